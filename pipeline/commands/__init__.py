@@ -1,0 +1,1 @@
+"""The commands, a module each: compose, build, run, always close."""

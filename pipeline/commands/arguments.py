@@ -1,0 +1,114 @@
+"""What stands behind ``sweetspot COMMAND``: names, our flags, Hydra's flags and overrides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.core.errors import ConfigurationError, one_of
+
+_HYDRA_SWITCHES = {"--help", "-h", "--hydra-help", "--resolve", "--version"}
+_HYDRA_WITH_VALUE = {
+    "--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp", "--config-name",
+    "-cn", "--config-dir", "-cd",
+}  # fmt: skip
+_SHOWS = {"--help", "-h", "--hydra-help", "--resolve", "--version", "--cfg", "-c", "--info", "-i"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandLine:
+    """The words behind a command, sorted out.
+
+    Parameters
+    ----------
+    command
+        The command's name.
+    names
+        Words without ``=``: sweep names.
+    flags
+        Our own flags that were given, such as ``--dry-run``.
+    hydra
+        Hydra's own flags with their values, verbatim.
+    overrides
+        Everything else: ``group=option`` and ``setting=value``.
+    multirun
+        Whether ``--multirun`` was given.
+    """
+
+    command: str
+    names: tuple[str, ...] = ()
+    flags: frozenset[str] = frozenset()
+    hydra: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    multirun: bool = False
+
+    @classmethod
+    def parse(
+        cls,
+        command: str,
+        words: Sequence[str],
+        *,
+        flags: Sequence[str] = (),
+        names: int = 0,
+    ) -> "CommandLine":
+        """Sort ``words``.
+
+        Parameters
+        ----------
+        flags
+            The flags of our own that this command has.
+        names
+            How many sweep names it takes at most.
+
+        Raises
+        ------
+        ConfigurationError
+            A flag or a bare word that this command does not take.
+        """
+        bare: list[str] = []
+        given: set[str] = set()
+        hydra: list[str] = []
+        overrides: list[str] = []
+        rest = iter(words)
+        for word in rest:
+            if word in flags or word in ("--multirun", "-m"):
+                given.add(word)
+            elif word in _HYDRA_SWITCHES or word.partition("=")[0] in _HYDRA_WITH_VALUE:
+                hydra.append(word)
+                if word in _HYDRA_WITH_VALUE:
+                    hydra += [value for value in [next(rest, None)] if value is not None]
+            elif word.startswith("-"):
+                known = [*flags, "--multirun"] if command in ("sweep", "train") else list(flags)
+                raise ConfigurationError(
+                    f"{word!r} is not a flag of {command}; choose "
+                    f"{one_of([*known, '--help', '--cfg job', '--resolve', '--info'])}"
+                )
+            elif "=" in word or word.startswith("~"):
+                overrides.append(word)
+            else:
+                bare.append(word)
+        multirun = bool(given & {"--multirun", "-m"})
+        if multirun and command not in ("sweep", "train"):
+            raise ConfigurationError(f"--multirun works with sweep and train, not with {command}")
+        if len(bare) > names:
+            takes = {0: "no names", 1: "one sweep name"}.get(names, f"{names} sweep names")
+            raise ConfigurationError(
+                f"{bare[names]!r} is not a setting; write GROUP=OPTION or SETTING=VALUE "
+                f"({command} takes {takes})"
+            )
+        return cls(
+            command=command,
+            names=tuple(bare),
+            flags=frozenset(given),
+            hydra=tuple(hydra),
+            overrides=tuple(overrides),
+            multirun=multirun,
+        )
+
+    @property
+    def asks_hydra(self) -> bool:
+        """Whether Hydra itself is asked to show something instead of a run."""
+        return any(word.partition("=")[0] in _SHOWS for word in self.hydra)
+
+    @property
+    def help(self) -> bool:
+        """Whether help is asked for."""
+        return bool({"--help", "-h"} & set(self.hydra))

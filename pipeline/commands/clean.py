@@ -1,0 +1,43 @@
+"""``sweetspot clean``: see what sweeps hold; remove or rename one everywhere at once."""
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.config import checked_name
+from pipeline.core.errors import ConfigurationError
+
+FLAGS = ()
+NAMES = 0
+_ACTIONS = ("remove", "rename")
+
+
+def run(line: CommandLine) -> int:
+    """List the sweeps, or do what ``remove=NAME`` or ``rename=OLD:NEW`` says."""
+    from pipeline.launching.housekeeping import remove_sweep, rename_sweep
+    from pipeline.reporting.listing import show_sweeps
+
+    actions = [w for w in line.overrides if w.partition("=")[0] in _ACTIONS]
+    rest = tuple(word for word in line.overrides if word not in actions)
+    config = compose(CommandLine(command=line.command, hydra=line.hydra, overrides=rest))
+    if len(actions) > 1:
+        raise ConfigurationError(f"clean does one thing at a time, not {' and '.join(actions)}")
+    if not actions:
+        show_sweeps(config.mlruns)
+        return 0
+    action, _, value = actions[0].partition("=")
+    if action == "remove":
+        freed = remove_sweep(config, _checked(value))
+        print(f"removed {value}: {freed / 1e6:.1f} MB freed")
+        return 0
+    old, colon, new = value.partition(":")
+    if not colon:
+        raise ConfigurationError(f"rename takes OLD:NEW, not {value!r}")
+    rename_sweep(config, _checked(old), _checked(new))
+    print(f"renamed {old} to {new}")
+    return 0
+
+
+def _checked(name: str) -> str:
+    try:
+        return checked_name(name)
+    except ValueError as error:
+        raise ConfigurationError(f"sweep name: {error}") from error

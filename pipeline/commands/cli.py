@@ -1,0 +1,77 @@
+"""``sweetspot COMMAND [settings]``: finds the command and turns errors into one sentence."""
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from pipeline import __version__
+from pipeline.commands.arguments import CommandLine
+from pipeline.core.errors import ConfigurationError, SweetspotError, one_of
+
+#: What each command does, in the order in which people meet them.
+COMMANDS = {
+    "sweep": "search the space of networks for the sweet spot of accuracy and cost",
+    "train": "train and measure one network by hand: architecture=64k3-d128",
+    "status": "show what a sweep is doing, or did",
+    "report": "write a sweep's summary, front.csv and figures",
+    "ui": "serve the MLflow UI on 127.0.0.1",
+    "sync": "bring MLflow up to date with a sweep's event logs",
+    "clean": "list the sweeps and their sizes; remove=NAME or rename=OLD:NEW",
+    "worker": "train trials of a sweep that is set up (sweep starts these itself)",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 1 failed, 2 asked wrongly."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except SweetspotError as error:
+        print(f"sweetspot: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader of our output has left (``| head``); there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"sweetspot {__version__}")
+        return 0
+    if arguments[0] in ("-sc", "--shell-completion"):
+        from pipeline.commands.completion import complete
+
+        return complete(arguments, tuple(COMMANDS))
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise ConfigurationError(f"{name!r} is not a command; choose {one_of(COMMANDS)}")
+    module = importlib.import_module(f"pipeline.commands.{name}")
+    line = CommandLine.parse(name, rest, flags=module.FLAGS, names=module.NAMES)
+    if line.asks_hydra:
+        from pipeline.commands.compose import show
+
+        print(f"sweetspot {name}: {COMMANDS[name]}\n", file=sys.stdout if line.help else sys.stderr)
+        return show(line)
+    status: int = module.run(line)
+    return status
+
+
+def overview() -> str:
+    """Return the text of ``sweetspot --help``."""
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
+    return (
+        "Is there a convolutional network that is both faster and more accurate?\n\n"
+        "usage: sweetspot COMMAND [GROUP=OPTION] [SETTING=VALUE] ...\n\n"
+        f"{commands}\n\n"
+        "sweetspot COMMAND --help lists every group and setting; --cfg job prints what would be\n"
+        "used. Tab completion: eval \"$(sweetspot -sc install=bash)\""
+    )

@@ -1,0 +1,143 @@
+"""From the command line to one typed configuration: Hydra composes, pydantic checks."""
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.explain import explain_hydra, explain_validation
+from pipeline.config import PROJECT_ROOT, Config, SpaceConfig
+from pipeline.core.errors import ConfigurationError
+
+CONF = PROJECT_ROOT / "conf"
+_RANGE_KEYS = ("low", "high", "log", "step")
+
+
+def show(line: CommandLine) -> int:
+    """Let Hydra print what its flags ask for: ``--help``, ``--cfg``, ``--info`` and the like."""
+    hand_to_hydra([*line.hydra, *settled_dimensions(line.overrides)])
+    return 0
+
+
+def compose(line: CommandLine) -> Config:
+    """Return the configuration of a command line.
+
+    Raises
+    ------
+    ConfigurationError
+        In one sentence: the setting, its rule, what was received and what is valid.
+    """
+    return checked(plain(line))
+
+
+def compose_each(line: CommandLine) -> list[Config]:
+    """Return a configuration for each combination that ``--multirun`` asks for, else one."""
+    if not line.multirun:
+        return [compose(line)]
+    return [
+        compose(CommandLine(command=line.command, hydra=line.hydra, overrides=overrides))
+        for overrides in _combinations(line.overrides)
+    ]
+
+
+def checked(values: dict[str, Any]) -> Config:
+    """Return plain values as a configuration, or raise ConfigurationError."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(explain_validation(error)) from error
+
+
+def plain(line: CommandLine) -> dict[str, Any]:
+    """Return what Hydra composes, resolved, as plain values."""
+    composed = hand_to_hydra([*line.hydra, *settled_dimensions(line.overrides)])
+    assert composed is not None, "Hydra ran without showing anything, so it composed"
+    try:
+        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigurationError(explain_hydra(error, ())) from error
+    return values  # type: ignore[return-value]
+
+
+def settled_dimensions(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides with what they imply: a dimension is a list or a range.
+
+    Who sets ``space.filters.choices`` means the list, whatever range the chosen file has, and
+    the other way round.
+    """
+    said = [override.partition("=")[0].lstrip("+").split(".") for override in overrides]
+    keys = {
+        tuple(key)
+        for key in said
+        if len(key) == 3 and key[0] == "space" and key[1] in SpaceConfig.model_fields
+    }
+    implied = []
+    for dimension in sorted({key[1] for key in keys}):
+        ranged = {key[2] for key in keys if key[1] == dimension} & set(_RANGE_KEYS)
+        listed = ("space", dimension, "choices") in keys
+        if listed and not ranged:
+            implied += [f"space.{dimension}.{key}=null" for key in _RANGE_KEYS]
+        elif ranged and not listed:
+            implied.append(f"space.{dimension}.choices=null")
+    return [*implied, *overrides]
+
+
+def _combinations(overrides: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the product of all values of every sweeping override (``a=1,2 b=3`` gives two)."""
+    with _explained(overrides):
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        options = [
+            [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+            if override.is_sweep_override()
+            else [override.input_line or ""]
+            for override in parsed
+        ]
+    yield from itertools.product(*options)
+
+
+def hand_to_hydra(arguments: Sequence[str]) -> DictConfig | None:
+    composed: list[DictConfig] = []
+    GlobalHydra.instance().clear()
+    run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    with _explained(arguments), _as_main(arguments):
+        run(composed.append)()
+    return composed[0] if composed else None
+
+
+@contextmanager
+def _as_main(arguments: Sequence[str]) -> Iterator[None]:
+    """Let ``hydra.main`` see these arguments, and raise instead of printing and exiting."""
+    argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = [argv[0], *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    except SystemExit as leaving:
+        if leaving.code not in (None, 0):
+            raise ConfigurationError(f"Hydra refuses {' '.join(arguments)}") from leaving
+    finally:
+        sys.argv = argv
+        if full_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+@contextmanager
+def _explained(overrides: Sequence[str]) -> Iterator[None]:
+    from hydra.errors import HydraException
+
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise ConfigurationError(explain_hydra(error, overrides)) from error

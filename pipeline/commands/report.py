@@ -1,0 +1,24 @@
+"""``sweetspot report``: write what people look at from a sweep's files, at any time."""
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.commands.sweeps import chosen_sweep
+
+FLAGS = ()
+NAMES = 1
+
+
+def run(line: CommandLine) -> int:
+    """Write front.csv and the figures, and print the result."""
+    from pipeline.reporting.comparison import read_comparison
+    from pipeline.reporting.console import show_result
+    from pipeline.reporting.files import read_summary
+    from pipeline.reporting.writing import write_report
+
+    config = compose(line)
+    folder = config.mlruns / "sweeps" / chosen_sweep(line, config)
+    written = write_report(folder)
+    show_result(read_summary(folder), folder, comparison=read_comparison(folder))
+    for path in written:
+        print(path)
+    return 0

@@ -1,0 +1,24 @@
+"""``sweetspot status``: what a sweep is doing, or did, from its files alone."""
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.commands.sweeps import chosen_sweep
+
+FLAGS = ()
+NAMES = 1
+
+
+def run(line: CommandLine) -> int:
+    """Print the progress, and the result as far as there is one."""
+    from pipeline.reporting.comparison import read_comparison
+    from pipeline.reporting.console import show_result, show_status
+    from pipeline.reporting.files import SUMMARY_NAME, read_summary
+    from pipeline.reporting.progress import read_progress
+
+    config = compose(line)
+    folder = config.mlruns / "sweeps" / chosen_sweep(line, config)
+    progress = read_progress(folder)
+    show_status(progress)
+    if not progress.active and (folder / SUMMARY_NAME).exists():
+        show_result(read_summary(folder), folder, comparison=read_comparison(folder))
+    return 0

@@ -1,0 +1,36 @@
+"""Which sweep a command is about."""
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.config import Config, checked_name
+from pipeline.core.errors import ConfigurationError, StorageError, one_of
+from pipeline.reporting.files import sweeps
+
+_MOST_NAMES = 8
+
+
+def chosen_sweep(line: CommandLine, config: Config) -> str:
+    """Return the sweep that is named, or else the one that changed last.
+
+    Raises
+    ------
+    ConfigurationError
+        A name that cannot be a sweep's.
+    StorageError
+        There is no such sweep, or none at all.
+    """
+    asked = line.names[0] if line.names else config.sweep_name
+    known = [name for name, _ in sweeps(config.mlruns)]
+    if asked is None:
+        if not known:
+            raise StorageError(
+                f"there is no sweep under {config.mlruns / 'sweeps'} yet: make sweep makes one"
+            )
+        return known[0]
+    try:
+        checked_name(asked)
+    except ValueError as error:
+        raise ConfigurationError(f"sweep_name: {error}") from error
+    if asked not in known:
+        there = f"there is {one_of(known[:_MOST_NAMES])}" if known else "there is none yet"
+        raise StorageError(f"there is no sweep {asked} under {config.mlruns / 'sweeps'}; {there}")
+    return asked

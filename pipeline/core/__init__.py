@@ -1,0 +1,1 @@
+"""Values and rules of the project: standard library and numpy only."""

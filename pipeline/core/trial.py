@@ -1,0 +1,189 @@
+"""A trial: what is to be trained, and what came of it."""
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from pipeline.core.architecture import Architecture
+
+Optimizer = Literal["adam", "sgd", "rmsprop"]
+Schedule = Literal["one_cycle", "cosine", "constant"]
+
+#: Costs known from the architecture alone.
+ANALYTIC_COSTS = ("parameters", "macs")
+#: Costs measured on the untrained network, before its first epoch.
+MEASURED_COSTS = ("epoch_seconds", "latency_ms")
+#: Costs known while or after training.
+TRAINED_COSTS = ("train_seconds", "time_to_accuracy_seconds", "device_memory_mib")
+COSTS = (*MEASURED_COSTS, *TRAINED_COSTS, *ANALYTIC_COSTS)
+
+
+class Outcome(StrEnum):
+    """How a trial ended."""
+
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    INFEASIBLE = "infeasible"
+    DIVERGED = "diverged"
+    OUT_OF_MEMORY = "out_of_memory"
+    TIMED_OUT = "timed_out"
+    CENSORED = "censored"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """How an architecture is trained.
+
+    Parameters
+    ----------
+    batch_size
+        Images a step.
+    optimizer
+        ``adam``, ``sgd`` (with momentum 0.9) or ``rmsprop``.
+    learning_rate
+        Peak rate at batch size 128; scaled with the square root of the batch size (linearly
+        for ``sgd``), so that one value serves every batch size.
+    schedule
+        Learning rate over the steps of the whole training; see ``training.schedule``.
+    """
+
+    batch_size: int
+    optimizer: Optimizer
+    learning_rate: float
+    schedule: Schedule
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialSpecification:
+    """Everything that is decided before a trial starts.
+
+    Parameters
+    ----------
+    number
+        The number users see: that of the original, also for a trial queued again.
+    seed
+        Derived from the sweep's seed and ``number``; decides weights, order and dropout.
+    reference
+        ``dnn`` or ``cnn`` for the two reference trials, else None.
+    attempt
+        0 for the original, 1 for its first retry, and so on.
+    """
+
+    number: int
+    architecture: Architecture
+    recipe: Recipe
+    seed: int
+    reference: str | None = None
+    attempt: int = 0
+
+    @property
+    def label(self) -> str:
+        """A short name for people: ``3 64k3-d128`` or ``1 cnn``."""
+        return f"{self.number} {self.reference or self.architecture.notation}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochResult:
+    """One epoch of a trial; ``epoch`` counts from 1, losses are mean cross-entropies.
+
+    ``epoch_seconds`` is the time of the training steps of this epoch, evaluation excluded.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    epoch_seconds: float
+    images_per_second: float
+
+    def metrics(self) -> dict[str, float]:
+        """Return the values by their tracking names, without the epoch."""
+        values = asdict(self)
+        del values["epoch"]
+        return values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRecord:
+    """A trial as storage, event log, summary and report know it.
+
+    Parameters
+    ----------
+    outcome
+        None while the trial runs or waits.
+    val_accuracy
+        Of the weights that were kept; for a stopped trial, what it really reached.
+    costs
+        Value by cost name; a cost that was not measured is left out.
+    measurements
+        Further measured values by name (``latency_p90_ms``, …).
+    clocks
+        Seconds by clock name (``training``, ``evaluation``, …).
+    reason
+        Why it ended like this, in words; None for ``complete``.
+    started, ended
+        Seconds since the epoch, UTC; None while not yet known.
+    """
+
+    specification: TrialSpecification
+    outcome: Outcome | None = None
+    val_accuracy: float | None = None
+    costs: dict[str, float] = field(default_factory=dict)
+    measurements: dict[str, float] = field(default_factory=dict)
+    clocks: dict[str, float] = field(default_factory=dict)
+    history: tuple[EpochResult, ...] = ()
+    reason: str | None = None
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def number(self) -> int:
+        """The number users see."""
+        return self.specification.number
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON; ``from_json`` of them gives an equal record."""
+        values = asdict(self)
+        values["specification"]["architecture"] = self.specification.architecture.notation
+        values["history"] = [asdict(result) for result in self.history]
+        return values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "TrialRecord":
+        """Rebuild a record from ``to_json``."""
+        plain = dict(values)
+        outcome = plain.pop("outcome")
+        history = plain.pop("history")
+        return cls(
+            specification=specification_from_json(plain.pop("specification")),
+            outcome=None if outcome is None else Outcome(outcome),
+            history=tuple(EpochResult(**result) for result in history),
+            **plain,
+        )
+
+
+def specification_to_json(specification: TrialSpecification) -> dict[str, Any]:
+    """Return plain values for JSON, the architecture as its notation."""
+    values = asdict(specification)
+    values["architecture"] = specification.architecture.notation
+    return values
+
+
+def specification_from_json(values: dict[str, Any]) -> TrialSpecification:
+    """Rebuild a specification from ``specification_to_json``."""
+    plain = dict(values)
+    return TrialSpecification(
+        architecture=Architecture.parse(plain.pop("architecture")),
+        recipe=Recipe(**plain.pop("recipe")),
+        **plain,
+    )
+
+
+def derived_seed(*parts: int | str) -> int:
+    """Return a seed in [0, 2**31) that depends on every part and on nothing else."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1

@@ -1,0 +1,1 @@
+"""Processes: who plans a sweep, who trains its trials, who looks after them."""

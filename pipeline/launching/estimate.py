@@ -1,0 +1,104 @@
+"""What a sweep would do, said before it does anything."""
+
+import random
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from pipeline.core.architecture import REFERENCES
+from pipeline.core.errors import ConfigurationError
+from pipeline.core.journey import macs
+from pipeline.core.trial import derived_seed
+from pipeline.launching.planning import SweepPlan
+from pipeline.measuring.machine import default_workers
+from pipeline.reporting.plan import Estimate
+from pipeline.search.space import Name
+
+#: A training step costs about three times the forward pass, and a multiply-accumulate is two
+#: operations (Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1).
+_OPERATIONS_A_MAC = 6.0
+#: Share of the matrix-product rate that training small convolutions reaches, and the time an
+#: image costs whatever the network; both read off sweeps on CPUs (benchmarks/overhead).
+_EFFICIENCY = 0.25
+_SECONDS_AN_IMAGE = 2e-5
+#: Building, tracing and measuring a network.
+_SECONDS_A_TRIAL = 6.0
+#: Starting the workers and reading test at the end.
+_SECONDS_A_SWEEP = 40.0
+_DRAWS = 200
+
+
+class _Dice:
+    """Draws at random from a space."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def integer(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        if log:
+            return min(high, int(np.exp(self._random.uniform(np.log(low), np.log(high + 1)))))
+        return self._random.randrange(low, high + 1, step)
+
+    def real(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        if log:
+            return float(np.exp(self._random.uniform(np.log(low), np.log(high))))
+        return self._random.uniform(low, high)
+
+    def named(self, name: str, choices: tuple[Name, ...]) -> Name:
+        return self._random.choice(choices)
+
+
+def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = None) -> Estimate:
+    """Return what the plan amounts to.
+
+    Parameters
+    ----------
+    operations_a_second
+        Measures the machine's rate of floating-point operations; by default with a matrix
+        product.
+    """
+    space, description = plan.space, plan.description
+    shape, classes = description.image_shape, len(description.classes)
+    networks, continuous = space.size()
+    cheapest, dearest = space.extremes()
+    dice = _Dice(derived_seed("estimate", plan.config.search.seed))
+    drawn = [macs(space.draw(dice)[0], shape, classes) for _ in range(_DRAWS)]
+    trials, workers = plan.config.search.trials, plan.config.launch.workers
+    operations = sum(_reference_macs(name, plan) for name in REFERENCES)
+    operations += float(np.mean(drawn)) * (trials - len(REFERENCES))
+    images = plan.config.training.epochs * (description.train + description.validation / 3)
+    rate = _EFFICIENCY * (operations_a_second or matrix_product_rate)()
+    seconds = images * (
+        trials * _SECONDS_AN_IMAGE + operations * _OPERATIONS_A_MAC / rate
+    ) + trials * _SECONDS_A_TRIAL
+    return Estimate(
+        networks=networks,
+        continuous=continuous,
+        cheapest=cheapest,
+        dearest=dearest,
+        cheapest_macs=macs(cheapest, shape, classes),
+        dearest_macs=macs(dearest, shape, classes),
+        trials=trials,
+        workers=default_workers() if workers == "auto" else workers,
+        minutes=(seconds + _SECONDS_A_SWEEP) / 60,
+    )
+
+
+def _reference_macs(name: str, plan: SweepPlan) -> int:
+    description = plan.description
+    try:
+        return macs(REFERENCES[name], description.image_shape, len(description.classes))
+    except ConfigurationError:  # does not fit very small images
+        return 0
+
+
+def matrix_product_rate(size: int = 1024, repeats: int = 5) -> float:
+    """Return the floating-point operations a second of a float32 matrix product here."""
+    left = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        left @ left
+        seconds.append(time.perf_counter() - start)
+    return 2.0 * size**3 / min(seconds)

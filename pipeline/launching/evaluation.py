@@ -1,0 +1,99 @@
+"""After the search: test is read for the sweet spot and the references, once each.
+
+Readings are kept in the sweep's event log; asking again reads the kept ones.
+"""
+
+import json
+from typing import Any
+
+from filelock import FileLock
+
+from pipeline.config import Config
+from pipeline.core.trial import Outcome
+from pipeline.data.loading import load_test
+from pipeline.launching.results import SweepResults, model_path
+from pipeline.launching.sessions import Sessions
+from pipeline.launching.trial_run import Trainer
+from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
+from pipeline.reporting.files import write_atomically
+from pipeline.search.study import SweepStudy
+from pipeline.tracking.event_log import EventLog, sweep_log_path
+from pipeline.tracking.events import TestRead, record
+
+
+def evaluate(config: Config, study: SweepStudy, results: SweepResults, trainer: Trainer) -> None:
+    """Read test where that is due, compare at equal batch size, and rewrite the summary."""
+    with FileLock(config.sweep_dir / "evaluation.lock"):
+        summary = results.refresh(study)
+        reasons = _due(summary)
+        known = Sessions.read(config.sweep_dir).test_readings
+        unread = {number: why for number, why in reasons.items() if number not in known}
+        if unread:
+            _read_test(config, trainer, unread)
+        if summary["sweet_spot"] is not None:
+            _compare(config, study, summary, trainer)
+        results.refresh(study)
+
+
+def is_due(summary: dict[str, Any], sessions: Sessions) -> bool:
+    """Whether the sweet spot or a reference has no test reading yet."""
+    return any(number not in sessions.test_readings for number in _due(summary))
+
+
+def _due(summary: dict[str, Any]) -> dict[int, str]:
+    """Return the trials that test is read for, with the reason."""
+    due = {
+        reference["trial"]: f"the {name} reference"
+        for name, reference in summary["references"].items()
+        if reference["val_accuracy"] is not None
+    }
+    sweet_spot = summary["sweet_spot"]
+    if sweet_spot is not None:
+        due.setdefault(sweet_spot["trial"], f"the sweet spot by the rule {sweet_spot['rule']}")
+    return due
+
+
+def _read_test(config: Config, trainer: Trainer, unread: dict[int, str]) -> None:
+    test = load_test(config.data)
+    with EventLog(sweep_log_path(config.sweep_dir)) as log:
+        for number, why in unread.items():
+            labels = trainer.predict(model_path(config.sweep_dir, number), test.images)
+            correct = int((labels == test.labels).sum())
+            record(
+                log,
+                TestRead(
+                    trial=number,
+                    accuracy=correct / len(test.labels),
+                    correct=correct,
+                    images=len(test.labels),
+                    reason=why,
+                ),
+            )
+
+
+def _compare(
+    config: Config, study: SweepStudy, summary: dict[str, Any], trainer: Trainer
+) -> None:
+    """Measure sweet spot and references side by side at the sweet spot's batch size."""
+    number = summary["sweet_spot"]["trial"]
+    if read_comparison(config.sweep_dir, number) is not None:
+        return
+    records = {item.number: item for item in study.records()}
+    chosen = records[number].specification
+    own = trainer.step_seconds(chosen.architecture, chosen.recipe)
+    ratios = {
+        item.specification.reference: trainer.step_seconds(
+            item.specification.architecture, chosen.recipe
+        )
+        / own
+        for item in records.values()
+        if item.specification.reference is not None and item.outcome is Outcome.COMPLETE
+    }
+    comparison = {
+        "trial": number,
+        "batch_size": chosen.recipe.batch_size,
+        "references": {
+            name: {"epoch_ratio_equal_batch": ratio} for name, ratio in ratios.items()
+        },
+    }
+    write_atomically(config.sweep_dir / COMPARISON_NAME, json.dumps(comparison, indent=1) + "\n")

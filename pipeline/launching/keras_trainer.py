@@ -1,0 +1,52 @@
+"""The Keras session as a worker's trainer; importing this module imports Keras."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Config
+from pipeline.core.architecture import Architecture
+from pipeline.core.trial import Recipe, TrialSpecification
+from pipeline.data.dataset import TrainingData
+from pipeline.launching.trial_run import Observer
+from pipeline.measuring.clocks import Clocks
+from pipeline.measuring.quiet import QuietLock
+from pipeline.training.session import TrainedTrial, TrainingSession, predicted_labels, save_model
+
+
+class KerasTrainer:
+    """Trains with Keras on this process' device."""
+
+    def __init__(self, config: Config, data: TrainingData, threads: int) -> None:
+        self._session = TrainingSession(
+            data,
+            config.training,
+            config.measuring,
+            config.objective,
+            precision=config.training.precision,
+            threads=threads,
+            quiet=QuietLock("device-0"),
+        )
+
+    def run(
+        self,
+        specification: TrialSpecification,
+        observer: Observer,
+        clocks: Clocks,
+        checkpoint: Path | None = None,
+    ) -> TrainedTrial:
+        """Measure, train and validate one network."""
+        return self._session.run(specification, observer, clocks, checkpoint)
+
+    def save(self, trained: TrainedTrial, path: Path) -> None:
+        """Write the model to ``path``."""
+        save_model(trained.model, path)
+
+    def predict(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the labels that the model at ``path`` gives the images."""
+        return predicted_labels(path, images)
+
+    def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
+        """Return the median seconds of a training step of an untrained network."""
+        return self._session.step_seconds(architecture, recipe)

@@ -1,0 +1,257 @@
+"""The local supervisor: starts workers, replaces the dead, shows progress, ends cleanly."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock, Timeout
+
+from pipeline.config import Config
+from pipeline.core.errors import SweetspotError
+from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.launching.evaluation import is_due
+from pipeline.launching.planning import SweepPlan, create_folder
+from pipeline.launching.presence import is_alive
+from pipeline.launching.provenance import git_commit, versions
+from pipeline.launching.results import SweepResults
+from pipeline.launching.sessions import Sessions
+from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
+from pipeline.measuring.machine import default_threads, default_workers
+from pipeline.search.study import SweepStudy
+from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
+from pipeline.tracking.events import SessionEnded, SessionStarted, record
+from pipeline.tracking.story import trial_record
+
+_POLL_SECONDS = 0.2
+_GRACE_SECONDS = 15.0
+_DISPLAY_SECONDS = 1.0
+
+
+class WorkersFailed(SweetspotError):
+    """Workers die faster than they train; the message holds the end of the last one's log."""
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@dataclass
+class LocalSupervisor:
+    """Runs one sweep on this machine.
+
+    Parameters
+    ----------
+    plan
+        What to run.
+    say
+        Prints one line to the user.
+    show
+        Called about once a second while workers train.
+    """
+
+    plan: SweepPlan
+    say: Callable[[str], None]
+    show: Callable[[], None]
+    _workers: list[_Worker] = field(default_factory=list)
+    _signal: int | None = None
+    _restarts: int = 0
+    _started: int = 0
+
+    def run(self) -> int:
+        """Run the sweep to its budget; return the exit status.
+
+        Returns
+        -------
+        int
+            0 when the sweep is at its budget, 1 when more trials failed than
+            ``search.max_failed`` allows, 128 + the signal's number when told to stop.
+        """
+        with self._alone(), self._signals():
+            return self._run()
+
+    @property
+    def config(self) -> Config:
+        """The sweep's configuration."""
+        return self.plan.config
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        path = self.config.sweep_dir / "supervisor.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self.say(f"{self.config.sweep_name} is being run by another process; waiting for it.")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._told) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _told(self, number: int, _frame: FrameType | None) -> None:
+        if self._signal is not None:  # told twice: no more patience
+            self._signal_workers(signal.SIGKILL)
+        self._signal = number
+
+    def _run(self) -> int:
+        folder = self.config.sweep_dir
+        create_folder(self.plan)
+        study = SweepStudy(self.config, self.plan.space)
+        results = SweepResults(self.config, self.plan.description)
+        began = time.monotonic()
+        with EventLog(sweep_log_path(folder)) as log:
+            record(
+                log,
+                SessionStarted(
+                    workers=self._wanted_workers(),
+                    host=os.uname().nodename,
+                    versions=versions(),
+                    git_commit=git_commit(),
+                ),
+            )
+            status = 1
+            try:
+                self._recover(study, results)
+                self._supervise(study, results)
+                status = self._status(study)
+            finally:
+                self._stop_workers()
+                self._recover(study, results)
+                seconds = time.monotonic() - began
+                record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
+                results.refresh(study)
+        return status
+
+    def _supervise(self, study: SweepStudy, results: SweepResults) -> None:
+        if self._is_finished(study, results):
+            return
+        left = self.config.search.trials - study.originals() + study.waiting()
+        count = max(1, min(self._wanted_workers(), left))
+        self._workers = [self._start_worker() for _ in range(count)]
+        shown = 0.0
+        while self._workers and self._signal is None:
+            time.sleep(_POLL_SECONDS)
+            self._reap(study, results)
+            if time.monotonic() - shown > _DISPLAY_SECONDS:
+                self.show()
+                shown = time.monotonic()
+
+    def _reap(self, study: SweepStudy, results: SweepResults) -> None:
+        """Let go of workers that have ended, and replace them where there is still work."""
+        for worker in list(self._workers):
+            status = worker.process.poll()
+            if status is None:
+                continue
+            self._workers.remove(worker)
+            if status not in (0, RECYCLE_STATUS):
+                self._restarts += 1
+                self._recover(study, results)
+                if self._restarts > self._most_restarts():
+                    raise WorkersFailed(
+                        f"{self._restarts} workers died, the last with status {status}; the end "
+                        f"of its log {worker.log}: {_last_line(worker.log)}"
+                    )
+            more = status != 0 or (not self._workers and study.waiting())
+            if more and not out_of_time(self.config):
+                self._workers.append(self._start_worker())
+
+    def _most_restarts(self) -> int:
+        # Each trial may lose its worker a few times; beyond that the machine is at fault.
+        return 3 + 2 * self._wanted_workers() + self.config.search.max_retries
+
+    def _is_finished(self, study: SweepStudy, results: SweepResults) -> bool:
+        if not study.is_done():
+            return False
+        return not is_due(results.refresh(study), Sessions.read(self.config.sweep_dir))
+
+    def _wanted_workers(self) -> int:
+        workers = self.config.launch.workers
+        return default_workers() if workers == "auto" else workers
+
+    def _threads(self) -> int:
+        threads = self.config.launch.threads
+        if threads != "auto":
+            return threads
+        return default_threads() if self.config.launch.workers == "auto" else max(
+            1, _usable_cores() // self._wanted_workers()
+        )
+
+    def _start_worker(self) -> _Worker:
+        self._started += 1
+        logs = self.config.sweep_dir / "logs"
+        logs.mkdir(exist_ok=True)
+        log = logs / f"worker-{self._started:03d}.log"
+        name = self.config.sweep_name
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline", "worker", str(name),
+                 f"mlruns={self.config.mlruns}", f"launch.threads={self._threads()}"],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                # Ctrl-C reaches the supervisor alone, which tells its workers in good order.
+                start_new_session=True,
+            )  # fmt: skip
+        return _Worker(process=process, log=log)
+
+    def _signal_workers(self, number: int) -> None:
+        for worker in self._workers:
+            if worker.process.poll() is None:
+                worker.process.send_signal(number)
+
+    def _stop_workers(self) -> None:
+        """Tell the workers to leave, and end those that do not within the grace time."""
+        self._signal_workers(signal.SIGTERM)
+        deadline = time.monotonic() + _GRACE_SECONDS
+        for worker in self._workers:
+            try:
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+        self._workers = []
+
+    def _recover(self, study: SweepStudy, results: SweepResults) -> None:
+        folder = self.config.sweep_dir
+
+        def describe(bare: TrialRecord) -> TrialRecord:
+            known = trial_record(read(trial_log_path(folder, bare.number)))
+            return bare if known is None else replace(known, specification=bare.specification)
+
+        results.lost_trials(study, lambda worker: is_alive(folder, worker), describe)
+
+    def _status(self, study: SweepStudy) -> int:
+        if self._signal is not None:
+            return 128 + self._signal
+        failed = sum(item.outcome is Outcome.FAILED for item in study.records())
+        return 1 if failed > self.config.search.max_failed else 0
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text(errors="replace").strip().splitlines()
+    except OSError as error:
+        return str(error)
+    return lines[-1][:300] if lines else "(empty)"

@@ -1,0 +1,142 @@
+"""A sweep before it runs: everything settled and checked, nothing created yet."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.config import Config, differing_keys, identity_hash, identity_parts
+from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.core.journey import shape_journey
+from pipeline.core.architecture import REFERENCES
+from pipeline.data.dataset import DataDescription
+from pipeline.data.loading import load_training, resolve
+from pipeline.measuring.machine import resolve_precision
+from pipeline.reporting.files import write_atomically
+from pipeline.search.space import SearchSpace
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPlan:
+    """A sweep that could start.
+
+    Parameters
+    ----------
+    config
+        With the sweep's name, the data source and the precision settled.
+    identity
+        What makes this sweep this sweep; see ``pipeline.config.identity_parts``.
+    exists
+        Whether the sweep is there already and would be continued.
+    """
+
+    config: Config
+    description: DataDescription
+    space: SearchSpace
+    identity: dict[str, Any]
+    exists: bool
+
+
+def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
+    """Settle what ``auto`` and null stand for and check that the sweep can run.
+
+    Raises
+    ------
+    SweetspotError
+        The data, the space, the sweep's name or the place for its results are not usable.
+    """
+    _check_writable(config.mlruns)
+    data = resolve(config.data, say)
+    description = load_training(data).description
+    precision = resolve_precision(config.training.precision)
+    training = config.training.model_copy(update={"precision": precision})
+    config = config.model_copy(update={"data": data, "training": training})
+    space = SearchSpace(config.space, description.image_shape, len(description.classes))
+    identity = identity_parts(config, description.fingerprint)
+    if config.sweep_name is None:
+        name = f"{data.name}-{config.space.name}-{identity_hash(identity)[:6]}"
+        config = config.model_copy(update={"sweep_name": name})
+    exists = _check_identity(config, identity)
+    return SweepPlan(
+        config=config,
+        description=description,
+        space=space,
+        identity=identity,
+        exists=exists,
+    )
+
+
+def _check_writable(folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir():
+        raise StorageError(f"mlruns={folder}: {existing} is a file, not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise StorageError(f"mlruns={folder}: there is no permission to write in {existing}")
+
+
+def _check_identity(config: Config, identity: dict[str, Any]) -> bool:
+    path = config.sweep_dir / "identity.json"
+    try:
+        known = json.loads(path.read_text())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read: {error}") from error
+    keys = differing_keys(identity, known)
+    if keys:
+        raise ConfigurationError(
+            f"sweep_name={config.sweep_name}: this sweep exists and asks another question; "
+            f"{', '.join(keys)} {'differs' if len(keys) == 1 else 'differ'}, "
+            "so choose another name or the same settings"
+        )
+    return True
+
+
+def create_folder(plan: SweepPlan) -> None:
+    """Write the sweep's folder: configuration, identity and what the data are."""
+    folder = plan.config.sweep_dir
+    values = plan.config.model_dump(mode="json")
+    write_atomically(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
+    write_atomically(
+        folder / "description.json", json.dumps(plan.description.to_json(), indent=1)
+    )
+    write_atomically(folder / "identity.json", json.dumps(plan.identity, indent=1))
+
+
+def load_config(mlruns: Path, sweep: str) -> Config:
+    """Return the configuration that a sweep was last started with.
+
+    Raises
+    ------
+    StorageError
+        There is no such sweep, or its files are damaged.
+    """
+    path = mlruns / "sweeps" / sweep / "config.yaml"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = Config.model_validate(values)
+    except FileNotFoundError:
+        raise StorageError(f"there is no sweep {sweep} under {mlruns / 'sweeps'}") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise StorageError(f"{path} cannot be read: {reason}") from error
+    return config.model_copy(update={"mlruns": mlruns, "sweep_name": sweep})
+
+
+def load_description(sweep_dir: Path) -> DataDescription:
+    """Return what a sweep's data are.
+
+    Raises
+    ------
+    StorageError
+        The file is missing or damaged.
+    """
+    path = sweep_dir / "description.json"
+    try:
+        return DataDescription.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{path} cannot be read: {error}") from error

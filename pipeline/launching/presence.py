@@ -1,0 +1,44 @@
+"""Which workers are alive: each holds a lock for as long as it lives.
+
+A lock is released by the operating system when its process dies, however it dies, and unlike a
+process number it is never given to somebody else.
+"""
+
+import os
+import socket
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+def _lock_path(sweep_dir: Path, worker: str) -> Path:
+    return sweep_dir / "workers" / f"{worker}.lock"
+
+
+class Presence:
+    """This process as a worker of a sweep; ``name`` is its own for ever."""
+
+    def __init__(self, sweep_dir: Path) -> None:
+        self.name = f"{socket.gethostname().partition('.')[0]}-{os.getpid()}"
+        path = _lock_path(sweep_dir, self.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(path)
+
+    def __enter__(self) -> "Presence":
+        self._lock.acquire(timeout=10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def is_alive(sweep_dir: Path, worker: str) -> bool:
+    """Whether the worker still holds its lock."""
+    path = _lock_path(sweep_dir, worker)
+    if not worker or not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True

@@ -1,0 +1,145 @@
+"""What changes on disk when a trial ends: its model, the front's models, the summary."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from pipeline.config import Config
+from pipeline.core.outcome import Ending
+from pipeline.core.selection import RuleSettings
+from pipeline.core.summary import DataSummary, build_summary, front_records
+from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.data.dataset import DataDescription
+from pipeline.reporting.files import SUMMARY_NAME, write_atomically
+from pipeline.search.study import Claim, SweepStudy
+from pipeline.tracking.event_log import EventLog, trial_log_path
+from pipeline.tracking.events import Ended, ModelKept, record
+from pipeline.launching.sessions import Sessions
+
+
+def model_path(sweep_dir: Path, number: int) -> Path:
+    """Return where a trial's model is kept."""
+    return sweep_dir / "models" / f"{number:04d}.keras"
+
+
+def data_summary(description: DataDescription) -> DataSummary:
+    """Return what the summary says of the data."""
+    return DataSummary(
+        name=description.name,
+        fingerprint=description.fingerprint,
+        train=description.train,
+        validation=description.validation,
+        test=description.test,
+        image_shape=description.image_shape,
+        classes=description.classes,
+    )
+
+
+class SweepResults:
+    """The files of one sweep that follow from its study.
+
+    Everything here happens under one lock, so that the summary, the models and the study tell
+    the same story to whoever looks.
+    """
+
+    def __init__(self, config: Config, description: DataDescription) -> None:
+        self._config = config
+        self._description = description
+        self._folder = config.sweep_dir
+        self._lock = FileLock(self._folder / "results.lock")
+
+    def end_trial(
+        self,
+        study: SweepStudy,
+        claim: Claim,
+        ending: Ending,
+        result: TrialRecord,
+        log: EventLog,
+        save: Callable[[Path], None] | None,
+    ) -> None:
+        """Write down how a trial ended, and keep its model if it is on the front.
+
+        Parameters
+        ----------
+        save
+            Writes the trained model to a path; None where there is none.
+        """
+        with self._lock:
+            if save is not None and self._is_worth_keeping(study, result):
+                path = model_path(self._folder, result.number)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save(path)
+                record(log, ModelKept(path=str(path.relative_to(self._folder))))
+            attempt = claim.specification.attempt
+            record(log, Ended(attempt=attempt, record=result, details=ending.details))
+            study.end(claim, ending, result)
+            self._refresh(study, None)
+
+    def lost_trials(self, study: SweepStudy, alive: Callable[[str], bool], describe: Callable[[TrialRecord], TrialRecord]) -> list[TrialRecord]:
+        """End the trials of dead workers; see ``SweepStudy.recover``."""
+        with self._lock:
+            ended = study.recover(alive, describe)
+            for result in ended:
+                with EventLog(trial_log_path(self._folder, result.number)) as log:
+                    attempt = result.specification.attempt
+                    record(log, Ended(attempt=attempt, record=result))
+            self._refresh(study, None)
+        return ended
+
+    def refresh(self, study: SweepStudy, mlflow_run_id: str | None = None) -> dict[str, Any]:
+        """Rewrite the summary from storage and return it.
+
+        Parameters
+        ----------
+        mlflow_run_id
+            Of the sweep's run; where None, the one that is known stays.
+        """
+        with self._lock:
+            return self._refresh(study, mlflow_run_id)
+
+    def _is_worth_keeping(self, study: SweepStudy, result: TrialRecord) -> bool:
+        if result.outcome is not Outcome.COMPLETE:
+            return False
+        if result.specification.reference is not None:
+            return True
+        return result in front_records([*study.records(), result], self._config.objective.costs)
+
+    def _refresh(self, study: SweepStudy, mlflow_run_id: str | None) -> dict[str, Any]:
+        records = study.records()
+        sessions = Sessions.read(self._folder)
+        objective = self._config.objective
+        summary = build_summary(
+            sweep=self._folder.name,
+            data=data_summary(self._description),
+            costs=objective.costs,
+            records=records,
+            rule=RuleSettings(name=objective.rule, budget=objective.budget),
+            test_accuracies={n: read.accuracy for n, read in sessions.test_readings.items()},
+            test_readings=len(sessions.test_readings),
+            wall_seconds=sessions.wall_seconds(),
+            mlflow_run_id=mlflow_run_id or self._known_run_id(),
+        )
+        write_atomically(self._folder / SUMMARY_NAME, json.dumps(summary, indent=1) + "\n")
+        self._drop_models(records)
+        return summary
+
+    def _known_run_id(self) -> str | None:
+        try:
+            known = json.loads((self._folder / SUMMARY_NAME).read_text())["mlflow_run_id"]
+        except (OSError, ValueError, KeyError):
+            return None
+        return None if known is None else str(known)
+
+    def _drop_models(self, records: Sequence[TrialRecord]) -> None:
+        """Remove the models of trials that are no longer on the front."""
+        kept = {member.number for member in front_records(records, self._config.objective.costs)}
+        kept |= {item.number for item in records if item.specification.reference is not None}
+        for path in (self._folder / "models").glob("*.keras"):
+            number = int(path.stem)
+            if number not in kept:
+                path.unlink()
+                with EventLog(trial_log_path(self._folder, number)) as log:
+                    record(log, ModelKept(path=None))

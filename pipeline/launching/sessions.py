@@ -1,0 +1,51 @@
+"""What a sweep's own event log says: when somebody ran it, and what was read from test."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.tracking.event_log import read, sweep_log_path
+from pipeline.tracking.events import SessionEnded, SessionStarted, TestRead, content_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sessions:
+    """The runs of ``sweetspot sweep`` over one sweep.
+
+    Parameters
+    ----------
+    finished_seconds
+        Wall time of the runs that have ended.
+    open_since
+        When the run in progress started, in seconds since the epoch; None where none is.
+    test_readings
+        By trial number, the first reading of the test images.
+    """
+
+    finished_seconds: float = 0.0
+    open_since: float | None = None
+    test_readings: dict[int, TestRead] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, sweep_dir: Path) -> "Sessions":
+        """Read the sweep's event log; empty where there is none."""
+        finished, started, last = 0.0, None, 0.0
+        readings: dict[int, TestRead] = {}
+        for event in read(sweep_log_path(sweep_dir)):
+            content = content_of(event)
+            if isinstance(content, SessionStarted):
+                if started is not None:  # the run before was killed: it lasted this long at least
+                    finished += max(0.0, last - started)
+                started = event.time
+            elif isinstance(content, SessionEnded):
+                finished += content.wall_seconds
+                started = None
+            elif isinstance(content, TestRead):
+                readings.setdefault(content.trial, content)
+            last = event.time
+        return cls(finished_seconds=finished, open_since=started, test_readings=readings)
+
+    def wall_seconds(self) -> float:
+        """Return the seconds spent on the sweep so far."""
+        running = 0.0 if self.open_since is None else max(0.0, time.time() - self.open_since)
+        return self.finished_seconds + running

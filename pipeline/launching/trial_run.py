@@ -1,0 +1,298 @@
+"""One claimed trial, from the claim to its ending, whatever happens on the way."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Config
+from pipeline.core.architecture import Architecture
+from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.core.journey import Stage, shape_journey
+from pipeline.core.outcome import (
+    DoesNotFit,
+    Ending,
+    Interrupted,
+    LimitBroken,
+    StoppedAtRung,
+    TimeUp,
+    decide,
+)
+from pipeline.core.trial import (
+    ANALYTIC_COSTS,
+    MEASURED_COSTS,
+    EpochResult,
+    Outcome,
+    Recipe,
+    TrialRecord,
+    TrialSpecification,
+)
+from pipeline.data.dataset import DataDescription
+from pipeline.launching.results import SweepResults
+from pipeline.measuring.clocks import Clocks
+from pipeline.search.rungs import reason_to_stop, rung_epochs
+from pipeline.search.study import Claim, SweepStudy
+from pipeline.tracking.event_log import EventLog, trial_log_path
+from pipeline.tracking.events import EpochEnded, Measured, Started, record
+
+
+class Observer(Protocol):
+    """What a trainer tells while it trains; each call may end the trial by raising."""
+
+    def measured(
+        self, costs: dict[str, float], measurements: dict[str, float], summary: str
+    ) -> None:
+        """The untrained network was measured."""
+
+    def epoch_ended(self, result: EpochResult) -> None:
+        """An epoch and its validation are over."""
+
+    def between_executions(self) -> None:
+        """Some steps are done and nothing runs on the device right now."""
+
+
+class Trained(Protocol):
+    """What a trainer returns."""
+
+    @property
+    def val_accuracy(self) -> float:
+        """Validation accuracy of the weights that were kept."""
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """Costs that training itself has shown."""
+
+
+class Trainer(Protocol):
+    """Whoever trains: the session of ``pipeline.training``, or a simulated one."""
+
+    def run(
+        self,
+        specification: TrialSpecification,
+        observer: Observer,
+        clocks: Clocks,
+        checkpoint: Path | None = None,
+    ) -> Trained:
+        """Measure, train and validate one network."""
+
+    def save(self, trained: Any, path: Path) -> None:
+        """Write the trained model to ``path``."""
+
+    def predict(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the labels that the model at ``path`` gives ``(n, height, width, channels)``."""
+
+    def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
+        """Return the median seconds of a training step of an untrained network."""
+
+
+@dataclass
+class _Story:
+    """What is known of the trial so far; the observer fills it in."""
+
+    costs: dict[str, float] = field(default_factory=dict)
+    measurements: dict[str, float] = field(default_factory=dict)
+    history: list[EpochResult] = field(default_factory=list)
+
+
+class _TrialObserver:
+    """Writes events, keeps limits and rungs, and passes on that the worker must leave."""
+
+    def __init__(self, run: "TrialRun", claim: Claim, log: EventLog, clocks: Clocks) -> None:
+        self._run = run
+        self._claim = claim
+        self._log = log
+        self._clocks = clocks
+        self._attempt = claim.specification.attempt
+        self._rungs = rung_epochs(run.config.search.rungs, run.config.training.epochs)
+        self._started = time.monotonic()
+        self.story = _Story()
+
+    def measured(
+        self, costs: dict[str, float], measurements: dict[str, float], summary: str
+    ) -> None:
+        with self._clocks.on("tracking"):
+            self.story.costs |= costs
+            self.story.measurements |= measurements
+            journey = self._run.journey(self._claim.specification)
+            record(
+                self._log,
+                Measured(
+                    attempt=self._attempt,
+                    costs=costs,
+                    measurements=measurements,
+                    summary=summary,
+                    journey=journey,
+                ),
+            )
+            self._claim.knows_costs(costs)
+        self._check_limits(costs)
+
+    def epoch_ended(self, result: EpochResult) -> None:
+        with self._clocks.on("tracking"):
+            self.story.history.append(result)
+            record(self._log, EpochEnded(attempt=self._attempt, result=result))
+        trained = sum(done.epoch_seconds for done in self.story.history)
+        self._check_limits({"train_seconds": trained})
+        if result.epoch in self._rungs:
+            with self._clocks.on("tracking"):
+                self._check_rung(result)
+
+    def between_executions(self) -> None:
+        reason = self._run.must_leave()
+        if reason is not None:
+            raise Interrupted(reason)
+        most = self._run.config.training.max_seconds
+        if most is not None and time.monotonic() - self._started > most:
+            raise TimeUp(f"took longer than training.max_seconds={most:g}")
+
+    def _check_limits(self, costs: dict[str, float]) -> None:
+        limits = self._run.config.objective.limits
+        excess = limits.broken(costs)
+        if excess and self._claim.specification.reference is None:
+            said = ", ".join(
+                f"{name} {costs[name]:.4g} is above its limit {getattr(limits, name):.4g}"
+                for name in sorted(excess)
+            )
+            raise LimitBroken(said, excess)
+
+    def _check_rung(self, result: EpochResult) -> None:
+        self._claim.reached_rung(result.epoch, result.val_accuracy)
+        if self._claim.specification.reference is not None:
+            return
+        # Only what is known before training can be compared at equal terms on the way.
+        known = (*MEASURED_COSTS, *ANALYTIC_COSTS)
+        names = tuple(name for name in self._run.config.objective.costs if name in known)
+        reason = reason_to_stop(
+            self._run.config.search.rungs,
+            result.epoch,
+            result.val_accuracy,
+            tuple(self.story.costs[name] for name in names),
+            self._run.study.peers(self._claim, names),
+        )
+        if reason is not None:
+            raise StoppedAtRung(reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRun:
+    """Runs claimed trials of one sweep in this process.
+
+    Parameters
+    ----------
+    worker
+        This worker's name.
+    device
+        What it trains on, for the event log.
+    must_leave
+        Returns why the worker has to leave now, or None.
+    """
+
+    config: Config
+    description: DataDescription
+    study: SweepStudy
+    results: SweepResults
+    trainer: Trainer
+    worker: str
+    device: dict[str, str]
+    must_leave: Callable[[], str | None]
+
+    def journey(self, specification: TrialSpecification) -> tuple[Stage, ...]:
+        """Return the shape journey of a trial's network."""
+        description = self.description
+        return shape_journey(
+            specification.architecture, description.image_shape, len(description.classes)
+        )
+
+    def run(self, claim: Claim) -> TrialRecord:
+        """Run a claimed trial to its end and store how it ended.
+
+        Raises
+        ------
+        StorageError
+            The event log or the study cannot be written; the trial is still marked as running
+            then, and is queued again by whoever comes next.
+        """
+        specification = claim.specification
+        started = time.time()
+        clocks = Clocks()
+        checkpoint = self.config.sweep_dir / "checkpoints" / f"{specification.number:04d}.npz"
+        trained: Trained | None = None
+        raised: BaseException | None = None
+        with EventLog(trial_log_path(self.config.sweep_dir, specification.number)) as log:
+            with clocks.on("tracking"):
+                record(
+                    log,
+                    Started(
+                        attempt=specification.attempt,
+                        specification=specification,
+                        worker=self.worker,
+                        host=socket.gethostname(),
+                        pid=os.getpid(),
+                        device=dict(self.device),
+                    ),
+                )
+            observer = _TrialObserver(self, claim, log, clocks)
+            try:
+                self._check_fit(specification)
+                trained = self.trainer.run(specification, observer, clocks, checkpoint)
+                self._check_costs({**observer.story.costs, **trained.costs})
+            except StorageError:
+                raise
+            except BaseException as error:  # whatever it is, ``decide`` says what it means
+                raised = error
+            story = observer.story
+            ending = self._decide(raised, trained, story)
+            result = TrialRecord(
+                specification=specification,
+                outcome=ending.outcome,
+                val_accuracy=_accuracy(trained, story),
+                costs=story.costs | (trained.costs if trained else {}),
+                measurements=story.measurements,
+                clocks=clocks.seconds(),
+                history=tuple(story.history),
+                reason=ending.reason,
+                started=started,
+                ended=time.time(),
+            )
+            self.results.end_trial(
+                self.study, claim, ending, result, log,
+                None if trained is None else lambda path: self.trainer.save(trained, path),
+            )  # fmt: skip
+        if ending.outcome is not Outcome.INTERRUPTED:
+            checkpoint.unlink(missing_ok=True)
+        return result
+
+    def _check_fit(self, specification: TrialSpecification) -> None:
+        try:
+            self.journey(specification)
+        except ConfigurationError as error:
+            raise DoesNotFit(str(error)) from error
+
+    def _check_costs(self, costs: dict[str, float]) -> None:
+        target = "time_to_accuracy_seconds"
+        missing = [n for n in self.config.objective.costs if n not in costs and n != target]
+        if missing:
+            raise RuntimeError(f"{', '.join(missing)} could not be measured on this device")
+
+    def _decide(
+        self, raised: BaseException | None, trained: Trained | None, story: _Story
+    ) -> Ending:
+        timed = "time_to_accuracy_seconds" in self.config.objective.costs
+        reached = [result.val_accuracy for result in story.history]
+        return decide(
+            raised,
+            reached_accuracy=max(reached, default=None),
+            target_accuracy=self.config.objective.target_accuracy if timed else None,
+        )
+
+
+def _accuracy(trained: Trained | None, story: _Story) -> float | None:
+    if trained is not None:
+        return trained.val_accuracy
+    return story.history[-1].val_accuracy if story.history else None

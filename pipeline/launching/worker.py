@@ -1,0 +1,110 @@
+"""A worker: claims trials of a sweep and trains them until none is left.
+
+The same on a laptop and on a cluster. It leaves when it is told to (SIGTERM, SIGUSR2) and when
+the process that started it is gone.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from pipeline.config import Config
+from pipeline.data.dataset import TrainingData
+from pipeline.data.loading import load_training
+from pipeline.launching.evaluation import evaluate
+from pipeline.launching.presence import Presence
+from pipeline.launching.results import SweepResults
+from pipeline.launching.sessions import Sessions
+from pipeline.launching.trial_run import Trainer, TrialRun
+from pipeline.measuring.machine import default_threads, describe_device
+from pipeline.search.space import SearchSpace
+from pipeline.search.study import SweepStudy
+
+#: The worker has trained enough and wants to be replaced: Keras' memory grows with each model.
+RECYCLE_STATUS = 75
+TRIALS_A_PROCESS = 40
+
+
+class Leaving:
+    """Whether this process has to leave; remembers the signal that said so."""
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+        self._parent = os.getppid()
+
+    def listen(self) -> None:
+        """React to the signals that tell a worker to leave; Ctrl-C is the supervisor's."""
+        for number in (signal.SIGTERM, signal.SIGUSR2):
+            signal.signal(number, self._told)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _told(self, number: int, _frame: FrameType | None) -> None:
+        self._reason = f"the worker was told to leave ({signal.Signals(number).name})"
+
+    def reason(self) -> str | None:
+        """Return why to leave, or None to stay."""
+        if self._reason is None and os.getppid() != self._parent:
+            self._reason = "the supervisor is gone"
+        return self._reason
+
+
+def work(config: Config, build_trainer: Callable[[TrainingData, int], Trainer] | None = None) -> int:
+    """Train trials of ``config``'s sweep; return 0, or ``RECYCLE_STATUS`` to be started anew.
+
+    Parameters
+    ----------
+    build_trainer
+        From the data and the number of threads; by default a Keras session.
+    """
+    leaving = Leaving()
+    leaving.listen()
+    threads = default_threads() if config.launch.threads == "auto" else config.launch.threads
+    with Presence(config.sweep_dir) as presence:
+        data = load_training(config.data)
+        description = data.description
+        space = SearchSpace(config.space, description.image_shape, len(description.classes))
+        trainer = (build_trainer or _keras_session(config))(data, threads)
+        study = SweepStudy(config, space)
+        results = SweepResults(config, description)
+        run = TrialRun(
+            config=config,
+            description=description,
+            study=study,
+            results=results,
+            trainer=trainer,
+            worker=presence.name,
+            device=describe_device(),
+            must_leave=leaving.reason,
+        )
+        for _ in range(TRIALS_A_PROCESS):
+            if leaving.reason() is not None:
+                return 0
+            claim = None if out_of_time(config) else study.claim(presence.name)
+            if claim is None:
+                break
+            run.run(claim)
+        else:
+            return RECYCLE_STATUS
+        if study.is_idle():
+            # The search is over and nobody trains: only now somebody may see the test images.
+            evaluate(config, study, results, trainer)
+    return 0
+
+
+def _out_of_time(config: Config) -> bool:
+    minutes = config.search.minutes
+    since = Sessions.read(config.sweep_dir).open_since
+    return minutes is not None and since is not None and time.time() - since > 60 * minutes
+
+
+def _keras_session(config: Config) -> Callable[[TrainingData, int], Trainer]:
+    def build(data: TrainingData, threads: int) -> Trainer:
+        # Importing Keras takes ten seconds: only a worker that trains pays them.
+        from pipeline.launching.keras_trainer import KerasTrainer
+
+        return KerasTrainer(config, data, threads)
+
+    return build

@@ -1,0 +1,85 @@
+"""What ``sweep --dry-run`` says: the space, its ends, the trials and the minutes."""
+
+from dataclasses import dataclass
+from typing import TextIO
+
+from pipeline.core.architecture import Architecture
+from pipeline.core.summary import DataSummary
+from pipeline.reporting.console import terminal
+from pipeline.reporting.wording import printable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """A plan in numbers.
+
+    Parameters
+    ----------
+    networks
+        How many different networks and recipes the space holds, continuous dimensions aside.
+    continuous
+        The continuous dimensions.
+    cheapest, dearest
+        The networks with the fewest and the most multiply-accumulates.
+    cheapest_macs, dearest_macs
+        Those multiply-accumulates.
+    trials
+        The budget, references included.
+    workers
+        Processes that train side by side.
+    minutes
+        Of training all trials to their last epoch on this machine.
+    """
+
+    networks: int
+    continuous: tuple[str, ...]
+    cheapest: Architecture
+    dearest: Architecture
+    cheapest_macs: int
+    dearest_macs: int
+    trials: int
+    workers: int
+    minutes: float
+
+
+def plan_lines(sweep: str, continues: bool, data: DataSummary, estimate: Estimate) -> list[str]:
+    """Return the plan as lines of text."""
+    height, width, channels = data.image_shape
+    besides = (
+        f", times any {' and '.join(estimate.continuous).replace('_', ' ')} in its range"
+        if estimate.continuous
+        else ""
+    )
+    state = "exists and would be continued" if continues else "would be new"
+    return [
+        f"sweep     {sweep} ({state})",
+        f"data      {data.name}: {data.train:,} images to train, {data.validation:,} to validate, "
+        f"{data.test:,} to test; {height}×{width}×{channels}, {len(data.classes)} classes",
+        f"space     {estimate.networks:,} networks and recipes{besides}",
+        f"cheapest  {estimate.cheapest} ({estimate.cheapest_macs:,} multiply-accumulates an image)",
+        f"dearest   {estimate.dearest} ({estimate.dearest_macs:,} multiply-accumulates an image)",
+        f"trials    {estimate.trials}, the two references included, {estimate.workers} at a time",
+        f"time      about {_minutes(estimate.minutes)} on this machine, less where trials are "
+        "stopped early",
+    ]
+
+
+def show_plan(
+    sweep: str,
+    continues: bool,
+    data: DataSummary,
+    estimate: Estimate,
+    stream: TextIO | None = None,
+) -> None:
+    """Print the plan."""
+    console = terminal(stream)
+    for line in plan_lines(sweep, continues, data, estimate):
+        console.print(printable(line, console.encoding), soft_wrap=True)
+
+
+def _minutes(minutes: float) -> str:
+    if minutes < 1.5:
+        return "a minute"
+    if minutes < 90:
+        return f"{minutes:.0f} minutes"
+    return f"{minutes / 60:.1f} hours"

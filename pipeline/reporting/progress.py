@@ -1,0 +1,351 @@
+"""How a sweep goes, from its folder's files alone; ``sweep`` and ``status`` show it alike."""
+
+import heapq
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.core.errors import StorageError
+from pipeline.core.summary import count_outcomes, front_records
+from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.reporting.files import CONFIG_NAME
+from pipeline.tracking.event_log import Event, read_from, sweep_log_path, trial_log_paths
+from pipeline.tracking.events import SessionEnded, SessionStarted, content_of
+from pipeline.tracking.story import TrialStory, trial_story
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningTrial:
+    """A trial that a worker trains now.
+
+    Parameters
+    ----------
+    label
+        As ``TrialSpecification.label``: ``3 64k3-d128``.
+    attempt
+        0 for the original, 1 for its first retry, and so on.
+    epoch, epochs
+        Epochs done, and to do in all; ``epochs`` is None where the configuration is unknown.
+    val_accuracy
+        After the last epoch, in [0, 1]; None before the first.
+    silent_seconds
+        Since its last event.
+    """
+
+    label: str
+    worker: str
+    attempt: int = 0
+    epoch: int = 0
+    epochs: int | None = None
+    val_accuracy: float | None = None
+    silent_seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndedTrial:
+    """A trial that is over; ``cost`` is its leading cost, None where it was not measured."""
+
+    label: str
+    attempt: int = 0
+    outcome: Outcome
+    val_accuracy: float | None = None
+    cost: float | None = None
+    reason: str | None = None
+    on_front: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepProgress:
+    """A sweep at one moment.
+
+    Parameters
+    ----------
+    budget
+        Originals in all, references included; None where the configuration is unknown.
+    active
+        Whether a supervisor is at work; else a trial without an end is lost, not running.
+    leading_cost
+        Name of the cost that ``EndedTrial.cost`` holds.
+    counts
+        By outcome, and ``running``.
+    running, ended
+        By trial number.
+    best
+        The complete trial of highest validation accuracy, the cheaper one of equals.
+    elapsed_seconds
+        Of the supervisor's present session; of all sessions where none is active.
+    seconds_left
+        Estimate; None while no trial has ended, or where none is active.
+    """
+
+    sweep: str
+    budget: int | None
+    active: bool
+    leading_cost: str
+    counts: dict[str, int]
+    running: tuple[RunningTrial, ...] = ()
+    ended: tuple[EndedTrial, ...] = ()
+    best: EndedTrial | None = None
+    elapsed_seconds: float = 0.0
+    seconds_left: float | None = None
+
+    @property
+    def done(self) -> int:
+        """The number of trials that need no further training."""
+        return sum(self.counts.values()) - self.counts["running"] - self.counts["interrupted"]
+
+
+@dataclass
+class _Log:
+    """A log that was read so far."""
+
+    offset: int = 0
+    events: list[Event] = field(default_factory=list)
+
+    def read(self, path: Path) -> bool:
+        """Read what is new; False where nothing is."""
+        new, self.offset = read_from(path, self.offset)
+        self.events += new
+        return bool(new)
+
+
+class ProgressReader:
+    """Reads a sweep's progress again and again; only what is new is read from the disk.
+
+    Parameters
+    ----------
+    sweep_dir
+        The sweep's folder; its logs may not be there yet.
+    clock
+        Seconds since the epoch, UTC.
+    """
+
+    def __init__(self, sweep_dir: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._dir = sweep_dir
+        self._clock = clock
+        self._sweep_log = _Log()
+        self._logs: dict[int, _Log] = {}
+        self._stories: dict[int, TrialStory] = {}
+        self._settings = _Settings()
+        self._settings_changed: int | None = None
+
+    @property
+    def stories(self) -> list[TrialStory]:
+        """What is known of each trial as of the last ``read``, by number."""
+        return [self._stories[number] for number in sorted(self._stories)]
+
+    def read(self) -> SweepProgress:
+        """Return the progress now.
+
+        Raises
+        ------
+        StorageError
+            There is no such sweep, or its files cannot be read.
+        """
+        if not self._dir.is_dir():
+            raise StorageError(f"there is no sweep {self._dir.name} in {self._dir.parent}")
+        self._sweep_log.read(sweep_log_path(self._dir))
+        for number, path in trial_log_paths(self._dir).items():
+            log = self._logs.setdefault(number, _Log())
+            if log.read(path) and (story := trial_story(log.events)) is not None:
+                self._stories[number] = story
+        settings = self._read_settings()
+        session = _Session.of(self._sweep_log.events)
+        return _progress(self._dir.name, self.stories, settings, session, self._clock())
+
+    def _read_settings(self) -> "_Settings":
+        """Read the configuration where it is new: another session may change the budget."""
+        path = self._dir / CONFIG_NAME
+        changed = path.stat().st_mtime_ns if path.exists() else None
+        if changed != self._settings_changed:
+            self._settings, self._settings_changed = _Settings.read(self._dir), changed
+        return self._settings
+
+
+def read_progress(sweep_dir: Path, *, clock: Callable[[], float] = time.time) -> SweepProgress:
+    """Return a sweep's progress now; see ``ProgressReader.read``."""
+    return ProgressReader(sweep_dir, clock=clock).read()
+
+
+def read_records(sweep_dir: Path) -> list[TrialRecord]:
+    """Return what the event logs know of every trial, by number, running ones included.
+
+    Raises
+    ------
+    StorageError
+        There is no such sweep, or its files cannot be read.
+    """
+    reader = ProgressReader(sweep_dir)
+    reader.read()
+    return [story.record for story in reader.stories]
+
+
+def estimate_seconds_left(
+    durations: Sequence[float], running: Sequence[float], waiting: int, workers: int
+) -> float | None:
+    """Estimate when the last trial ends, if every trial takes as long as the mean so far.
+
+    Parameters
+    ----------
+    durations
+        Seconds of each trial that ended.
+    running
+        Seconds for which each running trial has been running.
+    waiting
+        Trials that have not started.
+    workers
+        Trials that run side by side, at least 1.
+
+    Returns
+    -------
+    float or None
+        Seconds from now; None while no trial has ended.
+    """
+    if not durations:
+        return None
+    mean = sum(durations) / len(durations)
+    free_at = [max(mean - spent, 0.0) for spent in running]
+    free_at += [0.0] * (workers - len(free_at))
+    heapq.heapify(free_at)
+    for _ in range(waiting):
+        heapq.heapreplace(free_at, free_at[0] + mean)
+    return max(free_at)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Settings:
+    """What the configuration says, None where it is not known."""
+
+    budget: int | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+    costs: tuple[str, ...] = ("epoch_seconds",)
+
+    @classmethod
+    def read(cls, sweep_dir: Path) -> "_Settings":
+        """Read the values that matter here from the resolved configuration."""
+        path = sweep_dir / CONFIG_NAME
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            return cls(
+                budget=int(values["search"]["trials"]),
+                epochs=int(values["training"]["epochs"]),
+                minutes=values["search"].get("minutes"),
+                costs=tuple(map(str, values["objective"]["costs"])),
+            )
+        except FileNotFoundError:
+            return cls()
+        except OSError as error:
+            raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+        except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
+            raise StorageError(f"{path} is damaged: it is no configuration of a sweep") from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Session:
+    """The supervisor's present session, or what remains of earlier ones."""
+
+    started: float | None = None
+    workers: int = 1
+    earlier_seconds: float = 0.0
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> "_Session":
+        """Fold the sweep's own events."""
+        started: float | None = None
+        workers = 1
+        earlier = 0.0
+        for event in events:
+            content: Any = content_of(event)
+            if isinstance(content, SessionStarted):
+                started, workers = event.time, max(content.workers, 1)
+            elif isinstance(content, SessionEnded):
+                started = None
+                earlier += content.wall_seconds
+        return cls(started=started, workers=workers, earlier_seconds=earlier)
+
+
+def _progress(
+    sweep: str,
+    stories: Sequence[TrialStory],
+    settings: _Settings,
+    session: _Session,
+    now: float,
+) -> SweepProgress:
+    active = session.started is not None
+    records = [story.record for story in stories]
+    counts = count_outcomes(records)
+    if not active:
+        counts["interrupted"] += counts["running"]
+        counts["running"] = 0
+    front = {r.number for r in front_records(records, settings.costs)}
+    ended = tuple(_ended(r, settings.costs[0], front) for r in records if r.outcome)
+    complete = [e for e in ended if e.outcome is Outcome.COMPLETE and e.val_accuracy is not None]
+    best = min(complete, key=_better_first, default=None)
+    running = [story for story in stories if active and story.record.outcome is None]
+    elapsed = session.earlier_seconds if session.started is None else now - session.started
+    return SweepProgress(
+        sweep=sweep,
+        budget=settings.budget,
+        active=active,
+        leading_cost=settings.costs[0],
+        counts=counts,
+        running=tuple(_running(story, settings.epochs, now) for story in running),
+        ended=ended,
+        best=best,
+        elapsed_seconds=max(elapsed, 0.0),
+        seconds_left=_seconds_left(records, settings, session, now) if active else None,
+    )
+
+
+def _seconds_left(
+    records: Sequence[TrialRecord], settings: _Settings, session: _Session, now: float
+) -> float | None:
+    if settings.budget is None or session.started is None:
+        return None
+    over = [r for r in records if r.outcome not in (None, Outcome.INTERRUPTED)]
+    # A trial that was taken up again says nothing: it may have waited for a day in between.
+    first = [r for r in over if r.specification.attempt == 0]
+    durations = [r.ended - r.started for r in first if r.ended and r.started]
+    running = [now - max(r.started or now, session.started) for r in records if r.outcome is None]
+    waiting = max(settings.budget - len(over) - len(running), 0)
+    left = estimate_seconds_left(durations, running, waiting, session.workers)
+    if left is not None and settings.minutes is not None:
+        left = min(left, max(60 * settings.minutes - (now - session.started), 0.0))
+    return left
+
+
+def _ended(record: TrialRecord, cost: str, front: set[int]) -> EndedTrial:
+    assert record.outcome is not None
+    return EndedTrial(
+        label=record.specification.label,
+        attempt=record.specification.attempt,
+        outcome=record.outcome,
+        val_accuracy=record.val_accuracy,
+        cost=record.costs.get(cost),
+        reason=record.reason,
+        on_front=record.number in front,
+    )
+
+
+def _running(story: TrialStory, epochs: int | None, now: float) -> RunningTrial:
+    history = story.record.history
+    return RunningTrial(
+        label=story.record.specification.label,
+        worker=story.worker,
+        attempt=story.record.specification.attempt,
+        epoch=history[-1].epoch if history else 0,
+        epochs=epochs,
+        val_accuracy=history[-1].val_accuracy if history else None,
+        silent_seconds=max(now - story.last_time, 0.0),
+    )
+
+
+def _better_first(trial: EndedTrial) -> tuple[float, float]:
+    cost = math.inf if trial.cost is None else trial.cost
+    return -(trial.val_accuracy or 0.0), cost

@@ -1,0 +1,145 @@
+"""The sweet spot in one plain sentence, against both references."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pipeline.core.architecture import REFERENCES
+
+#: By reference: ``epoch_ratio_equal_batch``, see ``sweet_spot_sentence``.
+Comparison = Mapping[str, Mapping[str, float]]
+
+
+class _Words(NamedTuple):
+    """How a ratio of costs is said: ``1.9 times BETTER than``, ``about SAME the …``."""
+
+    better: str
+    worse: str
+    same: str
+
+
+_WORDS = {
+    "epoch_seconds": _Words("faster an epoch", "slower an epoch", "as fast an epoch as"),
+    "latency_ms": _Words("faster a prediction", "slower a prediction", "as fast a prediction as"),
+    "train_seconds": _Words("faster to train", "slower to train", "as fast to train as"),
+    "parameters": _Words("fewer parameters", "more parameters", "as many parameters as"),
+    "macs": _Words(
+        "fewer multiply-accumulates", "more multiply-accumulates", "as many multiply-accumulates as"
+    ),
+}
+#: Ratios nearer to 1 than this, either way, are within what a machine's moods do.
+_SAME_WITHIN = 1.05
+#: Ratios from here on are given without a decimal.
+_WHOLE_FROM = 9.95
+
+
+def sweet_spot_sentence(summary: Mapping[str, Any], comparison: Comparison | None = None) -> str:
+    """Return the sentence.
+
+    Parameters
+    ----------
+    summary
+        The content of ``summary.json``.
+    comparison
+        By reference, ``epoch_ratio_equal_batch``: the reference's seconds an epoch divided by
+        the sweet spot's, both at the sweet spot's batch size; above 1 the sweet spot is faster.
+
+    Notes
+    -----
+    The cost compared is the sweep's leading one, or seconds an epoch where the summary keeps
+    no such value of the references. Accuracies are compared on the test images where both are
+    known there, else on the validation images; a difference is given in percentage points.
+    """
+    spot = summary["sweet_spot"]
+    if spot is None:
+        running = summary["trials"]["running"]
+        why = "no trial is complete" if running else "no trial came to its end"
+        return f"There is no sweet spot yet: {why}."
+    references = summary["references"]
+    itself = next((n for n in references if references[n]["trial"] == spot["trial"]), None)
+    who = f"trial {spot['trial']}, {spot['architecture']}"
+    if itself is not None:
+        who = f"the {itself} reference itself, {who}"
+    elif spot["architecture"] in (twins := {a.notation: n for n, a in REFERENCES.items()}):
+        who += f" (the {twins[spot['architecture']]} reference's network, trained another way)"
+    cost = summary["costs"][0] if summary["costs"][0] in _WORDS else "epoch_seconds"
+    against = [
+        _against(spot, references[name], name, cost, (comparison or {}).get(name, {}))
+        for name in ("cnn", "dnn")
+        if name != itself
+    ]
+    return f"The sweet spot is {who}: {'; '.join(against)}."
+
+
+def _against(
+    spot: Mapping[str, Any],
+    reference: Mapping[str, Any],
+    name: str,
+    cost: str,
+    measured: Mapping[str, float],
+) -> str:
+    accuracy = _accuracy(spot, reference)
+    paid, price = reference[cost], spot[cost]
+    if not paid or not price:
+        if accuracy is None:
+            return f"the {name} reference has no result to compare with yet"
+        linked = f"{accuracy.words} {'than' if accuracy.sign else 'as'}"
+        return f"{linked} the {name} reference{accuracy.brackets}, its speed not known yet"
+    words = _WORDS[cost]
+    sign = _sign(paid / price)
+    if sign == 0:
+        speed = f"about {words.same} the {name} reference"
+    else:
+        better = words.better if sign > 0 else words.worse
+        speed = f"{_times(paid / price)} {better} than the {name} reference"
+    if cost == "epoch_seconds":
+        speed += _batch_remark(spot, reference, measured.get("epoch_ratio_equal_batch"))
+    if accuracy is None:
+        return f"{speed} (its accuracy not known yet)"
+    joint = "but" if sign * accuracy.sign < 0 else "and"
+    return f"{speed} {joint} {accuracy.words}{accuracy.brackets}"
+
+
+class _Accuracy(NamedTuple):
+    sign: int
+    words: str
+    brackets: str
+
+
+def _accuracy(spot: Mapping[str, Any], reference: Mapping[str, Any]) -> _Accuracy | None:
+    for key, images in (("test_accuracy", "test"), ("val_accuracy", "validation")):
+        ours, theirs = spot[key], reference[key]
+        if ours is None or theirs is None:
+            continue
+        points = round(100 * (ours - theirs), 1)
+        brackets = f" ({100 * ours:.2f}% against {100 * theirs:.2f}% on the {images} images)"
+        if points == 0:
+            return _Accuracy(0, "as accurate", brackets)
+        more = "more" if points > 0 else "less"
+        sign = 1 if points > 0 else -1
+        return _Accuracy(sign, f"{abs(points):.1f} points {more} accurate", brackets)
+    return None
+
+
+def _batch_remark(
+    spot: Mapping[str, Any], reference: Mapping[str, Any], equal: float | None
+) -> str:
+    ours, theirs = spot["batch_size"], reference["batch_size"]
+    if ours == theirs:
+        return ""
+    if equal is None:
+        return f" (trained with batch size {ours} against {theirs})"
+    sign = _sign(equal)
+    if sign == 0:
+        return " (about as fast at equal batch size)"
+    return f" ({_times(equal)} {'faster' if sign > 0 else 'slower'} at equal batch size)"
+
+
+def _sign(ratio: float) -> int:
+    if ratio >= _SAME_WITHIN:
+        return 1
+    return -1 if ratio <= 1 / _SAME_WITHIN else 0
+
+
+def _times(ratio: float) -> str:
+    larger = max(ratio, 1 / ratio)
+    return f"{larger:.0f} times" if larger >= _WHOLE_FROM else f"{larger:.1f} times"

@@ -1,0 +1,113 @@
+"""The front as a table: for the terminal, and as ``front.csv``."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.core.trial import COSTS, TrialRecord
+from pipeline.reporting.files import write_atomically
+from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+#: A rule under the header and nothing else; `rich.box.SIMPLE_HEAD` without Unicode.
+_ASCII_LINES = "    \n    \n -- \n    \n    \n    \n    \n    \n"
+RECIPE_COLUMNS = ("batch_size", "optimizer", "learning_rate", "schedule")
+
+
+def front_rows(summary: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:
+    """Return the front's members, then the references beside it, each with its marks.
+
+    Rows have the front's keys; costs that the summary does not keep are None. References that
+    have no accuracy yet are left out.
+    """
+    references = summary["references"]
+    names = {references[name]["trial"]: f"{name} reference" for name in references}
+    names.pop(None, None)
+    spot = summary["sweet_spot"]
+    rows = []
+    for member in summary["front"]:
+        marks = ["sweet spot"] if spot and spot["trial"] == member["trial"] else []
+        marks += [names[member["trial"]]] if member["trial"] in names else []
+        rows.append((dict(member), marks))
+    on_front = {member["trial"] for member in summary["front"]}
+    for name, reference in references.items():
+        if reference["trial"] not in on_front and reference["val_accuracy"] is not None:
+            row = {key: reference[key] for key in ("trial", "architecture", "val_accuracy")}
+            row["costs"] = {cost: reference.get(cost) for cost in summary["costs"]}
+            rows.append((row, [f"{name} reference"]))
+    return rows
+
+
+def front_table(summary: Mapping[str, Any], *, ascii_only: bool = False) -> "Table":
+    """Return the front, and below it the references that are not on it, for the terminal."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    encoding = "ascii" if ascii_only else "utf-8"
+    table = Table(
+        box=box.Box(_ASCII_LINES, ascii=True) if ascii_only else box.SIMPLE_HEAD,
+        title=Text(f"The front of {printable(summary['sweep'], encoding)}, cheapest first"),
+        title_style="",
+        title_justify="left",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column("architecture", overflow="fold")
+    table.add_column("val. accuracy", justify="right", min_width=8)
+    for cost in summary["costs"]:
+        table.add_column(cost_label(cost), justify="right", min_width=7)
+    table.add_column("", no_wrap=True)
+    members = len(summary["front"])
+    for index, (row, marks) in enumerate(front_rows(summary)):
+        if index == members:
+            table.add_section()
+        table.add_row(
+            str(row["trial"]),
+            Text(printable(row["architecture"], encoding)),
+            accuracy_text(row["val_accuracy"]),
+            *(cost_text(cost, row["costs"][cost]) for cost in summary["costs"]),
+            "\n".join(marks),
+            style="bold" if "sweet spot" in marks else "",
+        )
+    return table
+
+
+def write_front_csv(path: Path, summary: Mapping[str, Any], records: Iterable[TrialRecord]) -> None:
+    """Write the front with everything measured: a row a member, cheapest first.
+
+    Columns: ``trial``, ``architecture``, ``val_accuracy``, each cost that any member has (the
+    sweep's own first), the recipe, and ``sweet_spot`` (``yes`` or empty). What a member lacks
+    is empty.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written.
+    """
+    by_number = {record.number: record for record in records}
+    numbers = [member["trial"] for member in summary["front"]]
+    measured = {name for n in numbers if n in by_number for name in by_number[n].costs}
+    costs = list(summary["costs"])
+    costs += [name for name in COSTS if name in measured and name not in costs]
+    spot = summary["sweet_spot"]
+    text = io.StringIO()
+    header = ["trial", "architecture", "val_accuracy", *costs, *RECIPE_COLUMNS, "sweet_spot"]
+    writer = csv.DictWriter(text, header, lineterminator="\n")
+    writer.writeheader()
+    for member in summary["front"]:
+        row = {key: member[key] for key in ("trial", "architecture", "val_accuracy")}
+        record = by_number.get(member["trial"])
+        if record is not None:
+            row |= {name: record.costs[name] for name in costs if name in record.costs}
+            recipe = record.specification.recipe
+            row |= {name: getattr(recipe, name) for name in RECIPE_COLUMNS}
+        row |= member["costs"]
+        row["sweet_spot"] = "yes" if spot and spot["trial"] == member["trial"] else ""
+        writer.writerow(row)
+    write_atomically(path, text.getvalue())

@@ -1,0 +1,1 @@
+"""Which network to try next: the only importer of Optuna."""

@@ -1,0 +1,253 @@
+"""The space of networks: what can be drawn, feasible by construction.
+
+A draw walks from the image down. Before each choice it is known how many layers still have to
+fit behind it, so only choices that leave room for them are offered: kernels that are small
+enough, pooling where the map stays large enough, otherwise none. No draw fails by shape.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from operator import itemgetter
+from typing import Any, Protocol, TypeVar
+
+from pipeline.config import FloatDimension, IntegerDimension, SpaceConfig
+from pipeline.core.architecture import (
+    Architecture,
+    ConvolutionBlock,
+    Padding,
+    Pooling,
+)
+from pipeline.core.errors import ConfigurationError
+from pipeline.core.journey import ImageShape, after_convolution, after_pooling, macs
+from pipeline.core.trial import Recipe
+
+
+Name = TypeVar("Name", bound=str)
+
+
+class Chooser(Protocol):
+    """Whoever decides: an Optuna trial, or a random generator."""
+
+    def integer(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """Return a whole number from ``low`` to ``high``, both included."""
+
+    def real(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        """Return a real number from ``low`` to ``high``."""
+
+    def named(self, name: str, choices: tuple[Name, ...]) -> Name:
+        """Return one of ``choices``, which are the same in every draw."""
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The networks that ``config`` allows on images of ``image_shape``.
+
+    Raises
+    ------
+    ConfigurationError
+        Nothing fits: no depth of the space has a network for these images.
+    """
+
+    config: SpaceConfig
+    image_shape: ImageShape
+    classes: int
+
+    def __post_init__(self) -> None:
+        if not self.depths:
+            side = min(self.image_shape[:2])
+            raise ConfigurationError(
+                f"nothing in space {self.config.name} fits {self.image_shape[0]}×"
+                f"{self.image_shape[1]} images: {min(self.config.depth.values())} blocks with "
+                f"kernels of at least {self.kernels[0]} and padding "
+                f"{' or '.join(self.config.padding.values())} need more than {side} pixels; "
+                "choose smaller kernels, less depth or space/padding=both"
+            )
+
+    @cached_property
+    def kernels(self) -> tuple[int, ...]:
+        """Kernel sizes in increasing order."""
+        return self.config.kernel_size.values()
+
+    @cached_property
+    def depths(self) -> tuple[int, ...]:
+        """The depths for which a network exists, in increasing order."""
+        side = min(self.image_shape[:2])
+        return tuple(depth for depth in self.config.depth.values() if self._fits(side, depth))
+
+    def draw(self, chooser: Chooser) -> tuple[Architecture, Recipe]:
+        """Return a network of the space and how to train it."""
+        side = min(self.image_shape[:2])
+        depth = _pick(chooser, "depth", self.depths)
+        blocks = []
+        for layer in range(1, depth + 1):
+            block, side = self._draw_block(chooser, layer, side, depth - layer)
+            blocks.append(block)
+        space = self.config
+        architecture = Architecture(
+            blocks=tuple(blocks),
+            dense_units=_integer(chooser, "dense_units", space.dense_units),
+            dropout=_real(chooser, "dropout", space.dropout),
+        )
+        return architecture, Recipe(
+            batch_size=_integer(chooser, "batch_size", space.batch_size),
+            optimizer=_named(chooser, "optimizer", space.optimizer.values()),
+            learning_rate=_real(chooser, "learning_rate", space.learning_rate),
+            schedule=_named(chooser, "schedule", space.schedule.values()),
+        )
+
+    def _draw_block(
+        self, chooser: Chooser, layer: int, side: int, below: int
+    ) -> tuple[ConvolutionBlock, int]:
+        space = self.config
+        filters = _integer(chooser, f"filters_{layer}", space.filters)
+        paddings = self._paddings(side, below)
+        padding = _named(chooser, f"padding_{layer}", paddings)
+        kernels = self._kernels(side, below, padding)
+        kernel = _pick(chooser, f"kernel_size_{layer}", kernels)
+        side = after_convolution(side, kernel, padding)
+        pooling = _named(chooser, f"pooling_{layer}", self._poolings(side, below))
+        normalisation = _named(chooser, f"normalisation_{layer}", space.normalisation.values())
+        block = ConvolutionBlock(
+            filters=filters,
+            kernel_size=kernel,
+            padding=padding,
+            pooling=pooling,
+            normalisation=normalisation,
+        )
+        return block, side if pooling == "none" else after_pooling(side)
+
+    def _fits(self, side: int, layers: int) -> bool:
+        """Whether ``layers`` blocks fit a map of ``side`` pixels, pooling left out."""
+        if layers == 0:
+            return side >= 1
+        smallest = self.kernels[0]
+        if side < smallest:
+            return False
+        return "same" in self.config.padding.values() or side - layers * (smallest - 1) >= 1
+
+    def _paddings(self, side: int, below: int) -> tuple[Padding, ...]:
+        return tuple(p for p in self.config.padding.values() if self._kernels(side, below, p))
+
+    def _kernels(self, side: int, below: int, padding: str) -> tuple[int, ...]:
+        return tuple(
+            kernel
+            for kernel in self.kernels
+            if kernel <= side and self._fits(after_convolution(side, kernel, padding), below)
+        )
+
+    def _poolings(self, side: int, below: int) -> tuple[Pooling, ...]:
+        """All of the space's poolings where one fits, else none."""
+        if self._fits(after_pooling(side), below):
+            return self.config.pooling.values()
+        return ("none",)
+
+    def size(self) -> tuple[int, tuple[str, ...]]:
+        """Return the number of different networks and recipes, and the continuous dimensions.
+
+        A continuous dimension counts as one value and is named.
+        """
+        side = min(self.image_shape[:2])
+        total = sum(self._count_blocks(side, depth, {}) for depth in self.depths)
+        continuous = []
+        for name in ("dropout", "learning_rate"):
+            values = getattr(self.config, name).values()
+            if values is None:
+                continuous.append(name)
+            else:
+                total *= len(values)
+        for name in ("dense_units", "batch_size", "optimizer", "schedule"):
+            total *= len(getattr(self.config, name).values())
+        return total, tuple(continuous)
+
+    def _count_blocks(self, side: int, layers: int, known: dict[tuple[int, int], int]) -> int:
+        if layers == 0:
+            return 1
+        if (side, layers) not in known:
+            free = len(self.config.filters.values()) * len(self.config.normalisation.values())
+            known[side, layers] = free * sum(
+                self._count_blocks(left, layers - 1, known)
+                for _, _, _, left in self._shapes(side, layers - 1)
+            )
+        return known[side, layers]
+
+    def _shapes(self, side: int, below: int) -> Iterator[tuple[Padding, int, Pooling, int]]:
+        """Yield every padding, kernel size and pooling of one block, and the side they leave."""
+        for padding in self._paddings(side, below):
+            for kernel in self._kernels(side, below, padding):
+                convolved = after_convolution(side, kernel, padding)
+                for pooling in self._poolings(convolved, below):
+                    left = convolved if pooling == "none" else after_pooling(convolved)
+                    yield padding, kernel, pooling, left
+
+    def extremes(self) -> tuple[Architecture, Architecture]:
+        """Return the networks with the fewest and with the most multiply-accumulates."""
+        cheapest, dearest = (self._extreme(choose) for choose in (min, max))
+        return cheapest, dearest
+
+    def _extreme(self, choose: Callable[..., Any]) -> Architecture:
+        # Multiply-accumulates only grow with filters and units, so their ends are enough; what
+        # is left of a network depends on the map it gets, so each map is solved once.
+        units = choose(self.config.dense_units.smallest, self.config.dense_units.largest)
+        rate = self.config.dropout.smallest
+        normalisation = self.config.normalisation.values()[0]
+        filters = {self.config.filters.smallest, self.config.filters.largest}
+
+        @cache
+        def rest(shape: ImageShape, layers: int) -> tuple[int, tuple[ConvolutionBlock, ...]]:
+            if layers == 0:
+                head = Architecture(dense_units=units, dropout=rate)
+                return macs(head, shape, self.classes), ()
+            options = []
+            for padding, kernel, pooling, _ in self._shapes(min(shape[:2]), layers - 1):
+                sides = [after_convolution(side, kernel, padding) for side in shape[:2]]
+                for count in filters:
+                    here = sides[0] * sides[1] * kernel * kernel * shape[2] * count
+                    height, width = sides if pooling == "none" else map(after_pooling, sides)
+                    cost, blocks = rest((height, width, count), layers - 1)
+                    block = ConvolutionBlock(
+                        filters=count,
+                        kernel_size=kernel,
+                        padding=padding,
+                        pooling=pooling,
+                        normalisation=normalisation,
+                    )
+                    options.append((here + cost, (block, *blocks)))
+            best: tuple[int, tuple[ConvolutionBlock, ...]] = choose(options, key=itemgetter(0))
+            return best
+
+        _, blocks = choose(
+            (rest(self.image_shape, depth) for depth in self.depths), key=itemgetter(0)
+        )
+        return Architecture(blocks=blocks, dense_units=units, dropout=rate)
+
+
+def _pick(chooser: Chooser, name: str, values: tuple[int, ...]) -> int:
+    """Choose from sorted numbers by index: the order is kept, and their count may vary."""
+    if len(values) == 1:
+        return values[0]
+    return values[chooser.integer(f"{name}.index", 0, len(values) - 1)]
+
+
+def _integer(chooser: Chooser, name: str, dimension: IntegerDimension) -> int:
+    if dimension.choices is not None:
+        return _pick(chooser, name, dimension.values())
+    if dimension.smallest == dimension.largest:
+        return int(dimension.smallest)
+    step, log = dimension.step or 1, bool(dimension.log)
+    high = dimension.values()[-1]
+    return chooser.integer(name, int(dimension.smallest), high, step=step, log=log)
+
+
+def _real(chooser: Chooser, name: str, dimension: FloatDimension) -> float:
+    values = dimension.values()
+    if values is None:
+        low, high = float(dimension.smallest), float(dimension.largest)
+        return chooser.real(name, low, high, log=bool(dimension.log))
+    if len(values) == 1:
+        return values[0]
+    return values[chooser.integer(f"{name}.index", 0, len(values) - 1)]
+
+
+def _named(chooser: Chooser, name: str, choices: tuple[Name, ...]) -> Name:
+    return choices[0] if len(choices) == 1 else chooser.named(name, choices)

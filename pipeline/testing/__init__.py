@@ -1,0 +1,1 @@
+"""What tests and developers' tools share: a simulated trainer, conformance suites."""

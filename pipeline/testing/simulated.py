@@ -1,0 +1,114 @@
+"""A trainer that computes learning curves instead of training, for the real worker loop.
+
+The curves are plausible, not true: more multiply-accumulates raise the accuracy that is
+reached, with diminishing returns and a little noise from the trial's seed. Everything around
+it (claims, events, outcomes, storage, summary) is the real thing.
+"""
+
+import json
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Config
+from pipeline.core.architecture import Architecture
+from pipeline.core.journey import macs, parameters
+from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
+from pipeline.data.dataset import DataDescription
+from pipeline.launching.trial_run import Observer
+from pipeline.measuring.clocks import Clocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedTraining:
+    """What a simulated training returns."""
+
+    val_accuracy: float
+    costs: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedTrainer:
+    """Stands where a Keras session would.
+
+    Parameters
+    ----------
+    before_epoch
+        Called with the specification and the epoch (from 1) before each epoch; whatever it
+        raises ends the trial, as an error of the real trainer would.
+    """
+
+    config: Config
+    description: DataDescription
+    before_epoch: Callable[[TrialSpecification, int], None] = lambda specification, epoch: None
+
+    def run(
+        self,
+        specification: TrialSpecification,
+        observer: Observer,
+        clocks: Clocks,
+        checkpoint: Path | None = None,
+    ) -> SimulatedTraining:
+        """Go through a trial's epochs; costs depend on the architecture alone."""
+        costs = self._costs(specification.architecture)
+        observer.measured(costs, {}, f"simulated {specification.architecture}")
+        accuracy = 0.0
+        epochs = self.config.training.epochs
+        for epoch in range(1, epochs + 1):
+            observer.between_executions()
+            self.before_epoch(specification, epoch)
+            accuracy = self._accuracy(specification, epoch / epochs)
+            observer.epoch_ended(self._result(epoch, accuracy, costs["epoch_seconds"]))
+        return SimulatedTraining(
+            val_accuracy=accuracy, costs={"train_seconds": epochs * costs["epoch_seconds"]}
+        )
+
+    def save(self, trained: Any, path: Path) -> None:
+        """Write what ``predict`` needs."""
+        path.write_text(json.dumps({"accuracy": trained.val_accuracy}))
+
+    def predict(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return a label for each image; 0 for the share that the accuracy gives."""
+        accuracy = json.loads(path.read_text())["accuracy"]
+        labels = np.arange(len(images)) >= accuracy * len(images)
+        return labels.astype(np.int64)
+
+    def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
+        """Return seconds in proportion to the work of a batch."""
+        return 1e-10 * recipe.batch_size * self._macs(architecture)
+
+    def _costs(self, architecture: Architecture) -> dict[str, float]:
+        work = self._macs(architecture)
+        shape, classes = self.description.image_shape, len(self.description.classes)
+        return {
+            "parameters": float(parameters(architecture, shape, classes)),
+            "macs": float(work),
+            "epoch_seconds": 1e-10 * work * self.description.train,
+            "latency_ms": 0.1 + 1e-8 * work,
+        }
+
+    def _macs(self, architecture: Architecture) -> int:
+        return macs(architecture, self.description.image_shape, len(self.description.classes))
+
+    def _accuracy(self, specification: TrialSpecification, progress: float) -> float:
+        work = math.log10(self._macs(specification.architecture))
+        noise = random.Random(specification.seed).gauss(0.0, 0.005)
+        reached = 1.0 - 0.5 * math.exp(-0.35 * work) - 0.02 + noise
+        return max(0.1, reached * (1.0 - 0.3 * math.exp(-4.0 * progress)))
+
+    def _result(self, epoch: int, accuracy: float, seconds: float) -> EpochResult:
+        return EpochResult(
+            epoch=epoch,
+            train_loss=-math.log(min(accuracy, 0.999)),
+            train_accuracy=accuracy,
+            val_loss=-math.log(min(accuracy, 0.999)),
+            val_accuracy=accuracy,
+            epoch_seconds=seconds,
+            images_per_second=self.description.train / seconds,
+        )

@@ -1,0 +1,49 @@
+"""Learning curves of one trial: a picture and a table."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from pipeline.core.trial import EpochResult
+
+
+def history_csv(history: Sequence[EpochResult]) -> str:
+    """Return the epochs as CSV, one row each."""
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, fieldnames=list(EpochResult.__dataclass_fields__), lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(asdict(result) for result in history)
+    return text.getvalue()
+
+
+def curves_png(title: str, history: Sequence[EpochResult]) -> bytes:
+    """Return loss and accuracy over the epochs, for training and validation, as PNG.
+
+    The same history always gives the same bytes.
+    """
+    # matplotlib takes a second to import, and only ended trials are drawn. Without pyplot
+    # there is no global state, so any thread may draw.
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure.suptitle(title)
+    epochs = [result.epoch for result in history]
+    panels = (
+        ("loss", "train_loss", "val_loss"),
+        ("accuracy", "train_accuracy", "val_accuracy"),
+    )
+    for axes, (label, train, validation) in zip(figure.subplots(1, 2), panels, strict=True):
+        axes.plot(epochs, [getattr(r, train) for r in history], "o-", label="training")
+        axes.plot(epochs, [getattr(r, validation) for r in history], "s--", label="validation")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    return picture.getvalue()

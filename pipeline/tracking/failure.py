@@ -1,0 +1,47 @@
+"""What went wrong with MLflow, in one sentence."""
+
+import re
+
+from pipeline.core.errors import SweetspotError
+from pipeline.tracking.store import REQUEST_SECONDS, masked
+
+_LONGEST = 300
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+
+
+def failure_sentence(error: Exception, uri: str) -> str:
+    """Return what happened and that nothing is lost.
+
+    Parameters
+    ----------
+    uri
+        The tracking URI; a password in it is not repeated.
+    """
+    if isinstance(error, SweetspotError):
+        return str(error)
+    return (
+        f"MLflow at {masked(uri)} {_cause(error)}; training goes on and nothing is lost: the next "
+        "try, or `sweetspot sync`, catches up"
+    )
+
+
+def _cause(error: Exception) -> str:
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or current.__context__
+    names = {type(item).__name__ for item in chain}
+    if names & {"ReadTimeout", "ReadTimeoutError"}:
+        return f"did not answer within {REQUEST_SECONDS} s"
+    if names & {"ConnectTimeout", "ConnectTimeoutError"}:
+        return "cannot be reached"
+    if names & {"ConnectionRefusedError", "NewConnectionError", "NameResolutionError"}:
+        return "cannot be reached"
+    if names & {"ConnectionError", "ProtocolError", "RemoteDisconnected", "ConnectionResetError"}:
+        return "cut off the connection"
+    first_line = str(error).strip().split("\n", 1)[0] or type(error).__name__
+    said = _CREDENTIALS.sub("***@", first_line)
+    if len(said) > _LONGEST:
+        said = said[: _LONGEST - 1] + "…"
+    return f"refused ({said.rstrip('.')})"

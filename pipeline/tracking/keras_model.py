@@ -1,0 +1,114 @@
+"""A saved Keras file as an MLflow model, made without loading TensorFlow.
+
+MLflow's own ``log_model`` wants the live network, and TensorFlow takes ten seconds to import.
+What it writes is a folder of small text files around the ``.keras`` file; this module writes
+the same folder (flavours ``keras`` and ``python_function``), with a signature read from the
+file itself. Format: ``mlflow.keras.save_model`` of MLflow 3.
+"""
+
+import json
+import platform
+import shutil
+import zipfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from mlflow import pyfunc
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from pipeline.core.errors import StorageError
+
+_PACKAGES = ("mlflow", "keras", "tensorflow", "numpy")
+
+
+def write_model_folder(
+    keras_file: Path, folder: Path, *, model_id: str, run_id: str, classes: int, created: float
+) -> None:
+    """Write the MLflow model folder of a saved network.
+
+    Parameters
+    ----------
+    folder
+        Is created.
+    model_id, run_id
+        Of the MLflow model and of the run it belongs to.
+    classes
+        Number of classes the network tells apart.
+    created
+        Seconds since the epoch.
+
+    Raises
+    ------
+    StorageError
+        The file is not a saved Keras network.
+    """
+    data = folder / "data"
+    data.mkdir(parents=True)
+    signature, keras_version = _described(keras_file, classes)
+    shutil.copyfile(keras_file, data / "model.keras")
+    (data / "keras_module.txt").write_text("keras")
+    requirements = [f"{name}=={version(name)}" for name in _PACKAGES]
+    (folder / "requirements.txt").write_text("\n".join(requirements) + "\n")
+    python = platform.python_version()
+    _write_yaml(
+        folder / "python_env.yaml",
+        {"python": python, "dependencies": ["-r requirements.txt"]},
+    )
+    _write_yaml(
+        folder / "conda.yaml",
+        {
+            "name": "mlflow-env",
+            "channels": ["conda-forge"],
+            "dependencies": [f"python={python}", "pip", {"pip": requirements}],
+        },
+    )
+    moment = datetime.fromtimestamp(created, tz=UTC).replace(tzinfo=None)
+    model = Model(
+        run_id=run_id,
+        model_id=model_id,
+        model_uuid=model_id,
+        utc_time_created=moment,
+        signature=signature,
+    )
+    model.add_flavor(
+        "keras",
+        data="data",
+        keras_version=keras_version,
+        keras_backend="tensorflow",
+        save_exported_model=False,
+    )
+    pyfunc.add_to_model(
+        model, loader_module="mlflow.keras", conda_env="conda.yaml", python_env="python_env.yaml"
+    )
+    model.model_size_bytes = keras_file.stat().st_size
+    model.save(str(folder / "MLmodel"))
+
+
+def _described(keras_file: Path, classes: int) -> tuple[ModelSignature, str]:
+    """Return the signature and the Keras version that a saved network tells of."""
+    try:
+        with zipfile.ZipFile(keras_file) as archive:
+            network = json.loads(archive.read("config.json"))
+            metadata = json.loads(archive.read("metadata.json"))
+        image = next(
+            layer["config"]
+            for layer in network["config"]["layers"]
+            if layer["class_name"] == "InputLayer"
+        )
+        shape = image.get("batch_shape") or image["batch_input_shape"]
+        inputs = TensorSpec(np.dtype(image["dtype"]), (-1, *(int(side) for side in shape[1:])))
+        keras_version = str(metadata["keras_version"])
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, zipfile.BadZipFile) as error:
+        raise StorageError(f"{keras_file} is not a saved Keras network: {error!r}") from error
+    outputs = TensorSpec(np.dtype("float32"), (-1, classes))
+    return ModelSignature(inputs=Schema([inputs]), outputs=Schema([outputs])), keras_version
+
+
+def _write_yaml(path: Path, values: Mapping[str, Any]) -> None:
+    path.write_text(yaml.safe_dump(dict(values), sort_keys=False))

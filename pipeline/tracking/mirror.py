@@ -1,0 +1,259 @@
+"""The mirror: the only writer to MLflow, fed from the event logs of one sweep.
+
+A pass compares what the logs and the sweep's folder say with what was mirrored before, which
+each MLflow run itself keeps in a tag, and writes the difference. So a pass that is repeated
+changes nothing, one that fails on its way is made good by the next, and a store that was
+deleted is rebuilt.
+"""
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from filelock import FileLock, Timeout
+
+from pipeline.config import Config
+from pipeline.core.errors import StorageError, SweetspotError
+from pipeline.data.dataset import DataDescription
+from pipeline.tracking.event_log import Event, read, sweep_log_path, trial_log_paths
+from pipeline.tracking.events import SessionStarted
+from pipeline.tracking.failure import failure_sentence
+from pipeline.tracking.projection import RunView, sweep_view, trial_view
+from pipeline.tracking.run_state import KnownRun, RunContent
+from pipeline.tracking.store import DATABASE, artifact_location, open_client, tracking_uri
+from pipeline.tracking.sweep_folder import read_summary, sweep_content, trial_content
+
+if TYPE_CHECKING:
+    from pipeline.tracking.runs import SweepRuns
+
+#: What the names of all experiments start with.
+EXPERIMENT_PREFIX = "sweetspot-"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyncReport:
+    """What one pass did.
+
+    Parameters
+    ----------
+    runs
+        Runs that the sweep should have, its own included.
+    updated
+        Runs that were written to.
+    failure
+        Why the pass is not complete, in one sentence; None where all is mirrored.
+    details
+        The traceback of a failure that is not the user's or the server's.
+    """
+
+    runs: int = 0
+    updated: int = 0
+    failure: str | None = None
+    details: str | None = None
+
+
+def experiment_name(data_name: str) -> str:
+    """Return the name of the MLflow experiment for a data set."""
+    return f"{EXPERIMENT_PREFIX}{data_name}"
+
+
+def mirror_lock(sweep_dir: Path) -> FileLock:
+    """Return the lock that whoever writes a sweep to MLflow holds."""
+    return FileLock(sweep_dir / ".mirror.lock", timeout=0, thread_local=False)
+
+
+class Mirror:
+    """Brings one sweep to MLflow; nothing is opened before the first pass.
+
+    Parameters
+    ----------
+    sweep_dir
+        The sweep's folder; its name is the sweep's.
+    """
+
+    def __init__(self, sweep_dir: Path, config: Config, description: DataDescription) -> None:
+        self._sweep_dir = sweep_dir
+        self._sweep = sweep_dir.name
+        self._config = config
+        self._data = description
+        self._lock = mirror_lock(sweep_dir)
+        self._runs: SweepRuns | None = None
+        self._known: dict[int | None, KnownRun] = {}
+        self._sizes: dict[int, tuple[int, int]] = {}
+
+    def sync(self) -> SyncReport:
+        """Do one pass; whatever goes wrong is in the report, and nothing is raised."""
+        progress = _Progress()
+        uri = self._config.tracking.uri or str(self._config.mlruns)
+        try:
+            uri = tracking_uri(self._config)
+            self._acquire()
+            self._pass(progress)
+        except SweetspotError as error:
+            return self._failed(progress, failure_sentence(error, uri))
+        except Exception as error:
+            # Whatever it is, a sweep does not end because of its mirror: it is reported.
+            return self._failed(progress, failure_sentence(error, uri), traceback.format_exc())
+        return SyncReport(runs=progress.runs, updated=progress.updated, failure=progress.failure)
+
+    def sweep_run_id(self) -> str | None:
+        """Return the ID of the sweep's own run; None before a pass has found or created it."""
+        run = self._known.get(None)
+        return None if run is None else run.run_id
+
+    def close(self) -> None:
+        """Let another process mirror this sweep."""
+        self._forget()
+        self._lock.release(force=True)
+
+    def __enter__(self) -> Self:
+        """Return the mirror itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the mirror."""
+        self.close()
+
+    def _acquire(self) -> None:
+        if self._lock.is_locked:
+            return
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise StorageError(
+                f"another process is bringing {self._sweep} to MLflow, which it goes on doing"
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"{self._lock.lock_file} cannot be created: {error.strerror or error}"
+            ) from error
+
+    def _failed(
+        self, progress: "_Progress", failure: str, details: str | None = None
+    ) -> SyncReport:
+        self._forget()
+        return SyncReport(
+            runs=progress.runs, updated=progress.updated, failure=failure, details=details
+        )
+
+    def _forget(self) -> None:
+        """Look again at what MLflow has, before anything else is written."""
+        self._runs = None
+        self._known = {}
+        self._sizes = {}
+
+    def _pass(self, progress: "_Progress") -> None:
+        summary = None
+        try:
+            summary = read_summary(self._sweep_dir)
+        except StorageError as error:
+            progress.fail(str(error))
+        sweep_events = read(sweep_log_path(self._sweep_dir))
+        logs = trial_log_paths(self._sweep_dir)
+        fingerprint = self._data.fingerprint
+        view = sweep_view(self._sweep, fingerprint, sweep_events, _first_start(sweep_events, logs))
+        if view is None:
+            return
+        self._open()
+        parent = self._write(None, sweep_content(self._sweep_dir, view, summary), None, progress)
+        for number, path in logs.items():
+            size = (path.stat().st_size, view.position[0])
+            if self._sizes.get(number) == size:
+                progress.runs += 1
+                continue
+            trial = trial_view(self._sweep, fingerprint, read(path), sweep_events)
+            if trial is None:
+                continue
+            try:
+                self._mirror_trial(number, trial, parent.run_id, progress)
+            except Exception as error:
+                if not _concerns_one_run(error):
+                    raise
+                progress.fail(failure_sentence(error, tracking_uri(self._config)))
+            else:
+                self._sizes[number] = size
+        if progress.failure is not None:
+            self._forget()
+
+    def _open(self) -> None:
+        """Open MLflow and find this sweep's runs, where that is not done yet."""
+        if self._config.tracking.uri is None and not (self._config.mlruns / DATABASE).exists():
+            self._forget()
+        if self._runs is not None:
+            return
+        client = open_client(self._config)
+        # Imports MLflow, which takes seconds: not before there is something to mirror.
+        from pipeline.tracking.runs import SweepRuns
+
+        experiment = experiment_name(self._data.name)
+        self._runs = SweepRuns(
+            client, experiment, artifact_location(self._config, experiment), self._sweep
+        )
+        self._known = self._runs.find()
+
+    def _mirror_trial(
+        self, number: int, view: RunView, parent_id: str, progress: "_Progress"
+    ) -> None:
+        known = self._known.get(number)
+        if known is not None and known.mirrored and known.mirrored.position == view.position:
+            progress.runs += 1
+            return
+        content = trial_content(self._sweep_dir, view, self._config, self._data.fingerprint)
+        self._write(number, content, parent_id, progress)
+
+    def _write(
+        self,
+        number: int | None,
+        content: RunContent,
+        parent_id: str | None,
+        progress: "_Progress",
+    ) -> KnownRun:
+        """Bring one run up to its content; how far it is, is kept with it last."""
+        assert self._runs is not None
+        progress.runs += 1
+        known = self._known.get(number)
+        if known is not None and known.mirrored == content.mirrored:
+            return known
+        if known is None:
+            # Known at once: if what follows fails, the next pass goes on with this run.
+            known = self._known[number] = self._runs.create(content.view, parent_id)
+        self._known[number] = self._runs.write(known, content, self._data)
+        progress.updated += 1
+        return self._known[number]
+
+
+@dataclass(kw_only=True)
+class _Progress:
+    """What a pass has done so far; the first failure is the one that is told."""
+
+    runs: int = 0
+    updated: int = 0
+    failure: str | None = None
+
+    def fail(self, sentence: str) -> None:
+        if self.failure is None:
+            self.failure = sentence
+
+
+def _first_start(sweep_events: Sequence[Event], logs: Mapping[int, Path]) -> float | None:
+    """Return when the first trial started, where the sweep's own log does not know."""
+    if any(event.kind == SessionStarted.kind for event in sweep_events):
+        return None
+    return min((event.time for path in logs.values() for event in read(path)[:1]), default=None)
+
+
+def _concerns_one_run(error: Exception) -> bool:
+    """Return whether other runs may still succeed: a run in the trash, a value MLflow refuses."""
+    code = getattr(error, "error_code", None)
+    return isinstance(error, StorageError) or code in (
+        "INVALID_PARAMETER_VALUE",
+        "RESOURCE_DOES_NOT_EXIST",
+    )

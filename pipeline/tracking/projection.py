@@ -1,0 +1,261 @@
+"""What MLflow is to show of a trial and of a sweep: pure functions from the event logs.
+
+The same logs always give the same runs, so a mirror that is behind, or gone, is made good by
+projecting again.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pipeline.core.architecture import Architecture
+from pipeline.core.trial import Outcome, Recipe, TrialSpecification
+from pipeline.tracking.event_log import Event
+from pipeline.tracking.events import (
+    SessionEnded,
+    SessionStarted,
+    TestRead,
+    content_of,
+)
+from pipeline.tracking.points import Point, sweep_points, trial_points
+from pipeline.tracking.story import TrialStory, trial_story
+
+RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+_INTERRUPTED_STATUSES = (130, 143)  # exit statuses after SIGINT and SIGTERM
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunView:
+    """What one MLflow run is to show.
+
+    Parameters
+    ----------
+    position
+        Ends of the last events that count for this run, in its own log and in the sweep's: a
+        run mirrored up to here needs nothing.
+    points
+        From its own log, in the order of their events.
+    sweep_points
+        From the sweep's log.
+    files
+        Text artifacts by name.
+    model
+        Path of the model to attach, relative to the sweep's folder.
+    model_time
+        When that was decided, in seconds since the epoch.
+    """
+
+    name: str
+    status: RunStatus
+    started: float
+    ended: float | None
+    position: tuple[int, int]
+    tags: dict[str, str]
+    params: dict[str, str] = field(default_factory=dict)
+    points: tuple[Point, ...] = ()
+    sweep_points: tuple[Point, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+    story: TrialStory | None = None
+    model: str | None = None
+    model_time: float = 0.0
+
+
+def run_name(specification: TrialSpecification) -> str:
+    """Return a trial's run name: ``007 64k3-d128`` or ``001 cnn``."""
+    return (
+        f"{specification.number:03d} "
+        f"{specification.reference or specification.architecture.notation}"
+    )
+
+
+def trial_view(
+    sweep: str, fingerprint: str, events: Sequence[Event], sweep_events: Sequence[Event]
+) -> RunView | None:
+    """Return what a trial's run is to show; None before the trial started.
+
+    Parameters
+    ----------
+    fingerprint
+        Of the data.
+    events, sweep_events
+        The whole of the trial's and of the sweep's log.
+    """
+    story = trial_story(events)
+    if story is None:
+        return None
+    record = story.record
+    assert record.started is not None
+    number = record.number
+    closing = _closing_event(story, sweep_events)
+    readings = [
+        (event, content)
+        for event in sweep_events
+        if isinstance(content := content_of(event), TestRead) and content.trial == number
+    ]
+    outcome = record.outcome
+    if outcome is None and closing is not None:
+        outcome = Outcome.INTERRUPTED
+    ended = closing.time if record.outcome is None and closing else record.ended
+    models = [event for event in events if event.kind == "model"]
+    reason = record.reason
+    tags = {
+        "sweep": sweep,
+        "trial": str(number),
+        "kind": "trial",
+        "status": "running" if outcome is None else outcome.value,
+        "data_fingerprint": fingerprint,
+        "device": _device_name(story.device),
+        "host": story.host,
+        "worker": story.worker,
+        "retries": str(story.retries),
+        **({"reference": record.specification.reference} if record.specification.reference else {}),
+        **({"reason": reason} if reason else {}),
+        **_commit_tags(sweep_events, before=record.started),
+    }
+    return RunView(
+        name=run_name(record.specification),
+        status=_trial_status(outcome),
+        started=record.started,
+        ended=None if outcome is None else ended,
+        position=(
+            events[-1].end,
+            max([event.end for event, _ in readings] + [closing.end if closing else 0]),
+        ),
+        tags=tags,
+        params=_params(record.specification),
+        points=tuple(trial_points(events)),
+        sweep_points=tuple(
+            Point(
+                name="test_accuracy", value=content.accuracy, time=event.time, step=0, end=event.end
+            )
+            for event, content in readings
+        ),
+        files=_trial_files(story),
+        story=story,
+        model=story.model,
+        model_time=models[-1].time if models else 0.0,
+    )
+
+
+def sweep_view(
+    sweep: str, fingerprint: str, sweep_events: Sequence[Event], first_trial: float | None
+) -> RunView | None:
+    """Return what the sweep's own run is to show; None before anything happened.
+
+    Parameters
+    ----------
+    first_trial
+        When the first trial started, for a sweep whose own log lacks its beginning.
+    """
+    times = [event.time for event in sweep_events if event.kind == SessionStarted.kind]
+    times += [] if first_trial is None else [first_trial]
+    if not times:
+        return None
+    status, ended, label = _session_state(sweep_events)
+    return RunView(
+        name=sweep,
+        status=status,
+        started=min(times),
+        ended=ended,
+        position=(sweep_events[-1].end if sweep_events else 0, 0),
+        tags={
+            "sweep": sweep,
+            "kind": "sweep",
+            "status": label,
+            "data_fingerprint": fingerprint,
+            **_commit_tags(sweep_events, before=math.inf),
+        },
+        points=tuple(sweep_points(sweep_events)),
+    )
+
+
+def _closing_event(story: TrialStory, sweep_events: Sequence[Event]) -> Event | None:
+    """Return the end of the session that left the trial behind without an end of its own."""
+    if story.record.outcome is not None:
+        return None
+    later = (
+        event
+        for event in sweep_events
+        if event.kind == SessionEnded.kind and event.time >= story.last_time
+    )
+    return next(later, None)
+
+
+def _trial_status(outcome: Outcome | None) -> RunStatus:
+    """Return MLflow's status: a trial that was ended on purpose did what it was to do."""
+    match outcome:
+        case None:
+            return "RUNNING"
+        case Outcome.FAILED:
+            return "FAILED"
+        case Outcome.INTERRUPTED:
+            return "KILLED"
+        case _:
+            return "FINISHED"
+
+
+def _session_state(sweep_events: Iterable[Event]) -> tuple[RunStatus, float | None, str]:
+    status: RunStatus = "RUNNING"
+    ended: float | None = None
+    label = "running"
+    for event in sweep_events:
+        content = content_of(event)
+        if isinstance(content, SessionStarted):
+            status, ended, label = "RUNNING", None, "running"
+        elif isinstance(content, SessionEnded):
+            ended = event.time
+            if content.exit_status == 0:
+                status, label = "FINISHED", "complete"
+            elif content.exit_status in _INTERRUPTED_STATUSES:
+                status, label = "KILLED", "interrupted"
+            else:
+                status, label = "FAILED", "failed"
+    return status, ended, label
+
+
+def _commit_tags(sweep_events: Iterable[Event], before: float) -> dict[str, str]:
+    """Return the tags for the commit of the last session that started before a moment."""
+    commit: str | None = None
+    for event in sweep_events:
+        content = content_of(event)
+        if isinstance(content, SessionStarted) and (commit is None or event.time <= before):
+            commit = content.git_commit
+    return {} if commit is None else {"git_commit": commit, "mlflow.source.git.commit": commit}
+
+
+def _device_name(device: dict[str, Any]) -> str:
+    return str(device["name"]) if "name" in device else json.dumps(device, sort_keys=True)
+
+
+def _params(specification: TrialSpecification) -> dict[str, str]:
+    values: dict[str, Any] = {
+        **_architecture_params(specification.architecture),
+        **_recipe_params(specification.recipe),
+        "seed": specification.seed,
+    }
+    return {name: str(value) for name, value in values.items()}
+
+
+def _architecture_params(architecture: Architecture) -> dict[str, Any]:
+    values: dict[str, Any] = {"architecture": architecture.notation, "depth": architecture.depth}
+    for index, block in enumerate(architecture.blocks, start=1):
+        values |= {f"{name}_{index}": value for name, value in asdict(block).items()}
+    return values | {"dense_units": architecture.dense_units, "dropout": architecture.dropout}
+
+
+def _recipe_params(recipe: Recipe) -> dict[str, Any]:
+    return asdict(recipe)
+
+
+def _trial_files(story: TrialStory) -> dict[str, str]:
+    files: dict[str, str] = {}
+    if story.summary is not None:
+        files["summary.txt"] = story.summary
+    if story.journey:
+        journey = [asdict(stage) for stage in story.journey]
+        files["shape_journey.json"] = json.dumps(journey, indent=2, ensure_ascii=False) + "\n"
+    if story.details is not None:
+        files["traceback.txt"] = story.details
+    return files

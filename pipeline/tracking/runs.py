@@ -1,0 +1,349 @@
+"""The runs of one sweep in MLflow: found, written and removed through ``MlflowClient``.
+
+Importing this module imports MLflow, which takes seconds; ``mirror`` does so in time.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModel,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+    ViewType,
+)
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.types import Schema, TensorSpec
+
+from pipeline.data.dataset import DataDescription
+from pipeline.tracking.keras_model import write_model_folder
+from pipeline.tracking.points import Point
+from pipeline.tracking.projection import RunView
+from pipeline.tracking.run_state import KnownRun, Mirrored, RunContent
+
+#: How far a run is mirrored; MLflow's pages do not list tags whose names start like this.
+MIRRORED_TAG = "mlflow.sweetspot.mirrored"
+_METRICS_A_BATCH = 1000
+_PARAMS_A_BATCH = 100
+_LONGEST_TAG = 5000
+_LONGEST_DIGEST = 36
+_PAGE = 1000
+_Item = TypeVar("_Item")
+
+
+class SweepRuns:
+    """Reads and writes the runs of one sweep.
+
+    Parameters
+    ----------
+    artifact_location
+        Where a new experiment keeps its artifacts; None lets the server decide.
+    """
+
+    def __init__(
+        self, client: MlflowClient, experiment: str, artifact_location: str | None, sweep: str
+    ) -> None:
+        self._client = client
+        self._sweep = sweep
+        self._experiment_id = _experiment(client, experiment, artifact_location)
+
+    def find(self) -> dict[int | None, KnownRun]:
+        """Return the sweep's runs by trial number; its own run has None.
+
+        A second run of one trial, which a request that timed out but was carried out leaves
+        behind, is put into MLflow's trash.
+        """
+        found: dict[int | None, KnownRun] = {}
+        for run in sweep_runs(self._client, [self._experiment_id], self._sweep):
+            trial = run.data.tags.get("trial")
+            number = None if trial is None else int(trial)
+            known = _known(run)
+            if number not in found:
+                found[number] = known
+            else:
+                kept, other = sorted((found[number], known), key=lambda run: run.mirrored is None)
+                self._client.delete_run(other.run_id)
+                found[number] = kept
+        return found
+
+    def create(self, view: RunView, parent_id: str | None) -> KnownRun:
+        """Create the run of a view; of a sweep where there is no parent."""
+        tags = dict(view.tags)
+        if parent_id is not None:
+            tags["mlflow.parentRunId"] = parent_id
+        tags |= {"mlflow.source.name": "sweetspot", "mlflow.source.type": "LOCAL"}
+        run = self._client.create_run(
+            self._experiment_id,
+            start_time=_milliseconds(view.started),
+            tags=_shortened(tags),
+            run_name=view.name,
+        )
+        return _known(run)
+
+    def write(self, run: KnownRun, content: RunContent, data: DataDescription) -> KnownRun:
+        """Bring a run from what is mirrored to its content, and return it as it is then.
+
+        Everything in here may be repeated; how far the run is, is kept last.
+        """
+        view, before, after = content.view, run.mirrored or Mirrored(), content.mirrored
+        if run.mirrored is None:
+            self._describe_data(run, data)
+            self._log_params(run, view.params)
+        log_end, sweep_end = before.position
+        points = [point for point in view.points if point.end > log_end]
+        points += [point for point in view.sweep_points if point.end > sweep_end]
+        self._log_metrics(run, points)
+        self._set_tags(run, view.tags)
+        for name in set(before.tags) - set(after.tags):
+            self._remove_tag(run, name)
+        changed = {n for n, digest in after.files.items() if before.files.get(n) != digest}
+        self._write_files(run, {name: content.files[name] for name in changed})
+        for name in before.files.keys() - after.files.keys():
+            _remove_file(self._client, run, name)
+        if content.keras_file is not None:
+            self._attach_model(run, content, data)
+        elif before.model is not None:
+            self._remove_models(run)
+        self._set_status(run, view)
+        self._client.set_tag(run.run_id, MIRRORED_TAG, after.to_text())
+        return replace(run, mirrored=after, status=view.status)
+
+    def _log_params(self, run: KnownRun, params: Mapping[str, str]) -> None:
+        for batch in _batches([Param(*item) for item in params.items()], _PARAMS_A_BATCH):
+            self._client.log_batch(run.run_id, params=batch)
+
+    def _log_metrics(self, run: KnownRun, points: Sequence[Point], model_id: str = "") -> None:
+        """Write metrics; MLflow leaves out those that it has already."""
+        metrics = [
+            Metric(
+                point.name, point.value, _milliseconds(point.time), point.step,
+                model_id=model_id or None,
+            )
+            for point in points
+        ]  # fmt: skip
+        for batch in _batches(metrics, _METRICS_A_BATCH):
+            self._client.log_batch(run.run_id, metrics=batch)
+
+    def _set_tags(self, run: KnownRun, tags: Mapping[str, str]) -> None:
+        self._client.log_batch(
+            run.run_id, tags=[RunTag(name, text) for name, text in _shortened(tags).items()]
+        )
+
+    def _remove_tag(self, run: KnownRun, name: str) -> None:
+        try:
+            self._client.delete_tag(run.run_id, name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+
+    def _set_status(self, run: KnownRun, view: RunView) -> None:
+        if view.status == "RUNNING":
+            if run.status != "RUNNING":
+                self._client.update_run(run.run_id, status="RUNNING")
+        else:
+            ended = None if view.ended is None else _milliseconds(view.ended)
+            self._client.set_terminated(run.run_id, status=view.status, end_time=ended)
+
+    def _write_files(self, run: KnownRun, files: Mapping[str, bytes | Path]) -> None:
+        """Write artifacts by name (``/`` for folders), replacing those that are there."""
+        if not files:
+            return
+        with tempfile.TemporaryDirectory(prefix="sweetspot-") as folder:
+            for name, content in files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(content, Path):
+                    shutil.copyfile(content, path)
+                else:
+                    path.write_bytes(content)
+            self._client.log_artifacts(run.run_id, folder)
+
+    def _describe_data(self, run: KnownRun, data: DataDescription) -> None:
+        """Note the data as the run's input; a second time changes nothing."""
+        images = TensorSpec(np.dtype("uint8"), (-1, *data.image_shape), "images")
+        labels = TensorSpec(np.dtype("int64"), (-1,), "labels")
+        schema = {"features": Schema([images]).to_json(), "targets": Schema([labels]).to_json()}
+        profile = {
+            "train": data.train,
+            "validation": data.validation,
+            "test": data.test,
+            "classes": list(data.classes),
+        }
+        dataset = Dataset(
+            name=data.name,
+            digest=data.fingerprint[:_LONGEST_DIGEST],
+            source_type="code",
+            source=json.dumps({"tags": {"fingerprint": data.fingerprint}}),
+            schema=json.dumps({"mlflow_tensorspec": schema}),
+            profile=json.dumps(profile),
+        )
+        context = InputTag("mlflow.data.context", "training")
+        self._client.log_inputs(run.run_id, datasets=[DatasetInput(dataset, [context])])
+
+    def _attach_model(self, run: KnownRun, content: RunContent, data: DataDescription) -> None:
+        """Make the content's file the run's only model; nothing happens where it is already."""
+        view, digest = content.view, content.mirrored.model
+        assert content.keras_file is not None and digest is not None
+        models = run_models(self._client, self._experiment_id, run.run_id)
+        if [model.tags.get("digest") for model in models] == [digest]:
+            return
+        self._remove_models(run)
+        model = self._client.create_logged_model(
+            self._experiment_id,
+            # MLflow refuses dots, and some other characters that do not occur, in these names.
+            name=view.name.replace(" ", "-").replace(".", "_"),
+            source_run_id=run.run_id,
+            params=dict(view.params),
+            tags={"sweep": self._sweep, "trial": view.tags["trial"]},
+        )
+        with tempfile.TemporaryDirectory(prefix="sweetspot-") as temporary:
+            folder = Path(temporary, "model")
+            write_model_folder(
+                content.keras_file,
+                folder,
+                model_id=model.model_id,
+                run_id=run.run_id,
+                classes=len(data.classes),
+                created=view.model_time,
+            )
+            self._client.log_model_artifacts(model.model_id, str(folder))
+        self._client.finalize_logged_model(model.model_id, "READY")
+        self._client.log_outputs(run.run_id, models=[LoggedModelOutput(model.model_id, step=0)])
+        once = [point for point in view.points if point.name.startswith(("cost/", "kept_"))]
+        self._log_metrics(run, once, model_id=model.model_id)
+        # Last, so that a model that was interrupted on its way is replaced.
+        self._client.set_logged_model_tags(model.model_id, {"digest": digest})
+
+    def _remove_models(self, run: KnownRun) -> None:
+        for model in run_models(self._client, self._experiment_id, run.run_id):
+            remove_model(self._client, model)
+
+
+def sweep_runs(client: MlflowClient, experiment_ids: Sequence[str], sweep: str) -> Iterator[Run]:
+    """Yield every run of a sweep that is not in MLflow's trash."""
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            list(experiment_ids),
+            filter_string=f"tags.sweep = '{sweep}'",
+            run_view_type=ViewType.ACTIVE_ONLY,
+            max_results=_PAGE,
+            order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def run_models(client: MlflowClient, experiment_id: str, run_id: str) -> list[LoggedModel]:
+    """Return the models of a run that are not in MLflow's trash."""
+    return list(
+        client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
+    )
+
+
+def remove_model(client: MlflowClient, model: LoggedModel) -> None:
+    """Remove a model and its files; for good where the store is a database of ours."""
+    client.delete_logged_model(model.model_id)
+    _remove_artifacts(client, model.artifact_location)
+    database = _database(client)
+    if database is not None:
+        database._hard_delete_logged_model(model.model_id)  # type: ignore[no-untyped-call]
+
+
+def remove_run(client: MlflowClient, run: Run) -> None:
+    """Remove a run, its models and their files; for good where the store is a database of ours."""
+    for model in run_models(client, run.info.experiment_id, run.info.run_id):
+        remove_model(client, model)
+    client.delete_run(run.info.run_id)
+    _remove_artifacts(client, run.info.artifact_uri)
+    database = _database(client)
+    if database is not None:
+        database._hard_delete_run(run.info.run_id)  # type: ignore[no-untyped-call]
+
+
+def _database(client: MlflowClient) -> SqlAlchemyStore | None:
+    """Return the store behind a client where it can remove for good, as a server cannot.
+
+    ``mlflow gc`` is the public way, but it empties the whole trash, others' runs included.
+    """
+    store = client._tracking_client.store
+    return store if isinstance(store, SqlAlchemyStore) else None
+
+
+def _remove_file(client: MlflowClient, run: KnownRun, name: str) -> None:
+    repository = get_artifact_repository(run.artifact_uri, client.tracking_uri)
+    repository.delete_artifacts(name)  # type: ignore[no-untyped-call]
+
+
+def _remove_artifacts(client: MlflowClient, uri: str) -> None:
+    repository = get_artifact_repository(uri, client.tracking_uri)
+    repository.delete_artifacts()  # type: ignore[no-untyped-call]
+    if uri.startswith("file:"):
+        # MLflow keeps artifacts in ID/artifacts, and would leave the folder ID behind.
+        folder = Path(uri.removeprefix("file://")).parent
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:
+    known = client.get_experiment_by_name(name)
+    if known is None:
+        tags = {
+            "mlflow.note.content": "Sweeps over the width, kernel size and depth of convolutional "
+            "networks: one run a sweep, and below it one run a trial.",
+            # Without it, MLflow's pages ask what the experiment is for.
+            "mlflow.experimentKind": "custom_model_development",
+        }
+        try:
+            return str(client.create_experiment(name, artifact_location, tags=tags))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            known = client.get_experiment_by_name(name)
+            assert known is not None
+    if known.lifecycle_stage == "deleted":
+        client.restore_experiment(known.experiment_id)
+    return str(known.experiment_id)
+
+
+def _known(run: Run) -> KnownRun:
+    return KnownRun(
+        run_id=run.info.run_id,
+        status=run.info.status,
+        artifact_uri=run.info.artifact_uri,
+        mirrored=Mirrored.from_text(run.data.tags.get(MIRRORED_TAG)),
+    )
+
+
+def _shortened(tags: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: text if len(text) <= _LONGEST_TAG else text[: _LONGEST_TAG - 1] + "…"
+        for name, text in tags.items()
+    }
+
+
+def _batches(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)

@@ -1,0 +1,181 @@
+"""Where MLflow keeps what it shows, and how it is opened.
+
+By default an SQLite file and a folder of artifacts under ``mlruns``, pinned, so that nothing
+depends on the working directory; with ``tracking.uri`` a server, which keeps its own artifacts.
+"""
+
+import importlib
+import logging
+import os
+import sqlite3
+import sys
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from filelock import FileLock, Timeout
+
+from pipeline.config import Config
+from pipeline.core.errors import ConfigurationError, StorageError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "artifacts"
+_UNFINISHED = f".{DATABASE}.unfinished-"
+#: Longest wait for another process that creates the store, which takes about 3 s.
+_CREATION_SECONDS = 120.0
+#: A request ends after this time and is not repeated at once: the next pass repeats it.
+REQUEST_SECONDS = 10
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_SECONDS),
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+#: Loggers that would print progress or tracebacks of what becomes one sentence here.
+_NOISY_LOGGERS = ("mlflow", "alembic", "urllib3.connectionpool")
+
+
+def tracking_uri(config: Config) -> str:
+    """Return MLflow's tracking URI.
+
+    Raises
+    ------
+    ConfigurationError
+        ``tracking.uri`` holds a password, which would then be in every configuration file.
+    """
+    uri = config.tracking.uri
+    if uri is None:
+        return local_uri(config.mlruns)
+    if urlsplit(uri).password is not None:
+        raise ConfigurationError(
+            f"tracking.uri must not hold a password ({masked(uri)}): give it in "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or in a .pgpass file"
+        )
+    return uri
+
+
+def local_uri(mlruns: Path) -> str:
+    """Return the tracking URI of the store under ``mlruns``."""
+    return f"sqlite:///{mlruns / DATABASE}"
+
+
+def artifact_location(config: Config, experiment: str) -> str | None:
+    """Return where an experiment keeps artifacts; None lets the server decide."""
+    if config.tracking.uri is not None:
+        return None
+    return (config.mlruns / ARTIFACTS / experiment).as_uri()
+
+
+def masked(uri: str) -> str:
+    """Return the URI without the password that it may hold."""
+    parts = urlsplit(uri)
+    if parts.password is None:
+        return uri
+    return uri.replace(f":{parts.password}@", ":***@")
+
+
+def open_client(config: Config) -> "MlflowClient":
+    """Return a client of the store, which is created where it is missing.
+
+    Imports MLflow, which takes seconds.
+
+    Raises
+    ------
+    ConfigurationError
+        As ``tracking_uri``.
+    StorageError
+        The local store cannot be created, read or written.
+    """
+    uri = tracking_uri(config)
+    if config.tracking.uri is not None:
+        return _client(uri)
+    create_store(config.mlruns)
+    client = _client(uri)
+    _drop_connections(client)  # they may be to a database that was deleted since
+    return client
+
+
+def create_store(mlruns: Path) -> None:
+    """Create the local store where it is missing, once, whoever comes first.
+
+    The database gets its name when it is complete: a process that dies meanwhile leaves none.
+
+    Raises
+    ------
+    StorageError
+        The folder or the database cannot be created, read or written.
+    """
+    database = mlruns / DATABASE
+    try:
+        (mlruns / ARTIFACTS).mkdir(parents=True, exist_ok=True)
+        if not database.exists():
+            with FileLock(mlruns / f".{DATABASE}.lock", timeout=_CREATION_SECONDS):
+                if not database.exists():
+                    _create_database(database)
+        # MLflow itself would try for minutes and then print a traceback.
+        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True)) as check:
+            check.execute("BEGIN IMMEDIATE")
+            check.execute("SELECT count(*) FROM sqlite_master")
+            check.rollback()
+    except Timeout as error:
+        raise StorageError(
+            f"another process has been creating {database} for {_CREATION_SECONDS:.0f} s; "
+            "if there is none, remove the .lock file beside it"
+        ) from error
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            return  # another process writes just now: MLflow waits for its turn
+        raise StorageError(f"the MLflow store {database} cannot be used: {error}") from error
+    except OSError as error:
+        raise StorageError(
+            f"the MLflow store {database} cannot be created: {error.strerror or error}"
+        ) from error
+
+
+def ui_command(mlruns: Path, host: str = "127.0.0.1", port: int = 5000) -> list[str]:
+    """Return the command that serves MLflow's pages for the local store, artifacts included.
+
+    Run it with the environment of ``ui_environment``.
+    """
+    return [
+        sys.executable, "-m", "mlflow", "server",
+        "--backend-store-uri", local_uri(mlruns),
+        "--artifacts-destination", (mlruns / ARTIFACTS).as_uri(),
+        "--host", host, "--port", str(port), "--workers", "1",
+    ]  # fmt: skip
+
+
+def prepare_environment() -> None:
+    """Bound MLflow's requests and silence its side effects; what a user set stays."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    for logger in _NOISY_LOGGERS:
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+
+
+def _client(uri: str) -> "MlflowClient":
+    prepare_environment()
+    mlflow = importlib.import_module("mlflow")
+    prepare_environment()  # the import configures its loggers
+    client: MlflowClient = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    return client
+
+
+def _create_database(database: Path) -> None:
+    for left_over in database.parent.glob(f"{_UNFINISHED}*"):
+        left_over.unlink()
+    # MLflow remembers by name what it has created, so each time needs a name of its own.
+    unfinished = database.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
+    _drop_connections(_client(f"sqlite:///{unfinished}"))
+    os.replace(unfinished, database)
+
+
+def _drop_connections(client: "MlflowClient") -> None:
+    client._tracking_client.store.engine.dispose()

@@ -1,0 +1,122 @@
+"""A sweep's ``summary.json`` as MLflow shows it: metrics, and a description in Markdown."""
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.core.trial import COSTS
+
+_REFERENCES = ("dnn", "cnn")
+_WHOLE_FROM = 1000  # numbers from here on are shown without decimals
+_UNITS = {"epoch_seconds": "s an epoch", "latency_ms": "ms an image", "train_seconds": "s to train"}
+
+
+def summary_metrics(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a summary by tracking name; what is not known yet is left out."""
+    metrics: dict[str, float | None] = {
+        f"trials/{outcome}": count
+        for outcome, count in summary["trials"].items()
+        if outcome != "running"
+    }
+    metrics["front/members"] = len(summary["front"])
+    metrics["front/hypervolume"] = summary["hypervolume"]["value"]
+    for section, network in _networks(summary):
+        for name in ("val_accuracy", "test_accuracy", *COSTS):
+            metrics[f"{section}/{name}"] = network.get(name)
+    return {name: float(value) for name, value in metrics.items() if value is not None}
+
+
+def ended_trials(summary: Mapping[str, Any]) -> int:
+    """Return how many trials had ended when the summary was written."""
+    return sum(count for outcome, count in summary["trials"].items() if outcome != "running")
+
+
+def description(summary: Mapping[str, Any]) -> str:
+    """Return a sweep's story in Markdown: the sweet spot, both references and the front."""
+    data = summary["data"]
+    leading = summary["costs"][0]
+    lines = [
+        f"**{_escaped(str(summary['sweep']))}**: is there a network that is both faster and more "
+        "accurate?",
+        "",
+        _sweet_spot_sentence(summary),
+        "",
+        f"Data: {_escaped(str(data['name']))}, {data['train']:,} images to train, "
+        f"{data['validation']:,} to validate, {data['test']:,} to test, "
+        f"{len(data['classes'])} classes.",
+        "",
+        "| network | trial | architecture | validation | test | " + leading + " |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for section, network in _networks(summary):
+        lines.append(
+            _row(
+                section.replace("_", " "), network["trial"], network["architecture"],
+                _accuracy(network["val_accuracy"]), _accuracy(network["test_accuracy"]),
+                _number(network.get(leading)),
+            )
+        )  # fmt: skip
+    costs = list(summary["costs"])
+    lines += [
+        "",
+        f"The front, {len(summary['front'])} of {ended_trials(summary)} trials that ended:",
+        "",
+        "| trial | architecture | validation | " + " | ".join(costs) + " |",
+        "| --- | --- | --- |" + " --- |" * len(costs),
+    ]
+    for member in summary["front"]:
+        values = [_number(member["costs"].get(name)) for name in costs]
+        lines.append(
+            _row(
+                member["trial"], member["architecture"], _accuracy(member["val_accuracy"]), *values
+            )
+        )
+    lines += [
+        "",
+        "Artifacts: `report.html`, `front.csv`, `figures/`, `summary.json` and `config.yaml`, as "
+        "far as they are written.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _networks(summary: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    found = [("sweet_spot", summary["sweet_spot"])]
+    found += [(f"reference_{name}", summary["references"].get(name)) for name in _REFERENCES]
+    return [(name, network) for name, network in found if network is not None]
+
+
+def _sweet_spot_sentence(summary: Mapping[str, Any]) -> str:
+    spot = summary["sweet_spot"]
+    if spot is None:
+        return "No trial is complete yet, so there is no sweet spot to name."
+    leading = summary["costs"][0]
+    sentence = (
+        f"The sweet spot is trial {spot['trial']}, `{_escaped(spot['architecture'])}`, with "
+        f"validation accuracy {_accuracy(spot['val_accuracy'])}"
+    )
+    if spot["test_accuracy"] is not None:
+        sentence += f" (test {_accuracy(spot['test_accuracy'])})"
+    if spot.get(leading) is not None:
+        sentence += f" at {_number(spot[leading])} {_UNITS.get(leading, leading)}"
+    return f"{sentence}. Rule `{spot['rule']}`: {_escaped(str(spot['reason']))}"
+
+
+def _row(*cells: object) -> str:
+    shown = ("–" if cell is None else _escaped(str(cell)) for cell in cells)
+    return "| " + " | ".join(shown) + " |"
+
+
+def _accuracy(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.4g}"
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown and HTML show as it is, on one line."""
+    return re.sub(r"([\\`*_{}\[\]#!|~])", r"\\\1", html.escape(" ".join(text.split())))

@@ -1,0 +1,89 @@
+"""Removes or renames a whole sweep in MLflow; importing this module is cheap."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import Timeout
+
+from pipeline.config import Config
+from pipeline.core.errors import StorageError, SweetspotError
+from pipeline.tracking.failure import failure_sentence
+from pipeline.tracking.mirror import EXPERIMENT_PREFIX, mirror_lock
+from pipeline.tracking.store import DATABASE, open_client, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def delete_sweep(config: Config, sweep: str) -> int:
+    """Remove a sweep's runs, models and artifacts; return how many runs there were.
+
+    In the local store they are gone for good; a server keeps the runs in its trash until
+    somebody runs ``mlflow gc`` there, their artifacts are removed.
+
+    Raises
+    ------
+    StorageError
+        MLflow fails, or another process is mirroring the sweep right now.
+    """
+    with _client_alone(config, sweep) as client:
+        if client is None:
+            return 0
+        from pipeline.tracking.runs import remove_run, sweep_runs
+
+        runs = list(sweep_runs(client, _experiments(client), sweep))
+        # The sweep's own run last: while it is there, a repetition finds what is left.
+        for run in sorted(runs, key=lambda run: run.data.tags.get("kind") == "sweep"):
+            remove_run(client, run)
+        return len(runs)
+
+
+def rename_sweep(config: Config, sweep: str, new_name: str) -> int:
+    """Give a sweep's runs its new name; return how many there were.
+
+    Raises
+    ------
+    StorageError
+        MLflow fails, or another process is mirroring the sweep right now.
+    """
+    with _client_alone(config, sweep) as client:
+        if client is None:
+            return 0
+        from pipeline.tracking.runs import sweep_runs
+
+        runs = list(sweep_runs(client, _experiments(client), sweep))
+        for run in sorted(runs, key=lambda run: run.data.tags.get("kind") == "sweep"):
+            if run.data.tags.get("kind") == "sweep":
+                client.update_run(run.info.run_id, name=new_name)
+            client.set_tag(run.info.run_id, "sweep", new_name)
+        return len(runs)
+
+
+@contextmanager
+def _client_alone(config: Config, sweep: str) -> "Iterator[MlflowClient | None]":
+    """Yield a client while nobody mirrors the sweep; None where there is no store."""
+    if config.tracking.uri is None and not (config.mlruns / DATABASE).exists():
+        yield None
+        return
+    uri = tracking_uri(config)
+    folder = config.mlruns / "sweeps" / sweep
+    try:
+        if folder.is_dir():
+            with mirror_lock(folder):
+                yield open_client(config)
+        else:
+            yield open_client(config)
+    except Timeout as error:
+        raise StorageError(
+            f"sweep {sweep} is in use: another process is bringing it to MLflow"
+        ) from error
+    except SweetspotError:
+        raise
+    except Exception as error:
+        raise StorageError(failure_sentence(error, uri)) from error
+
+
+def _experiments(client: "MlflowClient") -> list[str]:
+    found = client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT_PREFIX}%'")
+    return [experiment.experiment_id for experiment in found]

@@ -1,0 +1,35 @@
+import pytest
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.core.errors import ConfigurationError
+
+
+def test_words_are_sorted_out():
+    words = ["--dry-run", "data=mnist", "name", "--cfg", "job", "~search", "--resolve", "-m"]
+    line = CommandLine.parse("sweep", words, flags=["--dry-run"], names=1)
+    assert line.names == ("name",)
+    assert line.flags == {"--dry-run", "-m"}
+    assert line.hydra == ("--cfg", "job", "--resolve")
+    assert line.overrides == ("data=mnist", "~search")
+    assert line.multirun and line.asks_hydra and not line.help
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "said"),
+    [
+        ("sweep", ["--fast"], "'--fast' is not a flag of sweep; choose --dry-run, --multirun"),
+        ("status", ["--multirun"], "--multirun works with sweep and train, not with status"),
+        ("sweep", ["name"], "'name' is not a setting"),
+        ("status", ["one", "two"], "status takes one sweep name"),
+    ],
+)
+def test_words_that_a_command_does_not_take(command, words, said):
+    with pytest.raises(ConfigurationError, match=said):
+        CommandLine.parse(
+            command, words, flags=["--dry-run"], names=1 if command == "status" else 0
+        )
+
+
+def test_hydra_flags_run_unless_they_show_something():
+    assert not CommandLine.parse("sweep", ["--config-dir=/x"]).asks_hydra
+    assert CommandLine.parse("sweep", ["--info=config"]).asks_hydra

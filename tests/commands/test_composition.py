@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import CONF, compose, compose_each, settled_dimensions
+from pipeline.core.errors import ConfigurationError
+
+OPTIONS = [
+    (str(path.parent.relative_to(CONF)), path.stem)
+    for path in sorted(CONF.rglob("*.yaml"))
+    if path.parent != CONF and "hydra" not in path.parts
+]
+#: What an option cannot know by itself.
+COMPANIONS = {"idx": ["data.dir=/pictures"], "folder": ["data.dir=/pictures"], "npz": ["data.file=/a.npz"]}
+
+
+def line(*overrides, multirun=False):
+    return CommandLine(command="sweep", overrides=overrides, multirun=multirun)
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda part: str(part))
+def test_every_file_composes(group, option):
+    compose(line(f"{group}={option}", *COMPANIONS.get(option, [])))
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "space").glob("*/*.yaml")), ids=str)
+def test_every_dimension_has_the_five_keys(path):
+    keys = [text.partition(":")[0] for text in path.read_text().splitlines() if ":" in text]
+    assert [key for key in keys if not key.startswith("#")] == [
+        "choices", "low", "high", "log", "step",
+    ]  # fmt: skip
+
+
+def test_every_group_has_a_description_in_the_help():
+    text = (CONF / "hydra" / "help" / "sweetspot.yaml").read_text()
+    for group in {group for group, _ in OPTIONS}:
+        assert group in text
+
+
+def test_every_file_opens_with_a_comment():
+    for path in CONF.rglob("*.yaml"):
+        if "hydra" not in path.parts:
+            assert path.read_text().startswith("#"), path
+
+
+def test_what_is_said_of_a_dimension_wins_over_its_file():
+    assert compose(line("space.depth.choices=[2]")).space.depth.values() == (2,)
+    filters = compose(line("space.filters.low=4", "space.filters.high=6")).space.filters
+    assert filters.values() == (4, 5, 6)
+    assert settled_dimensions(["space/depth=deep"]) == ["space/depth=deep"]
+
+
+def test_nested_groups_compose():
+    space = compose(
+        line("space/depth=deep", "space/filters=wide", "space/kernel_size=small")
+    ).space
+    assert space.depth.values() == (1, 2, 3, 4)
+    assert space.filters.values() == (8, 16, 32, 64, 128)
+    assert space.kernel_size.values() == (3, 5)
+
+
+def test_multirun_gives_the_product():
+    configs = compose_each(line("data=mnist,digits", "search.seed=1,2", multirun=True))
+    assert [(c.data.name, c.search.seed) for c in configs] == [
+        ("mnist", 1), ("mnist", 2), ("digits", 1), ("digits", 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("data=foo", "data=foo: 'foo' is not an option of data; choose auto, digits,"),
+        ("dta=mnist", "there is no setting or group 'dta'; did you mean data?"),
+        ("space/deep=x", "there is no setting or group 'space/deep'; did you mean depth?"),
+        ("space.filtres.choices=[3]", "did you mean filters?"),
+        ("search.trails=3", "did you mean trials?"),
+        ("+search.foo=1", "search.foo: there is no such setting; choose sampler, seed,"),
+        ("search.trials=x", "search.trials: must be a valid integer"),
+        ("search.trials=1", "search.trials: must be greater than or equal to 2, not 1"),
+        ("space.kernel_size.choices=[4]", "space.kernel_size: kernel sizes must be odd"),
+        ("space.filters.choices=[]", "space.filters: choices is empty"),
+        ("space.depth.choices=[5]", "space.depth: depth must lie in 0 to 4"),
+        ("space.dropout.choices=[1.0]", "space.dropout: dropout rates must be at least 0"),
+        ("space.padding.choices=[full]", "must be 'valid' or 'same', not 'full'"),
+        ("space.learning_rate.choices=[0]", "learning rates must be positive, not 0"),
+        ("objective.costs=[speed]", "objective.costs.0: must be 'epoch_seconds', 'latency_ms'"),
+        ("objective.costs=[]", "objective.costs: "),
+        ("objective.costs=[macs,macs]", "costs repeat a name"),
+        ("objective.rule=best", "objective.rule: must be 'knee' or 'budget', not 'best'"),
+        ("objective.rule=budget", "the rule budget needs objective.budget"),
+        ("objective.costs=[time_to_accuracy_seconds]", "needs objective.target_accuracy"),
+        ("objective.target_accuracy=1.5", "objective.target_accuracy: must be less than or equal"),
+        ("objective.limits.macs=-1", "objective.limits.macs: must be greater than 0, not -1"),
+        ("objective.limits.speed=1", "choose epoch_seconds, latency_ms,"),
+        ("launch.workers=0", "launch.workers: must be auto or a positive whole number, not 0"),
+        ("sweep_name=a/b", "sweep_name: a name consists of letters"),
+        ("sweep_name=..", "sweep_name: a name consists of letters"),
+        ("data=idx", "data=idx needs data.dir"),
+        ("data=npz", "data=npz needs data.file"),
+        ("data.validation=1.5", "data.validation: must be less than 1, not 1.5"),
+        ("data=mnist,digits", "several values need --multirun"),
+        ("search.trials=[", "the settings cannot be read"),
+        ("~search", "search: this setting is missing"),
+        ("training.epochs=null", "training.epochs: must be a valid integer, not None"),
+        ("search.seed=${nothing}", "the settings cannot be read"),
+        ("search.trials=???", "the settings cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_with_the_valid_names(override, said):
+    with pytest.raises(ConfigurationError) as caught:
+        compose(line(override))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_written_where_it_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    compose(line("data=digits"))
+    compose_each(line("data=digits,mnist", multirun=True))
+    assert list(Path(tmp_path).iterdir()) == []

@@ -1,0 +1,207 @@
+"""Selection rules on hand-worked fronts, and what holds for every front."""
+
+import math
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.errors import ConfigurationError
+from pipeline.core.front import pareto_front
+from pipeline.core.selection import RULES, Point, RuleSettings, Selection, select
+
+KNEE = RuleSettings(name="knee")
+
+
+def fitting(most: float) -> RuleSettings:
+    return RuleSettings(name="budget", budget=most)
+
+
+def chosen(front: Sequence[Point], settings: RuleSettings) -> Selection:
+    return select(front, "epoch_seconds", settings)
+
+
+accuracies = st.integers(1, 99).map(lambda n: n / 100)
+costs = st.integers(1, 200).map(lambda n: n / 10)
+fronts = st.lists(st.tuples(accuracies, costs, costs), min_size=1, max_size=12).map(
+    lambda points: [points[i] for i in pareto_front(points)]
+)
+
+
+def test_knee_by_hand() -> None:
+    # From 0.80 at 1 s to 0.92 at 16 s. At 2 s: 75% of the gain for 25% of the way, so 0.5 above
+    # the line; at 4 s: 83% for 50%.
+    selection = chosen([(0.80, 1.0), (0.89, 2.0), (0.90, 4.0), (0.92, 16.0)], KNEE)
+    assert selection == Selection(
+        index=1,
+        rule="knee",
+        reason=(
+            "of the 4 members of the front it lies farthest above the line from accuracy 0.8000 "
+            "at epoch_seconds 1 to accuracy 0.9200 at epoch_seconds 16: 75% of that gain in "
+            "accuracy for 25% of that way in log10(epoch_seconds)"
+        ),
+    )
+
+
+def test_knee_of_one_member() -> None:
+    selection = chosen([(0.9, 3.0)], KNEE)
+    assert selection.index == 0
+    assert selection.reason == (
+        "it is the only member of the front, accuracy 0.9000 at epoch_seconds 3"
+    )
+
+
+def test_knee_of_two_members_takes_the_accurate_one_and_says_so() -> None:
+    selection = chosen([(0.92, 8.0), (0.88, 1.0)], KNEE)
+    assert selection.index == 0
+    assert selection.reason == (
+        "the front has no knee, as nothing lies between accuracy 0.8800 at epoch_seconds 1 "
+        "and accuracy 0.9200 at epoch_seconds 8; the more accurate end is taken"
+    )
+
+
+def test_front_that_bends_the_other_way_has_no_knee() -> None:
+    selection = chosen([(0.80, 1.0), (0.81, 8.0), (0.92, 16.0)], KNEE)
+    assert selection.index == 2
+    assert selection.reason.startswith("the front has no knee, as nothing lies above the line")
+    assert selection.reason.endswith("the more accurate end is taken")
+
+
+def test_members_on_the_line_are_no_knee() -> None:
+    selection = chosen([(0.80, 1.0), (0.85, 10.0), (0.90, 100.0)], KNEE)
+    assert selection.index == 2
+    assert "no knee" in selection.reason
+
+
+def test_tied_knees_give_the_cheaper_one_and_say_so() -> None:
+    selection = chosen([(0.80, 1.0), (0.85, 10.0), (0.95, 100.0), (1.00, 10_000.0)], KNEE)
+    # 0.25 for 0.25 and 0.75 for 0.5: no tie yet. Moved up, both lie 0.25 above the line.
+    assert selection.index == 2
+    selection = chosen([(0.80, 1.0), (0.90, 10.0), (0.95, 100.0), (1.00, 10_000.0)], KNEE)
+    assert selection.index == 1
+    assert selection.reason.endswith("(2 members tie, the cheapest of them is taken)")
+
+
+def test_a_network_that_learned_nothing_does_not_move_the_knee() -> None:
+    front = [(0.10, 0.5), (0.86, 0.7), (0.88, 1.0), (0.89, 2.0), (0.907, 4.0), (0.92, 12.0)]
+    assert chosen(front, KNEE).index == 1
+    selection = chosen(front, RuleSettings(name="knee", floor=0.88))
+    assert selection.index == 4
+    assert selection.reason == (
+        "of the 4 members of the front from accuracy 0.8800 (the dnn reference) on it lies "
+        "farthest above the line from accuracy 0.8800 at epoch_seconds 1 to accuracy 0.9200 at "
+        "epoch_seconds 12: 68% of that gain in accuracy for 56% of that way in "
+        "log10(epoch_seconds)"
+    )
+
+
+def test_floor_that_one_member_or_none_reaches() -> None:
+    front = [(0.80, 1.0), (0.89, 2.0), (0.92, 16.0)]
+    selection = chosen(front, RuleSettings(name="knee", floor=0.92))
+    assert selection.index == 2
+    assert selection.reason.startswith("it is the only member of the front from accuracy 0.9200")
+    none = chosen(front, RuleSettings(name="knee", floor=0.99))
+    assert none == chosen(front, KNEE)
+
+
+def test_equal_members_give_the_first() -> None:
+    selection = chosen([(0.9, 2.0), (0.9, 2.0)], KNEE)
+    assert selection.index == 0
+    assert selection.reason.startswith("no member of the front is more accurate")
+
+
+def test_budget_by_hand() -> None:
+    front = [(0.92, 16.0), (0.80, 1.0), (0.90, 4.0), (0.89, 2.0)]
+    selection = chosen(front, fitting(4.0))
+    assert selection == Selection(
+        index=2,
+        rule="budget",
+        reason=(
+            "it is the most accurate of the 3 members of the front with epoch_seconds of at "
+            "most 4: accuracy 0.9000 at epoch_seconds 4"
+        ),
+    )
+
+
+def test_nothing_within_the_budget_gives_the_cheapest_and_says_so() -> None:
+    selection = chosen([(0.92, 16.0), (0.80, 1.5)], fitting(1.0))
+    assert selection.index == 1
+    assert selection.reason == (
+        "nothing on the front has epoch_seconds of at most 1; it is the cheapest there, "
+        "accuracy 0.8000 at epoch_seconds 1.5"
+    )
+
+
+def test_equally_accurate_within_the_budget_gives_the_cheaper() -> None:
+    selection = chosen([(0.9, 3.0, 1.0), (0.9, 2.0, 5.0), (0.8, 1.0, 1.0)], fitting(4.0))
+    assert selection.index == 1
+    assert selection.reason.endswith("(2 members tie, the cheapest of them is taken)")
+
+
+def test_unknown_rule() -> None:
+    with pytest.raises(ConfigurationError, match="must be knee or budget, not 'elbow'"):
+        chosen([(0.9, 1.0)], RuleSettings(name="elbow"))
+
+
+def test_rule_without_its_parameter() -> None:
+    with pytest.raises(ConfigurationError, match=r"needs objective\.budget"):
+        chosen([(0.9, 1.0)], RuleSettings(name="budget"))
+
+
+@pytest.mark.parametrize("front", [[], [(0.9, 0.0)], [(0.9, math.nan)], [(0.9, -1.0)]])
+def test_fronts_that_cannot_be_ranked(front: list[tuple[float, ...]]) -> None:
+    with pytest.raises(ValueError, match="front"):
+        chosen(front, KNEE)
+
+
+@settings(deadline=None)
+@given(fronts, st.sampled_from(sorted(RULES)), st.floats(0.1, 25.0), accuracies)
+def test_every_rule_answers_for_every_front(
+    front: list[tuple[float, ...]], rule: str, most: float, floor: float
+) -> None:
+    selection = chosen(front, RuleSettings(name=rule, budget=most, floor=floor))
+    assert 0 <= selection.index < len(front)
+    assert selection.rule == rule
+    assert selection.reason
+
+
+@settings(deadline=None)
+@given(
+    fronts,
+    st.sampled_from(sorted(RULES)),
+    st.floats(0.1, 25.0),
+    st.randoms(use_true_random=False),
+)
+def test_order_does_not_matter(
+    front: list[tuple[float, ...]], rule: str, most: float, random: Random
+) -> None:
+    settings = RuleSettings(name=rule, budget=most)
+    picked = front[chosen(front, settings).index]
+    random.shuffle(front)
+    assert front[chosen(front, settings).index] == picked
+
+
+@settings(deadline=None)
+@given(fronts)
+def test_knee_depends_on_no_unit(front: list[tuple[float, ...]]) -> None:
+    milliseconds = [(accuracy, 1000 * cost, *rest) for accuracy, cost, *rest in front]
+    percent = [(100 * accuracy, *rest) for accuracy, *rest in front]
+    expected = chosen(front, KNEE).index
+    assert chosen(milliseconds, KNEE).index == expected
+    assert chosen(percent, KNEE).index == expected
+
+
+@settings(deadline=None)
+@given(fronts, st.floats(0.1, 25.0))
+def test_budget_is_kept_and_nothing_better_fits(
+    front: list[tuple[float, ...]], most: float
+) -> None:
+    picked = front[chosen(front, fitting(most)).index]
+    within = [point for point in front if point[1] <= most]
+    if within:
+        assert picked[1] <= most
+        assert picked[0] == max(point[0] for point in within)
+    else:
+        assert picked[1] == min(point[1] for point in front)

@@ -1,0 +1,153 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose, plain
+from pipeline.config import (
+    PROJECT_ROOT,
+    Config,
+    FloatDimension,
+    IntegerDimension,
+    LimitsConfig,
+    anchored,
+    checked_name,
+    differing_keys,
+    identity_hash,
+    identity_parts,
+)
+
+
+@pytest.fixture(scope="module")
+def values():
+    return plain(CommandLine(command="sweep", overrides=("data=digits",)))
+
+
+def test_a_configuration_survives_its_file(values):
+    config = Config.model_validate(values)
+    again = Config.model_validate(json.loads(json.dumps(config.model_dump(mode="json"))))
+    assert again == config
+
+
+def test_it_cannot_be_changed(values):
+    config = Config.model_validate(values)
+    with pytest.raises(ValidationError, match="frozen"):
+        config.search.trials = 3
+
+
+@given(
+    st.one_of(st.none(), st.lists(st.integers(-3, 9), max_size=4)),
+    st.one_of(st.none(), st.integers(-3, 9)),
+    st.one_of(st.none(), st.integers(-3, 9)),
+    st.one_of(st.none(), st.booleans()),
+    st.one_of(st.none(), st.integers(-2, 4)),
+)
+def test_a_dimension_is_a_sound_list_or_a_sound_range(choices, low, high, log, step):
+    try:
+        dimension = IntegerDimension(choices=choices, low=low, high=high, log=log, step=step)
+    except ValidationError:
+        return
+    values = dimension.values()
+    assert values == tuple(sorted(set(values)))
+    assert values
+    assert dimension.smallest == values[0]
+    assert dimension.largest >= values[-1]
+    if choices is None:
+        assert low is not None and high is not None and low <= high
+        assert not log or low > 0
+    else:
+        assert set(values) == set(choices)
+    assert IntegerDimension.model_validate(dimension.model_dump()) == dimension
+
+
+def test_float_ranges_with_a_step_include_their_end():
+    assert FloatDimension(low=0.0, high=0.5, step=0.1).values() == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+    assert FloatDimension(low=0.0, high=0.5).values() is None
+    assert FloatDimension(low=0.5, high=0.5).values() == (0.5,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"choices": []}, "choices is empty"),
+        ({"choices": [1], "low": 1}, "exclude each other"),
+        ({"choices": [1, 1]}, "repeat a value"),
+        ({"low": 1}, "both low and high"),
+        ({"low": 3, "high": 2}, "3 > 2"),
+        ({"low": 0, "high": 2, "log": True}, "above 0"),
+        ({"low": 1, "high": 4, "log": True, "step": 1}, "log and step"),
+        ({"low": 1, "high": 4, "step": 0}, "step must be positive"),
+    ],
+)
+def test_contradictory_dimensions_say_what_is_wrong(settings, words):
+    with pytest.raises(ValidationError, match=words):
+        IntegerDimension(**settings)
+
+
+@pytest.mark.parametrize("name", ["a", "fashion-standard-1a2b3c", "A.b_c-9", "x" * 100])
+def test_sound_names(name):
+    assert checked_name(name) == name
+
+
+@given(st.text(max_size=120))
+def test_a_name_that_passes_is_one_folder_below(name):
+    try:
+        checked_name(name)
+    except ValueError:
+        return
+    base = Path("/base")
+    assert (base / name).parent == base
+    assert ".." not in name
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "a..b", ".hidden", "-x", "a b", "x" * 101, "ü"])
+def test_names_that_could_leave_the_folder_are_refused(name):
+    with pytest.raises(ValueError, match="a name consists of"):
+        checked_name(name)
+
+
+def test_relative_paths_start_at_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert anchored(Path("mlruns")) == PROJECT_ROOT / "mlruns"
+    assert anchored(tmp_path / "x") == tmp_path / "x"
+
+
+def test_limits_say_what_is_broken_and_by_how_much():
+    limits = LimitsConfig(parameters=100, macs=50)
+    assert limits.broken({"parameters": 150.0, "macs": 50.0, "latency_ms": 9.0}) == {
+        "parameters": pytest.approx(0.5)
+    }
+
+
+def identity(*overrides):
+    config = compose(CommandLine(command="sweep", overrides=("data=digits", *overrides)))
+    return identity_parts(config, "f" * 64)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["search.trials=30", "search.minutes=5", "search.max_failed=3", "search.max_retries=9",
+     "launch.workers=1", "tracking=off", "sweep_name=x", "mlruns=/elsewhere"],
+)  # fmt: skip
+def test_budget_and_workers_do_not_change_the_question(override):
+    assert identity_hash(identity(override)) == identity_hash(identity())
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("search.seed=1", "search.seed"),
+        ("search=random", "search.sampler"),
+        ("training.epochs=9", "training.epochs"),
+        ("space.filters.choices=[3]", "space.filters.choices"),
+        ("objective.costs=[macs]", "objective.costs"),
+        ("measuring.latency_samples=31", "measuring.latency_samples"),
+    ],
+)
+def test_what_shapes_decisions_does(override, key):
+    assert differing_keys(identity(override), identity()) == [key]
+    assert identity_hash(identity(override)) != identity_hash(identity())

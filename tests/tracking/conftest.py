@@ -1,0 +1,252 @@
+"""A sweep's folder as workers and supervisor leave it behind, without any of them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.config import Config
+from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.journey import shape_journey
+from pipeline.core.summary import DataSummary, RuleSettings, build_summary
+from pipeline.core.trial import (
+    EpochResult,
+    Outcome,
+    Recipe,
+    TrialRecord,
+    TrialSpecification,
+)
+from pipeline.data.dataset import DataDescription
+from pipeline.tracking.event_log import EventLog, sweep_log_path, trial_log_path
+from pipeline.tracking.events import (
+    Ended,
+    EpochEnded,
+    Measured,
+    ModelKept,
+    SessionEnded,
+    SessionStarted,
+    Started,
+    SweepContent,
+    SystemSampled,
+    TestRead,
+    TrialContent,
+    record,
+)
+
+DATA = DataDescription(
+    name="digits",
+    fingerprint="ab" * 32,
+    train=1200,
+    validation=240,
+    test=270,
+    image_shape=(28, 28, 1),
+    classes=tuple("0123456789"),
+)
+RECIPE = Recipe(batch_size=128, optimizer="adam", learning_rate=0.001, schedule="one_cycle")
+START = 1_790_000_000.0
+
+
+def specification(
+    number: int, architecture: str = "64k3-d128", reference: str | None = None, attempt: int = 0
+) -> TrialSpecification:
+    return TrialSpecification(
+        number=number,
+        architecture=Architecture.parse(architecture),
+        recipe=RECIPE,
+        seed=number + 1,
+        reference=reference,
+        attempt=attempt,
+    )
+
+
+def epoch_result(epoch: int, accuracy: float = 0.9) -> EpochResult:
+    return EpochResult(
+        epoch=epoch,
+        train_loss=1 / epoch,
+        train_accuracy=accuracy - 0.1 / epoch,
+        val_loss=1.1 / epoch,
+        val_accuracy=accuracy - 0.15 / epoch,
+        epoch_seconds=2.5,
+        images_per_second=480.0,
+    )
+
+
+class FakeSweep:
+    """Writes what happens to a sweep; each event is one second after the one before."""
+
+    def __init__(self, mlruns: Path, config: Config) -> None:
+        assert config.sweep_name is not None
+        self.mlruns = mlruns
+        self.dir = mlruns / "sweeps" / config.sweep_name
+        self.config = config
+        self.now = START
+        self.records: dict[int, TrialRecord] = {}
+        self.readings: dict[int, float] = {}
+        (self.dir / "models").mkdir(parents=True)
+        (self.dir / "config.yaml").write_text("sweep_name: question\n")
+
+    def tick(self) -> float:
+        self.now += 1.0
+        return self.now
+
+    def trial(self, number: int, *contents: TrialContent) -> None:
+        with EventLog(trial_log_path(self.dir, number), clock=self.tick) as log:
+            for content in contents:
+                record(log, content)
+
+    def sweep(self, *contents: SweepContent) -> None:
+        with EventLog(sweep_log_path(self.dir), clock=self.tick) as log:
+            for content in contents:
+                record(log, content)
+
+    def begin(self) -> None:
+        self.sweep(
+            SessionStarted(
+                workers=2, host="box", versions={"keras": "3.15.1"}, git_commit="c0ffee1"
+            )
+        )
+
+    def end(self, exit_status: int = 0) -> None:
+        self.sweep(SessionEnded(wall_seconds=self.now - START, exit_status=exit_status))
+
+    def start(self, spec: TrialSpecification, epochs: int = 0, first: int = 1) -> None:
+        """Start a trial, measure it and train some epochs."""
+        journey = shape_journey(spec.architecture, DATA.image_shape, len(DATA.classes))
+        self.trial(
+            spec.number,
+            Started(
+                attempt=spec.attempt,
+                specification=spec,
+                worker="0",
+                host="box",
+                pid=4711,
+                device={"name": "cpu"},
+            ),
+            Measured(
+                attempt=spec.attempt,
+                costs={
+                    "epoch_seconds": 2.25 + spec.number,
+                    "latency_ms": 1.5,
+                    "parameters": float(sum(stage.parameters for stage in journey)),
+                    "macs": float(sum(stage.macs for stage in journey)),
+                },
+                measurements={"latency_p90_ms": 1.75},
+                summary="Model: │ dense │",
+                journey=journey,
+            ),
+        )
+        for epoch in range(first, first + epochs):
+            self.trial(
+                spec.number,
+                EpochEnded(
+                    attempt=spec.attempt, result=epoch_result(epoch, 0.9 + spec.number / 1000)
+                ),
+                SystemSampled(attempt=spec.attempt, metrics={"cpu_utilization_percentage": 50.0}),
+            )
+
+    def finish(
+        self,
+        spec: TrialSpecification,
+        outcome: Outcome = Outcome.COMPLETE,
+        epochs: int = 3,
+        details: str | None = None,
+    ) -> None:
+        """End a trial that was started."""
+        result = TrialRecord(
+            specification=spec,
+            outcome=outcome,
+            val_accuracy=0.85 + spec.number / 1000,
+            costs={
+                "epoch_seconds": 2.25 + spec.number,
+                "latency_ms": 1.5,
+                "train_seconds": 7.5,
+                "parameters": 101_770.0,
+                "macs": 101_632.0,
+            },
+            clocks={"training": 7.5, "evaluation": 0.5},
+            history=tuple(
+                epoch_result(epoch, 0.9 + spec.number / 1000) for epoch in range(1, epochs + 1)
+            ),
+            reason=None if outcome is Outcome.COMPLETE else f"it was {outcome}",
+            started=None,
+            ended=self.now,
+        )
+        self.records[spec.number] = result
+        self.trial(spec.number, Ended(attempt=spec.attempt, record=result, details=details))
+
+    def keep_model(self, number: int, content: bytes | None) -> None:
+        """Put a model into the sweep's folder, or remove it, as workers do."""
+        path = self.dir / "models" / f"{number:04d}.keras"
+        if content is None:
+            path.unlink()
+            self.trial(number, ModelKept(path=None))
+        else:
+            path.write_bytes(content)
+            self.trial(number, ModelKept(path=f"models/{path.name}"))
+
+    def read_test(self, number: int, accuracy: float) -> None:
+        self.readings[number] = accuracy
+        self.sweep(
+            TestRead(
+                trial=number,
+                accuracy=accuracy,
+                correct=round(270 * accuracy),
+                images=270,
+                reason="it is the sweet spot",
+            )
+        )
+
+    def summarise(self) -> dict[str, Any]:
+        """Rewrite ``summary.json`` as workers do."""
+        summary = build_summary(
+            sweep=self.dir.name,
+            data=DataSummary(
+                name=DATA.name,
+                fingerprint=DATA.fingerprint,
+                train=DATA.train,
+                validation=DATA.validation,
+                test=DATA.test,
+                image_shape=DATA.image_shape,
+                classes=DATA.classes,
+            ),
+            costs=["epoch_seconds"],
+            records=self.records.values(),
+            rule=RuleSettings(name="knee", budget=None),
+            test_accuracies=self.readings,
+            test_readings=len(self.readings),
+            wall_seconds=self.now - START,
+            mlflow_run_id=None,
+        )
+        (self.dir / "summary.json").write_text(json.dumps(summary))
+        return summary
+
+    def references(self) -> None:
+        """Run both reference trials to their end."""
+        for number, (name, architecture) in enumerate(REFERENCES.items()):
+            spec = specification(number, architecture.notation, reference=name)
+            self.start(spec, epochs=3)
+            self.finish(spec)
+
+
+SweepFactory = Callable[..., FakeSweep]
+
+
+@pytest.fixture
+def fake_sweep(tmp_path: Path) -> SweepFactory:
+    """Return a function that makes an empty sweep under ``mlruns``."""
+
+    def make(name: str = "question", mlruns: Path | None = None, *overrides: str) -> FakeSweep:
+        mlruns = tmp_path / "mlruns" if mlruns is None else mlruns
+        config = compose(
+            CommandLine(
+                command="sweep",
+                overrides=(f"mlruns={mlruns}", f"sweep_name={name}", "data=digits", *overrides),
+            )
+        )
+        return FakeSweep(mlruns, config)
+
+    return make
