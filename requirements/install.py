@@ -76,9 +76,9 @@ def has_gpu() -> bool:
 
 def pip(*arguments: str | Path) -> None:
     """Install into ``.venv``; end with pip's own words and one of ours where that fails."""
-    command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--no-deps"]
+    command = (PYTHON, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--no-deps")
     if subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode:
-        sys.exit("The set-up of .venv did not finish; make goes on with it when called again.")
+        sys.exit("The set-up of .venv did not finish; call make again, which starts it afresh.")
 
 
 def install_lock(name: str) -> None:
@@ -89,7 +89,7 @@ def install_lock(name: str) -> None:
 
 def compile_all() -> None:
     """Compile what was installed: on all cores, and without tests, it takes half of pip's time."""
-    packages = sysconfig.get_path("purelib", vars={"base": str(VENV), "platbase": str(VENV)})
+    packages = sysconfig.get_path("purelib", "venv", {"base": str(VENV)})
     options = ("-qq", "-j", "0", "-x", r"[\\/]tests?[\\/]")
     # Its status tells only that some package ships a file for another Python.
     subprocess.run([PYTHON, "-m", "compileall", *options, packages], check=False)
@@ -146,7 +146,7 @@ def main() -> None:
         with alone():
             set_up(dev="dev" in sys.argv[1:])
     except KeyboardInterrupt:
-        sys.exit("\nInterrupted; make goes on with the set-up of .venv when called again.")
+        sys.exit("\nInterrupted; call make again, which sets up .venv afresh.")
 
 
 if __name__ == "__main__":

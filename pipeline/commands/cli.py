@@ -73,5 +73,5 @@ def overview() -> str:
         "usage: sweetspot COMMAND [GROUP=OPTION] [SETTING=VALUE] ...\n\n"
         f"{commands}\n\n"
         "sweetspot COMMAND --help lists every group and setting; --cfg job prints what would be\n"
-        "used. Tab completion: eval \"$(sweetspot -sc install=bash)\""
+        'used. Tab completion: eval "$(sweetspot -sc install=bash)"'
     )

@@ -60,8 +60,13 @@ def checked(values: dict[str, Any]) -> Config:
 
 def plain(line: CommandLine) -> dict[str, Any]:
     """Return what Hydra composes, resolved, as plain values."""
-    composed = hand_to_hydra([*line.hydra, *settled_dimensions(line.overrides)])
-    assert composed is not None, "Hydra ran without showing anything, so it composed"
+    overrides = settled_dimensions(line.overrides)
+    if line.hydra:  # --config-dir and the like change where Hydra looks
+        composed = hand_to_hydra([*line.hydra, *overrides])
+        assert composed is not None, "Hydra ran without showing anything, so it composed"
+    else:
+        with _explained(overrides), hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = hydra.compose("config", overrides)
     try:
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -106,6 +111,7 @@ def _combinations(overrides: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 def hand_to_hydra(arguments: Sequence[str]) -> DictConfig | None:
+    """Run Hydra's own command line; return what it composed, or None where it printed."""
     composed: list[DictConfig] = []
     GlobalHydra.instance().clear()
     run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")

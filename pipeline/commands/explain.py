@@ -15,7 +15,9 @@ def explain_validation(error: ValidationError) -> str:
     """Return the first broken rule: the setting, the rule and the value received."""
     first, *others = error.errors()
     location = [str(part) for part in first["loc"] if not str(part).startswith("function-")]
-    setting = ".".join(part for part in location if not re.match(r"(literal|constrained|int\b)", part))
+    setting = ".".join(
+        part for part in location if not re.match(r"(literal|constrained|int\b)", part)
+    )
     more = f" (and {len(others)} more)" if _others(error) else ""
     return f"{setting or 'the configuration'}: {_rule(first, setting)}{more}"
 
@@ -56,7 +58,9 @@ def explain_hydra(error: Exception, overrides: Sequence[str]) -> str:
 
 
 def _unknown_key(text: str, overrides: Sequence[str]) -> str:
-    quoted = re.search(r"Could not override '([^']+)'", text) or re.search(r"[Kk]ey '([^']+)'", text)
+    quoted = re.search(r"Could not override '([^']+)'", text) or re.search(
+        r"[Kk]ey '([^']+)'", text
+    )
     key = quoted[1].lstrip("+~") if quoted else text.splitlines()[0]
     given = next((o for o in overrides if o.lstrip("+~").startswith(f"{key}=")), key)
     return f"{given}: there is no setting or group {key!r}; {_valid_keys(key)}"
@@ -65,14 +69,13 @@ def _unknown_key(text: str, overrides: Sequence[str]) -> str:
 def _valid_keys(key: str) -> str:
     """Return the names that are valid where ``key`` goes wrong."""
     model: Any = Config
-    dotted = key.replace("/", ".").split(".")
-    for part in dotted[:-1]:
-        field = getattr(model, "model_fields", {}).get(part)
+    for wrong in key.replace("/", ".").split("."):
+        field = getattr(model, "model_fields", {}).get(wrong)
         if field is None:
             break
         model = field.annotation
     names = list(getattr(model, "model_fields", {}))
     if model is Config:
         names += ["experiment", "debug"]
-    close = difflib.get_close_matches(dotted[-1], names, n=1)
+    close = difflib.get_close_matches(wrong, names, n=1)
     return f"did you mean {close[0]}?" if close else f"choose {one_of(names)}"

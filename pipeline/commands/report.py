@@ -10,15 +10,13 @@ NAMES = 1
 
 def run(line: CommandLine) -> int:
     """Write front.csv and the figures, and print the result."""
-    from pipeline.reporting.comparison import read_comparison
-    from pipeline.reporting.console import show_result
-    from pipeline.reporting.files import read_summary
+    from pipeline.reporting.result import show_sweep
     from pipeline.reporting.writing import write_report
 
     config = compose(line)
     folder = config.mlruns / "sweeps" / chosen_sweep(line, config)
     written = write_report(folder)
-    show_result(read_summary(folder), folder, comparison=read_comparison(folder))
+    show_sweep(folder)
     for path in written:
         print(path)
     return 0

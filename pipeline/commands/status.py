@@ -10,15 +10,15 @@ NAMES = 1
 
 def run(line: CommandLine) -> int:
     """Print the progress, and the result as far as there is one."""
-    from pipeline.reporting.comparison import read_comparison
-    from pipeline.reporting.console import show_result, show_status
-    from pipeline.reporting.files import SUMMARY_NAME, read_summary
+    from pipeline.reporting.console import show_status
+    from pipeline.reporting.files import SUMMARY_NAME
     from pipeline.reporting.progress import read_progress
+    from pipeline.reporting.result import show_sweep
 
     config = compose(line)
     folder = config.mlruns / "sweeps" / chosen_sweep(line, config)
     progress = read_progress(folder)
     show_status(progress)
     if not progress.active and (folder / SUMMARY_NAME).exists():
-        show_result(read_summary(folder), folder, comparison=read_comparison(folder))
+        show_sweep(folder)
     return 0

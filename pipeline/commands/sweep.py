@@ -48,10 +48,9 @@ def _dry_run(config: Config) -> int:
 def _sweep(config: Config) -> int:
     from pipeline.launching.local import LocalSupervisor
     from pipeline.launching.planning import plan_sweep
-    from pipeline.reporting.comparison import read_comparison
-    from pipeline.reporting.console import open_view, show_result
-    from pipeline.reporting.files import read_summary
+    from pipeline.reporting.console import open_view
     from pipeline.reporting.progress import ProgressReader
+    from pipeline.reporting.result import show_sweep
 
     plan = plan_sweep(config, _say)
     folder = plan.config.sweep_dir
@@ -65,5 +64,5 @@ def _sweep(config: Config) -> int:
         except SweetspotError:
             view.close()
             raise
-    show_result(read_summary(folder), folder, comparison=read_comparison(folder))
+    show_sweep(folder)
     return status

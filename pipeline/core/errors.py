@@ -19,7 +19,6 @@ class StorageError(SweetspotError):
     """What a sweep keeps on disk cannot be read or written."""
 
 
-
 def one_of(values: Iterable[object]) -> str:
     """Return ``'a, b or c'`` for an error sentence; ``'nothing'`` for no values."""
     names = [str(value) for value in values]

@@ -145,8 +145,6 @@ def _union_volume(gains: Losses) -> float:
     if not len(gains):
         return 0.0
     columns = gains.shape[1]
-    if columns == 1:
-        return float(gains.max())
     gains = gains[np.argsort(-gains[:, -1], kind="stable")]
     if columns == _LEAST_COLUMNS:
         reached = np.maximum.accumulate(gains[:, 0])

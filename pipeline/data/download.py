@@ -89,7 +89,7 @@ def _run_keras(published: PublishedSet, home: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "pipeline.training.download", published.name],
             cwd=PROJECT_ROOT,
-            env=os.environ | {"KERAS_HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env=os.environ | {"KERAS_HOME": str(home)},
             stdin=subprocess.DEVNULL,
             stdout=progress,
             stderr=subprocess.PIPE,
@@ -101,7 +101,7 @@ def _run_keras(published: PublishedSet, home: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise DataError(f"not complete after {DOWNLOAD_SECONDS:g} s") from error
     if done.returncode != 0:
-        # TensorFlow talks on the same stream; the reason comes last.
+        # Libraries talk on the same stream; the reason comes last.
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise DataError(lines[-1].strip())
 

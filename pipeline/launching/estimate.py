@@ -69,9 +69,10 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
     operations += float(np.mean(drawn)) * (trials - len(REFERENCES))
     images = plan.config.training.epochs * (description.train + description.validation / 3)
     rate = _EFFICIENCY * (operations_a_second or matrix_product_rate)()
-    seconds = images * (
-        trials * _SECONDS_AN_IMAGE + operations * _OPERATIONS_A_MAC / rate
-    ) + trials * _SECONDS_A_TRIAL
+    seconds = (
+        images * (trials * _SECONDS_AN_IMAGE + operations * _OPERATIONS_A_MAC / rate)
+        + trials * _SECONDS_A_TRIAL
+    )
     return Estimate(
         networks=networks,
         continuous=continuous,

@@ -71,9 +71,7 @@ def _read_test(config: Config, trainer: Trainer, unread: dict[int, str]) -> None
             )
 
 
-def _compare(
-    config: Config, study: SweepStudy, summary: dict[str, Any], trainer: Trainer
-) -> None:
+def _compare(config: Config, study: SweepStudy, summary: dict[str, Any], trainer: Trainer) -> None:
     """Measure sweet spot and references side by side at the sweet spot's batch size."""
     number = summary["sweet_spot"]["trial"]
     if read_comparison(config.sweep_dir, number) is not None:
@@ -92,8 +90,6 @@ def _compare(
     comparison = {
         "trial": number,
         "batch_size": chosen.recipe.batch_size,
-        "references": {
-            name: {"epoch_ratio_equal_batch": ratio} for name, ratio in ratios.items()
-        },
+        "references": {name: {"epoch_ratio_equal_batch": ratio} for name, ratio in ratios.items()},
     }
     write_atomically(config.sweep_dir / COMPARISON_NAME, json.dumps(comparison, indent=1) + "\n")

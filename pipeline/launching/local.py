@@ -24,14 +24,19 @@ from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
 from pipeline.measuring.machine import default_threads, default_workers
+from pipeline.reporting.writing import write_report
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
+from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.story import trial_record
+from pipeline.tracking.sync_loop import SyncLoop
 
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 15.0
 _DISPLAY_SECONDS = 1.0
+#: Longest wait for MLflow after the last trial; `sweetspot sync` finishes the rest.
+_MIRROR_SECONDS = 120.0
 
 
 class WorkersFailed(SweetspotError):
@@ -130,31 +135,48 @@ class LocalSupervisor:
                 ),
             )
             status = 1
+            mirror = self._start_mirror()
             try:
                 self._recover(study, results)
-                self._supervise(study, results)
+                self._supervise(study, results, mirror)
                 status = self._status(study)
             finally:
                 self._stop_workers()
                 self._recover(study, results)
                 seconds = time.monotonic() - began
                 record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
-                results.refresh(study)
+                results.refresh(study, mirror and mirror.mirror.sweep_run_id())
+                write_report(folder)
+                if mirror is not None:
+                    mirror.close(_MIRROR_SECONDS)
         return status
 
-    def _supervise(self, study: SweepStudy, results: SweepResults) -> None:
+    def _start_mirror(self) -> SyncLoop | None:
+        tracking = self.config.tracking
+        if not tracking.enabled:
+            return None
+        mirror = Mirror(self.config.sweep_dir, self.config, self.plan.description)
+        return SyncLoop(mirror, tracking.interval_seconds, self.say)
+
+    def _supervise(
+        self, study: SweepStudy, results: SweepResults, mirror: SyncLoop | None
+    ) -> None:
         if self._is_finished(study, results):
             return
         left = self.config.search.trials - study.originals() + study.waiting()
         count = max(1, min(self._wanted_workers(), left))
         self._workers = [self._start_worker() for _ in range(count)]
-        shown = 0.0
+        shown, run_id = 0.0, None
         while self._workers and self._signal is None:
             time.sleep(_POLL_SECONDS)
             self._reap(study, results)
             if time.monotonic() - shown > _DISPLAY_SECONDS:
                 self.show()
                 shown = time.monotonic()
+                if run_id is None and mirror is not None:
+                    run_id = mirror.mirror.sweep_run_id()
+                    if run_id is not None:
+                        results.refresh(study, run_id)
 
     def _reap(self, study: SweepStudy, results: SweepResults) -> None:
         """Let go of workers that have ended, and replace them where there is still work."""
@@ -192,8 +214,10 @@ class LocalSupervisor:
         threads = self.config.launch.threads
         if threads != "auto":
             return threads
-        return default_threads() if self.config.launch.workers == "auto" else max(
-            1, _usable_cores() // self._wanted_workers()
+        return (
+            default_threads()
+            if self.config.launch.workers == "auto"
+            else max(1, _usable_cores() // self._wanted_workers())
         )
 
     def _start_worker(self) -> _Worker:

@@ -11,8 +11,6 @@ import yaml
 
 from pipeline.config import Config, differing_keys, identity_hash, identity_parts
 from pipeline.core.errors import ConfigurationError, StorageError
-from pipeline.core.journey import shape_journey
-from pipeline.core.architecture import REFERENCES
 from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
 from pipeline.measuring.machine import resolve_precision
@@ -101,9 +99,7 @@ def create_folder(plan: SweepPlan) -> None:
     folder = plan.config.sweep_dir
     values = plan.config.model_dump(mode="json")
     write_atomically(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
-    write_atomically(
-        folder / "description.json", json.dumps(plan.description.to_json(), indent=1)
-    )
+    write_atomically(folder / "description.json", json.dumps(plan.description.to_json(), indent=1))
     write_atomically(folder / "identity.json", json.dumps(plan.identity, indent=1))
 
 

@@ -16,7 +16,7 @@ def _lock_path(sweep_dir: Path, worker: str) -> Path:
 
 
 class Presence:
-    """This process as a worker of a sweep; ``name`` is its own for ever."""
+    """A worker of a sweep: the process that makes it; ``name`` is its own for ever."""
 
     def __init__(self, sweep_dir: Path) -> None:
         self.name = f"{socket.gethostname().partition('.')[0]}-{os.getpid()}"

@@ -8,16 +8,18 @@ from typing import Any
 from filelock import FileLock
 
 from pipeline.config import Config
+from pipeline.core.errors import StorageError
 from pipeline.core.outcome import Ending
 from pipeline.core.selection import RuleSettings
 from pipeline.core.summary import DataSummary, build_summary, front_records
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.data.dataset import DataDescription
-from pipeline.reporting.files import SUMMARY_NAME, write_atomically
-from pipeline.search.study import Claim, SweepStudy
-from pipeline.tracking.event_log import EventLog, trial_log_path
-from pipeline.tracking.events import Ended, ModelKept, record
 from pipeline.launching.sessions import Sessions
+from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
+from pipeline.search.study import Claim, SweepStudy
+from pipeline.tracking.event_log import EventLog, sweep_log_path, trial_log_path
+from pipeline.tracking.events import Ended, ModelKept, SummaryChanged, record
+from pipeline.tracking.summary_metrics import ended_trials, summary_metrics
 
 
 def model_path(sweep_dir: Path, number: int) -> Path:
@@ -57,6 +59,7 @@ class SweepResults:
         claim: Claim,
         ending: Ending,
         result: TrialRecord,
+        *,
         log: EventLog,
         save: Callable[[Path], None] | None,
     ) -> None:
@@ -78,7 +81,12 @@ class SweepResults:
             study.end(claim, ending, result)
             self._refresh(study, None)
 
-    def lost_trials(self, study: SweepStudy, alive: Callable[[str], bool], describe: Callable[[TrialRecord], TrialRecord]) -> list[TrialRecord]:
+    def lost_trials(
+        self,
+        study: SweepStudy,
+        alive: Callable[[str], bool],
+        describe: Callable[[TrialRecord], TrialRecord],
+    ) -> list[TrialRecord]:
         """End the trials of dead workers; see ``SweepStudy.recover``."""
         with self._lock:
             ended = study.recover(alive, describe)
@@ -109,6 +117,7 @@ class SweepResults:
 
     def _refresh(self, study: SweepStudy, mlflow_run_id: str | None) -> dict[str, Any]:
         records = study.records()
+        known = self._known_summary()
         sessions = Sessions.read(self._folder)
         objective = self._config.objective
         summary = build_summary(
@@ -120,18 +129,22 @@ class SweepResults:
             test_accuracies={n: read.accuracy for n, read in sessions.test_readings.items()},
             test_readings=len(sessions.test_readings),
             wall_seconds=sessions.wall_seconds(),
-            mlflow_run_id=mlflow_run_id or self._known_run_id(),
+            mlflow_run_id=mlflow_run_id or (known or {}).get("mlflow_run_id"),
         )
         write_atomically(self._folder / SUMMARY_NAME, json.dumps(summary, indent=1) + "\n")
+        metrics = summary_metrics(summary)
+        if known is None or summary_metrics(known) != metrics:
+            with EventLog(sweep_log_path(self._folder)) as log:
+                record(log, SummaryChanged(ended=ended_trials(summary), metrics=metrics))
         self._drop_models(records)
         return summary
 
-    def _known_run_id(self) -> str | None:
+    def _known_summary(self) -> dict[str, Any] | None:
+        """Return the summary as it was; a missing or damaged one is made anew anyway."""
         try:
-            known = json.loads((self._folder / SUMMARY_NAME).read_text())["mlflow_run_id"]
-        except (OSError, ValueError, KeyError):
+            return read_summary(self._folder)
+        except StorageError:
             return None
-        return None if known is None else str(known)
 
     def _drop_models(self, records: Sequence[TrialRecord]) -> None:
         """Remove the models of trials that are no longer on the front."""

@@ -4,7 +4,9 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,8 +40,10 @@ from pipeline.launching.results import SweepResults
 from pipeline.measuring.clocks import Clocks
 from pipeline.search.rungs import reason_to_stop, rung_epochs
 from pipeline.search.study import Claim, SweepStudy
-from pipeline.tracking.event_log import EventLog, trial_log_path
+from pipeline.tracking.event_log import EventLog, read, trial_log_path
 from pipeline.tracking.events import EpochEnded, Measured, Started, record
+from pipeline.tracking.story import trial_record
+from pipeline.tracking.system import SystemSampler
 
 
 class Observer(Protocol):
@@ -48,13 +52,13 @@ class Observer(Protocol):
     def measured(
         self, costs: dict[str, float], measurements: dict[str, float], summary: str
     ) -> None:
-        """The untrained network was measured."""
+        """Hear what the untrained network costs."""
 
     def epoch_ended(self, result: EpochResult) -> None:
-        """An epoch and its validation are over."""
+        """Hear how an epoch and its validation went."""
 
     def between_executions(self) -> None:
-        """Some steps are done and nothing runs on the device right now."""
+        """Hear that some steps are done and nothing runs on the device right now."""
 
 
 class Trained(Protocol):
@@ -111,7 +115,9 @@ class _TrialObserver:
         self._attempt = claim.specification.attempt
         self._rungs = rung_epochs(run.config.search.rungs, run.config.training.epochs)
         self._started = time.monotonic()
-        self.story = _Story()
+        # A trial that goes on after an interruption keeps the epochs that were done before.
+        known = trial_record(read(log.path))
+        self.story = _Story(history=list(known.history) if known else [])
 
     def measured(
         self, costs: dict[str, float], measurements: dict[str, float], summary: str
@@ -135,7 +141,8 @@ class _TrialObserver:
 
     def epoch_ended(self, result: EpochResult) -> None:
         with self._clocks.on("tracking"):
-            self.story.history.append(result)
+            earlier = [done for done in self.story.history if done.epoch < result.epoch]
+            self.story.history = [*earlier, result]
             record(self._log, EpochEnded(attempt=self._attempt, result=result))
         trained = sum(done.epoch_seconds for done in self.story.history)
         self._check_limits({"train_seconds": trained})
@@ -240,7 +247,8 @@ class TrialRun:
             observer = _TrialObserver(self, claim, log, clocks)
             try:
                 self._check_fit(specification)
-                trained = self.trainer.run(specification, observer, clocks, checkpoint)
+                with self._sampled_system(log, specification.attempt):
+                    trained = self.trainer.run(specification, observer, clocks, checkpoint)
                 self._check_costs({**observer.story.costs, **trained.costs})
             except StorageError:
                 raise
@@ -260,13 +268,16 @@ class TrialRun:
                 started=started,
                 ended=time.time(),
             )
-            self.results.end_trial(
-                self.study, claim, ending, result, log,
-                None if trained is None else lambda path: self.trainer.save(trained, path),
-            )  # fmt: skip
+            save = None if trained is None else partial(self.trainer.save, trained)
+            self.results.end_trial(self.study, claim, ending, result, log=log, save=save)
         if ending.outcome is not Outcome.INTERRUPTED:
             checkpoint.unlink(missing_ok=True)
         return result
+
+    def _sampled_system(self, log: EventLog, attempt: int) -> AbstractContextManager[object]:
+        if not self.config.tracking.system_metrics:
+            return nullcontext()
+        return SystemSampler(log, attempt)
 
     def _check_fit(self, specification: TrialSpecification) -> None:
         try:

@@ -6,7 +6,6 @@ the process that started it is gone.
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -51,7 +50,9 @@ class Leaving:
         return self._reason
 
 
-def work(config: Config, build_trainer: Callable[[TrainingData, int], Trainer] | None = None) -> int:
+def work(
+    config: Config, build_trainer: Callable[[TrainingData, int], Trainer] | None = None
+) -> int:
     """Train trials of ``config``'s sweep; return 0, or ``RECYCLE_STATUS`` to be started anew.
 
     Parameters
@@ -94,7 +95,8 @@ def work(config: Config, build_trainer: Callable[[TrainingData, int], Trainer] |
     return 0
 
 
-def _out_of_time(config: Config) -> bool:
+def out_of_time(config: Config) -> bool:
+    """Return whether the run in progress has used up ``search.minutes``."""
     minutes = config.search.minutes
     since = Sessions.read(config.sweep_dir).open_since
     return minutes is not None and since is not None and time.time() - since > 60 * minutes

@@ -10,23 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
-from pipeline.core.trial import Outcome
-from pipeline.reporting.progress import EndedTrial, RunningTrial, SweepProgress
-from pipeline.reporting.scatter import ScatterPoint, scatter
+from pipeline.reporting.progress import SweepProgress
+from pipeline.reporting.screen import done_text, ended_text, left_text, progress_screen
 from pipeline.reporting.sentence import Comparison, sweet_spot_sentence
 from pipeline.reporting.tables import front_table
-from pipeline.reporting.wording import accuracy_text, cost_text, duration_text, printable
+from pipeline.reporting.wording import duration_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
-
-_SILENT_AFTER_SECONDS = 120.0
-_SCATTER_LINES = 12
-_LEAST_SCATTER_LINES = 7
-_LEAST_SCATTER_WIDTH = 40
-_MOST_SCATTER_WIDTH = 78
-_WORDS = {Outcome.OUT_OF_MEMORY: "out of memory", Outcome.TIMED_OUT: "timed out"}
 
 
 class ProgressView(Protocol):
@@ -74,16 +66,16 @@ class LineView:
         known = {(trial.label, trial.attempt) for trial in progress.ended} if self._first else set()
         self._ended |= known
         if self._first and known:
-            self.note(f"{progress.sweep}: {_done(progress)} before")
+            self.note(f"{progress.sweep}: {done_text(progress)} before")
         self._first = False
         news = [
             trial for trial in progress.ended if (trial.label, trial.attempt) not in self._ended
         ]
         for trial in news:
             self._ended.add((trial.label, trial.attempt))
-            self._line(progress, f"trial {_ended_text(trial, progress.leading_cost)}")
+            self._line(progress, f"trial {ended_text(trial, progress.leading_cost)}")
         if news:
-            self._line(progress, f"{_done(progress)}{_left(progress)}")
+            self._line(progress, f"{done_text(progress)}{left_text(progress)}")
         for running in progress.running:
             key = (running.label, running.attempt)
             if key not in self._running:
@@ -161,63 +153,6 @@ def terminal(stream: TextIO | None = None) -> "Console":
     return Console(file=stream or sys.stdout, markup=False, emoji=False, highlight=False)
 
 
-def progress_screen(
-    progress: SweepProgress, *, width: int, height: int, ascii_only: bool
-) -> "RenderableType":
-    """Return the live screen of at most ``height`` lines for a terminal ``width`` wide."""
-    from rich.console import Group
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    encoding = "ascii" if ascii_only else "utf-8"
-
-    def line(text: str, style: str = "") -> Text:
-        overflow: Any = "crop" if ascii_only else "ellipsis"
-        return Text(printable(text, encoding), style=style, no_wrap=True, overflow=overflow)
-
-    parts: list[RenderableType] = [line(progress.sweep, "bold")]
-    if progress.budget is not None:
-        total = max(progress.budget, 1)
-        bar = Table.grid()
-        bar.add_row(
-            ProgressBar(total=total, completed=min(progress.done, total), width=min(width, 60))
-        )
-        parts.append(bar)
-    parts.append(line(_done(progress)))
-    parts.append(line(f"{duration_text(progress.elapsed_seconds)} so far{_left(progress)}"))
-    if progress.best is not None:
-        best = f"best {accuracy_text(progress.best.val_accuracy)}: trial {progress.best.label}"
-        parts.append(line(best, "green"))
-    room = height - len(parts)
-    rows = max(min(len(progress.running), room - 2), 0)
-    if rows:
-        parts.append(_running_table(progress.running[:rows], ascii_only))
-        room -= rows + 1
-    if rows < len(progress.running) and room > 0:
-        parts.append(line(f"and {len(progress.running) - rows} more running", "dim"))
-        room -= 1
-    points = [
-        ScatterPoint(trial.cost, trial.val_accuracy, trial.on_front)
-        for trial in progress.ended
-        if trial.outcome is Outcome.COMPLETE
-        and trial.cost is not None
-        and trial.cost > 0
-        and trial.val_accuracy is not None
-    ]
-    lines = min(room - 1, _SCATTER_LINES)
-    if len(points) > 1 and lines >= _LEAST_SCATTER_LINES and width >= _LEAST_SCATTER_WIDTH:
-        drawn = scatter(
-            points,
-            progress.leading_cost,
-            width=min(width, _MOST_SCATTER_WIDTH),
-            height=lines,
-            ascii_only=ascii_only,
-        )
-        parts += [line(""), *map(line, drawn)]
-    return Group(*parts)
-
-
 def show_status(progress: SweepProgress, stream: TextIO | None = None) -> None:
     """Print how a sweep goes, once."""
     console = terminal(stream)
@@ -263,67 +198,6 @@ def show_result(
         ("everything on the disk:", str(sweep_dir)),
     ):
         console.print(_plain(f"{what:<28}{where}", console), soft_wrap=True)
-
-
-def _running_table(running: tuple[RunningTrial, ...], ascii_only: bool) -> "RenderableType":
-    from rich.table import Table
-    from rich.text import Text
-
-    encoding = "ascii" if ascii_only else "utf-8"
-    overflow: Any = "crop" if ascii_only else "ellipsis"
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("running trial", no_wrap=True, overflow=overflow)
-    # Where the line is too short, the architecture gives way: it is in the trial's end, too.
-    for heading in ("worker", "epoch", "accuracy"):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
-    rows = [(trial, _silent(trial)) for trial in running]
-    if any(silent for _, silent in rows):
-        longest = max(len(silent) for _, silent in rows)
-        table.add_column("", no_wrap=True, style="dim", min_width=longest)
-    for trial, silent in rows:
-        table.add_row(
-            Text(printable(trial.label, encoding)),
-            Text(printable(trial.worker, encoding)),
-            f"{trial.epoch}/{'?' if trial.epochs is None else trial.epochs}",
-            accuracy_text(trial.val_accuracy),
-            *([silent] if silent else []),
-        )
-    return table
-
-
-def _silent(trial: RunningTrial) -> str:
-    if trial.silent_seconds < _SILENT_AFTER_SECONDS:
-        return ""
-    amount, unit = duration_text(trial.silent_seconds).split()[:2]
-    return f"silent {amount} {unit}"
-
-
-def _done(progress: SweepProgress) -> str:
-    of = "" if progress.budget is None else f" of {progress.budget:,}"
-    parts = [f"{progress.done:,}{of} trials done"]
-    for name, count in progress.counts.items():
-        if count and name != Outcome.COMPLETE:
-            parts.append(f"{count:,} {_WORDS.get(name, name)}")  # type: ignore[call-overload]
-    return ", ".join(parts)
-
-
-def _left(progress: SweepProgress) -> str:
-    if not progress.active:
-        return ", not running now"
-    if progress.seconds_left is None:
-        return ""
-    return f", about {duration_text(progress.seconds_left)} left"
-
-
-def _ended_text(trial: EndedTrial, cost: str) -> str:
-    text = f"{trial.label}: {_WORDS.get(trial.outcome, trial.outcome.value)}"
-    if trial.val_accuracy is not None:
-        text += f", accuracy {accuracy_text(trial.val_accuracy)}"
-    if trial.cost is not None:
-        text += f", {cost} {cost_text(cost, trial.cost)}"
-    if trial.reason:
-        text += f" ({trial.reason})"
-    return text + (", on the front" if trial.on_front else "")
 
 
 def _plain(text: str, console: "Console", style: str = "") -> "RenderableType":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.reporting.files import write_atomically
 from pipeline.reporting.placing import place_labels
-from pipeline.reporting.wording import cost_label, cost_text, counted, printable
+from pipeline.reporting.wording import cost_label, counted, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +29,7 @@ _LEGEND: dict[str, Any] = {
     "ncols": 6, "frameon": False, "fontsize": 9, "columnspacing": 1.4, "handletextpad": 0.3,
     "markerscale": 0.85,
 }  # fmt: skip
+_MILLIONS_FROM = 10_000_000
 _TICKS = (4, 8)  #: fewest and most ticks of the cost axis
 
 
@@ -104,11 +105,16 @@ def pareto_figure(
     axes.set_xscale("log")
     front = [complete[member["trial"]] for member in members]
     drawn = [*complete.values(), *stopped.values()]
-    hidden = _set_limits(axes, drawn, [complete[number] for number in marked] or front)
-    _draw_trials(axes, complete, stopped, {m["trial"] for m in members} | set(marked))
+    lowest = _set_limits(axes, drawn, [complete[number] for number in marked] or front)
+    special = {member["trial"] for member in members} | set(marked)
+    _draw_trials(
+        axes,
+        [p for number, p in complete.items() if number not in special and p[1] >= lowest],
+        [point for point in stopped.values() if point[1] >= lowest],
+    )
     corners = _draw_front(axes, front)
     _draw_marked(axes, marked, complete)
-    _name_axes(axes, summary, cost, hidden)
+    _name_axes(axes, summary, cost, sum(point[1] < lowest for point in drawn))
     figure.legend(loc="outside lower center", **_LEGEND)
     names = {m["trial"]: m["architecture"] for m in summary["front"]}
     names |= {r["trial"]: r["architecture"] for r in summary["references"].values()}
@@ -142,8 +148,8 @@ def _marked(summary: Mapping[str, Any], complete: Mapping[int, Point]) -> dict[i
     return marked
 
 
-def _set_limits(axes: "Axes", points: Sequence[Point], important: Sequence[Point]) -> int:
-    """Set the axes' limits around what matters; return how many points lie below them."""
+def _set_limits(axes: "Axes", points: Sequence[Point], important: Sequence[Point]) -> float:
+    """Set the axes' limits around what matters; return the lowest accuracy inside."""
     high = max(accuracy for _, accuracy in points)
     floor = min((accuracy for _, accuracy in important), default=high)
     floor -= max(0.5 * (high - floor), 0.2)
@@ -154,24 +160,18 @@ def _set_limits(axes: "Axes", points: Sequence[Point], important: Sequence[Point
     costs = [cost for cost, _ in shown]
     stretch = max((max(costs) / min(costs)) ** 0.08, 1.02)
     axes.set_xlim(min(costs) / stretch, max(costs) * stretch)
-    return len(points) - len(shown)
+    return low
 
 
-def _draw_trials(
-    axes: "Axes",
-    complete: Mapping[int, Point],
-    stopped: Mapping[int, Point],
-    special: set[int],
-) -> None:
+def _draw_trials(axes: "Axes", complete: Sequence[Point], stopped: Sequence[Point]) -> None:
     if stopped:
         axes.scatter(
-            *_columns(stopped.values()), s=28, marker="x", linewidths=1,
-            color=GREY, alpha=0.55, label="stopped early", zorder=2,
+            *_columns(stopped), s=28, marker="x", linewidths=1, color=GREY, alpha=0.55,
+            label="stopped early", zorder=2,
         )  # fmt: skip
-    plain = [point for number, point in complete.items() if number not in special]
-    if plain:
+    if complete:
         axes.scatter(
-            *_columns(plain), s=34, color=SKY, edgecolors="white", linewidths=0.6,
+            *_columns(complete), s=34, color=SKY, edgecolors="white", linewidths=0.6,
             label="complete", zorder=3,
         )  # fmt: skip
 
@@ -242,7 +242,7 @@ def _name_axes(
     axes.set_ylabel(f"validation accuracy (%){note}", fontsize=10)
     low, high = axes.get_xlim()
     ticks = log_ticks(low, high)
-    axes.set_xticks(ticks, [cost_text(cost, tick) for tick in ticks])
+    axes.set_xticks(ticks, [_tick_text(tick) for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.tick_params(labelsize=9)
     axes.grid(True, color="#DDDDDD", linewidth=0.6)
@@ -268,7 +268,13 @@ def log_ticks(low: float, high: float) -> list[float]:
     while (high - low) / step < fewest:
         step /= 2
     step *= math.ceil((high - low) / step / most)
-    return [n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [
+        float(f"{n * step:.10g}") for n in range(math.ceil(low / step), math.floor(high / step) + 1)
+    ]
+
+
+def _tick_text(tick: float) -> str:
+    return f"{tick:,.10g}" if tick < _MILLIONS_FROM else f"{tick / 1e6:,.10g} million"
 
 
 def _label(number: int, what: Sequence[str], architecture: str) -> str:

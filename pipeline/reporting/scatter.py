@@ -61,8 +61,8 @@ def scatter(
     ]
     lines.append(" " * (gutter + 1) + corner + level * columns)
     left, right = cost_text(cost, cheapest), cost_text(cost, dearest)
-    space = columns - len(left) - len(right)
-    lines.append(" " * (gutter + 2) + left + (" " * space + right if dearest > cheapest else ""))
+    space = " " * (columns - len(left) - len(right))
+    lines.append(" " * (gutter + 2) + left + (space + right if space and left != right else ""))
     hidden = len(points) - len(shown)
     caption = f"{cost_label(cost)}, log: {member} front {other} other"
     caption += f", {hidden} below" if hidden else ""

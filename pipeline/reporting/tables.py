@@ -58,7 +58,7 @@ def front_table(summary: Mapping[str, Any], *, ascii_only: bool = False) -> "Tab
         pad_edge=False,
     )
     table.add_column("trial", justify="right", no_wrap=True)
-    table.add_column("architecture", overflow="fold")
+    table.add_column("architecture", overflow="fold", min_width=len("architecture"))
     table.add_column("val. accuracy", justify="right", min_width=8)
     for cost in summary["costs"]:
         table.add_column(cost_label(cost), justify="right", min_width=7)

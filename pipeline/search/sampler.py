@@ -5,12 +5,10 @@ So the sampler is built anew before each ask, from the sweep's seed and the numb
 that is asked for: every worker and every continued run gets points of its own.
 """
 
-
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from pipeline.config import SearchConfig
 from pipeline.core.trial import derived_seed
-
 
 
 def build_sampler(search: SearchConfig, number: int) -> BaseSampler:

@@ -22,7 +22,6 @@ from pipeline.core.errors import ConfigurationError
 from pipeline.core.journey import ImageShape, after_convolution, after_pooling, macs
 from pipeline.core.trial import Recipe
 
-
 Name = TypeVar("Name", bound=str)
 
 

@@ -29,6 +29,7 @@ from pipeline.core.trial import (
     specification_from_json,
     specification_to_json,
 )
+from pipeline.search.experimental import experiments_accepted
 from pipeline.search.rungs import RungPeer
 from pipeline.search.sampler import build_sampler
 from pipeline.search.space import SearchSpace
@@ -103,7 +104,8 @@ class SweepStudy:
                 load_if_exists=True,
             )
             if not self._trials():
-                self._study.set_metric_names(["val_accuracy", *costs])
+                with experiments_accepted():
+                    self._study.set_metric_names(["val_accuracy", *costs])
                 for number in range(len(REFERENCES)):
                     self._enqueue(number)
 
@@ -115,18 +117,16 @@ class SweepStudy:
         with self._lock:
             trials = self._trials()
             number = _originals(trials)
-            if not any(trial.state is TrialState.WAITING for trial in trials):
-                if number >= self._config.search.trials:
-                    return None
-                self._enqueue(number)
+            waiting = [t.user_attrs["number"] for t in trials if t.state is TrialState.WAITING]
+            if waiting:
+                number = waiting[0]  # the one that Optuna hands out next
+            elif number >= self._config.search.trials:
+                return None
             else:
-                number = min(
-                    trial.user_attrs["number"]
-                    for trial in trials
-                    if trial.state is TrialState.WAITING
-                )
-            self._study.sampler = build_sampler(self._config.search, number)
-            trial = self._study.ask()
+                self._enqueue(number)
+            with experiments_accepted():
+                self._study.sampler = build_sampler(self._config.search, number)
+                trial = self._study.ask()
             trial.set_user_attr("worker", worker)
         specification = self._specify(trial)
         trial.set_user_attr("specification", specification_to_json(specification))
@@ -299,9 +299,7 @@ def _record(trial: FrozenTrial) -> TrialRecord | None:
     if "record" in trial.user_attrs:
         return TrialRecord.from_json(json.loads(trial.user_attrs["record"]))
     if trial.state is TrialState.RUNNING and "specification" in trial.user_attrs:
-        return TrialRecord(
-            specification=specification_from_json(trial.user_attrs["specification"])
-        )
+        return TrialRecord(specification=specification_from_json(trial.user_attrs["specification"]))
     return None
 
 
@@ -310,6 +308,19 @@ def delete_study(config: Config, name: str) -> None:
     storage = open_storage(config)
     if name in optuna.get_all_study_names(storage):
         optuna.delete_study(study_name=name, storage=storage)
+
+
+def rename_study(config: Config, old: str, new: str) -> None:
+    """Give a study another name; nothing happens where it does not exist."""
+    storage = open_storage(config)
+    names = optuna.get_all_study_names(storage)
+    if old not in names:
+        return
+    if new not in names:  # Optuna copies; an earlier attempt may have come this far
+        optuna.copy_study(
+            from_study_name=old, from_storage=storage, to_storage=storage, to_study_name=new
+        )
+    optuna.delete_study(study_name=old, storage=storage)
 
 
 def lock_file(sweep_dir: Path) -> Path:

@@ -76,8 +76,8 @@ class SimulatedTrainer:
     def predict(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return a label for each image; 0 for the share that the accuracy gives."""
         accuracy = json.loads(path.read_text())["accuracy"]
-        labels = np.arange(len(images)) >= accuracy * len(images)
-        return labels.astype(np.int64)
+        wrong: NDArray[np.bool_] = np.arange(len(images)) >= accuracy * len(images)
+        return wrong.astype(np.int64)
 
     def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return seconds in proportion to the work of a batch."""

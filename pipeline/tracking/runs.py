@@ -6,7 +6,7 @@ Importing this module imports MLflow, which takes seconds; ``mirror`` does so in
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -41,7 +41,7 @@ MIRRORED_TAG = "mlflow.sweetspot.mirrored"
 _METRICS_A_BATCH = 1000
 _PARAMS_A_BATCH = 100
 _LONGEST_TAG = 5000
-_LONGEST_DIGEST = 36
+_DIGEST_LENGTH = 12  # MLflow takes 36 at most; the whole fingerprint is in a tag
 _PAGE = 1000
 _Item = TypeVar("_Item")
 
@@ -186,7 +186,7 @@ class SweepRuns:
         }
         dataset = Dataset(
             name=data.name,
-            digest=data.fingerprint[:_LONGEST_DIGEST],
+            digest=data.fingerprint[:_DIGEST_LENGTH],
             source_type="code",
             source=json.dumps({"tags": {"fingerprint": data.fingerprint}}),
             schema=json.dumps({"mlflow_tensorspec": schema}),
@@ -230,6 +230,8 @@ class SweepRuns:
         self._client.set_logged_model_tags(model.model_id, {"digest": digest})
 
     def _remove_models(self, run: KnownRun) -> None:
+        if registered_versions(self._client, {run.run_id}):
+            return  # somebody promoted it: it stays for them
         for model in run_models(self._client, self._experiment_id, run.run_id):
             remove_model(self._client, model)
 
@@ -257,6 +259,18 @@ def run_models(client: MlflowClient, experiment_id: str, run_id: str) -> list[Lo
     return list(
         client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
     )
+
+
+def registered_versions(client: MlflowClient, run_ids: Set[str]) -> list[str]:
+    """Return the versions in MLflow's model registry that come from some runs, as text."""
+    found: list[str] = []
+    token: str | None = None
+    while True:
+        page = client.search_model_versions(max_results=_PAGE, page_token=token)
+        found += [f"{item.name} version {item.version}" for item in page if item.run_id in run_ids]
+        token = page.token
+        if not token:
+            return found
 
 
 def remove_model(client: MlflowClient, model: LoggedModel) -> None:

@@ -149,7 +149,13 @@ def ui_command(mlruns: Path, host: str = "127.0.0.1", port: int = 5000) -> list[
         "--backend-store-uri", local_uri(mlruns),
         "--artifacts-destination", (mlruns / ARTIFACTS).as_uri(),
         "--host", host, "--port", str(port), "--workers", "1",
+        "--uvicorn-opts", "--log-level warning",
     ]  # fmt: skip
+
+
+def ui_environment() -> dict[str, str]:
+    """Return the environment for ``ui_command``: this one, without what a sweep never uses."""
+    return {**_ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
 
 
 def prepare_environment() -> None:

@@ -25,14 +25,21 @@ def delete_sweep(config: Config, sweep: str) -> int:
     Raises
     ------
     StorageError
-        MLflow fails, or another process is mirroring the sweep right now.
+        MLflow fails, a model of the sweep is in MLflow's registry, or another process is
+        mirroring the sweep right now.
     """
     with _client_alone(config, sweep) as client:
         if client is None:
             return 0
-        from pipeline.tracking.runs import remove_run, sweep_runs
+        from pipeline.tracking.runs import registered_versions, remove_run, sweep_runs
 
         runs = list(sweep_runs(client, _experiments(client), sweep))
+        versions = registered_versions(client, {run.info.run_id for run in runs})
+        if versions:
+            raise StorageError(
+                f"sweep {sweep} holds what was promoted ({', '.join(versions)}): remove that from "
+                "MLflow's model registry first"
+            )
         # The sweep's own run last: while it is there, a repetition finds what is left.
         for run in sorted(runs, key=lambda run: run.data.tags.get("kind") == "sweep"):
             remove_run(client, run)

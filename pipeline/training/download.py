@@ -6,7 +6,7 @@ Run by ``pipeline.data.download``. The last line on stderr is the reason of a fa
 import socket
 import sys
 
-import keras
+from pipeline.training.backend import keras
 
 QUIET_SECONDS = 10.0  #: a connection on which nothing arrives for so long is given up
 

@@ -12,16 +12,33 @@ OPTIONS = [
     if path.parent != CONF and "hydra" not in path.parts
 ]
 #: What an option cannot know by itself.
-COMPANIONS = {"idx": ["data.dir=/pictures"], "folder": ["data.dir=/pictures"], "npz": ["data.file=/a.npz"]}
+COMPANIONS = {
+    "idx": ["data.dir=/pictures"],
+    "folder": ["data.dir=/pictures"],
+    "npz": ["data.file=/a.npz"],
+}
+
+
+def together():
+    """Every option once, in as few compositions as possible: one a group at a time."""
+    groups: dict[str, list[str]] = {}
+    for group, option in OPTIONS:
+        groups.setdefault(group, []).append(option)
+    for place in range(max(map(len, groups.values()))):
+        yield {group: options[place] for group, options in groups.items() if place < len(options)}
 
 
 def line(*overrides, multirun=False):
     return CommandLine(command="sweep", overrides=overrides, multirun=multirun)
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda part: str(part))
-def test_every_file_composes(group, option):
-    compose(line(f"{group}={option}", *COMPANIONS.get(option, [])))
+@pytest.mark.parametrize("chosen", list(together()), ids=str)
+def test_every_file_composes(chosen):
+    overrides = [f"{group}={option}" for group, option in chosen.items()]
+    overrides += COMPANIONS.get(chosen.get("data", ""), [])
+    space = compose(line(*overrides)).space
+    if "space" in chosen:
+        assert space.name == chosen["space"]
 
 
 @pytest.mark.parametrize("path", sorted((CONF / "space").glob("*/*.yaml")), ids=str)
@@ -52,9 +69,7 @@ def test_what_is_said_of_a_dimension_wins_over_its_file():
 
 
 def test_nested_groups_compose():
-    space = compose(
-        line("space/depth=deep", "space/filters=wide", "space/kernel_size=small")
-    ).space
+    space = compose(line("space/depth=deep", "space/filters=wide", "space/kernel_size=small")).space
     assert space.depth.values() == (1, 2, 3, 4)
     assert space.filters.values() == (8, 16, 32, 64, 128)
     assert space.kernel_size.values() == (3, 5)

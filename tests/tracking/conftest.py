@@ -1,6 +1,7 @@
 """A sweep's folder as workers and supervisor leave it behind, without any of them."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from pipeline.commands.compose import compose
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.journey import shape_journey
-from pipeline.core.summary import DataSummary, RuleSettings, build_summary
+from pipeline.core.selection import RuleSettings
+from pipeline.core.summary import DataSummary, build_summary
 from pipeline.core.trial import (
     EpochResult,
     Outcome,
@@ -36,6 +38,7 @@ from pipeline.tracking.events import (
     TrialContent,
     record,
 )
+from pipeline.tracking.store import DATABASE, create_store
 
 DATA = DataDescription(
     name="digits",
@@ -50,7 +53,7 @@ RECIPE = Recipe(batch_size=128, optimizer="adam", learning_rate=0.001, schedule=
 START = 1_790_000_000.0
 
 
-def specification(
+def _specification(
     number: int, architecture: str = "64k3-d128", reference: str | None = None, attempt: int = 0
 ) -> TrialSpecification:
     return TrialSpecification(
@@ -63,7 +66,7 @@ def specification(
     )
 
 
-def epoch_result(epoch: int, accuracy: float = 0.9) -> EpochResult:
+def _epoch_result(epoch: int, accuracy: float = 0.9) -> EpochResult:
     return EpochResult(
         epoch=epoch,
         train_loss=1 / epoch,
@@ -88,6 +91,10 @@ class FakeSweep:
         self.readings: dict[int, float] = {}
         (self.dir / "models").mkdir(parents=True)
         (self.dir / "config.yaml").write_text("sweep_name: question\n")
+
+    data = DATA
+    specification = staticmethod(_specification)
+    epoch_result = staticmethod(_epoch_result)
 
     def tick(self) -> float:
         self.now += 1.0
@@ -143,7 +150,7 @@ class FakeSweep:
             self.trial(
                 spec.number,
                 EpochEnded(
-                    attempt=spec.attempt, result=epoch_result(epoch, 0.9 + spec.number / 1000)
+                    attempt=spec.attempt, result=_epoch_result(epoch, 0.9 + spec.number / 1000)
                 ),
                 SystemSampled(attempt=spec.attempt, metrics={"cpu_utilization_percentage": 50.0}),
             )
@@ -156,6 +163,7 @@ class FakeSweep:
         details: str | None = None,
     ) -> None:
         """End a trial that was started."""
+        journey = shape_journey(spec.architecture, DATA.image_shape, len(DATA.classes))
         result = TrialRecord(
             specification=spec,
             outcome=outcome,
@@ -164,12 +172,12 @@ class FakeSweep:
                 "epoch_seconds": 2.25 + spec.number,
                 "latency_ms": 1.5,
                 "train_seconds": 7.5,
-                "parameters": 101_770.0,
-                "macs": 101_632.0,
+                "parameters": float(sum(stage.parameters for stage in journey)),
+                "macs": float(sum(stage.macs for stage in journey)),
             },
             clocks={"training": 7.5, "evaluation": 0.5},
             history=tuple(
-                epoch_result(epoch, 0.9 + spec.number / 1000) for epoch in range(1, epochs + 1)
+                _epoch_result(epoch, 0.9 + spec.number / 1000) for epoch in range(1, epochs + 1)
             ),
             reason=None if outcome is Outcome.COMPLETE else f"it was {outcome}",
             started=None,
@@ -227,20 +235,17 @@ class FakeSweep:
     def references(self) -> None:
         """Run both reference trials to their end."""
         for number, (name, architecture) in enumerate(REFERENCES.items()):
-            spec = specification(number, architecture.notation, reference=name)
+            spec = self.specification(number, architecture.notation, reference=name)
             self.start(spec, epochs=3)
             self.finish(spec)
 
 
-SweepFactory = Callable[..., FakeSweep]
-
-
 @pytest.fixture
-def fake_sweep(tmp_path: Path) -> SweepFactory:
-    """Return a function that makes an empty sweep under ``mlruns``."""
+def fake_sweep(tmp_path: Path) -> Callable[..., FakeSweep]:
+    """Return a function that makes an empty sweep under ``tmp_path / "mlruns"``."""
 
-    def make(name: str = "question", mlruns: Path | None = None, *overrides: str) -> FakeSweep:
-        mlruns = tmp_path / "mlruns" if mlruns is None else mlruns
+    def make(name: str = "question", *overrides: str) -> FakeSweep:
+        mlruns = tmp_path / "mlruns"
         config = compose(
             CommandLine(
                 command="sweep",
@@ -250,3 +255,19 @@ def fake_sweep(tmp_path: Path) -> SweepFactory:
         return FakeSweep(mlruns, config)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of an MLflow store that nobody has used; making one takes seconds."""
+    mlruns = tmp_path_factory.mktemp("store")
+    create_store(mlruns)
+    return mlruns / DATABASE
+
+
+@pytest.fixture
+def stored_sweep(fake_sweep: Callable[..., FakeSweep], empty_store: Path) -> FakeSweep:
+    """An empty sweep whose MLflow store exists."""
+    sweep = fake_sweep()
+    shutil.copyfile(empty_store, sweep.mlruns / DATABASE)
+    return sweep

@@ -1,0 +1,75 @@
+"""Removing and renaming a sweep in Optuna, in MLflow and on disk together."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from filelock import FileLock, Timeout
+
+from pipeline.config import Config
+from pipeline.core.errors import StorageError
+from pipeline.launching.planning import load_config
+from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
+from pipeline.reporting.listing import folder_bytes
+from pipeline.search.study import delete_study, rename_study
+from pipeline.tracking import sweeps as mlflow_sweeps
+
+
+def remove_sweep(config: Config, name: str) -> int:
+    """Remove a sweep everywhere and return the bytes that its folder held.
+
+    The folder goes last: while it is there, the same command finishes what failed.
+
+    Raises
+    ------
+    StorageError
+        There is no such sweep, it is being run, or MLflow or Optuna fails.
+    """
+    with _alone(config, name) as folder:
+        own = load_config(config.mlruns, name)
+        freed = folder_bytes(folder)
+        mlflow_sweeps.delete_sweep(own, name)
+        delete_study(own, name)
+        shutil.rmtree(folder)
+    return freed
+
+
+def rename_sweep(config: Config, old: str, new: str) -> None:
+    """Give a sweep another name everywhere.
+
+    Raises
+    ------
+    StorageError
+        There is no such sweep, it is being run, the new name is taken, or MLflow or Optuna
+        fails.
+    """
+    target = config.mlruns / "sweeps" / new
+    if target.exists():
+        raise StorageError(f"there is a sweep {new} already")
+    with _alone(config, old) as folder:
+        own = load_config(config.mlruns, old)
+        mlflow_sweeps.rename_sweep(own, old, new)
+        rename_study(own, old, new)
+        renamed = own.model_copy(update={"sweep_name": new})
+        values = renamed.model_dump(mode="json")
+        write_atomically(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
+        if (folder / SUMMARY_NAME).exists():
+            summary = read_summary(folder) | {"sweep": new}
+            write_atomically(folder / SUMMARY_NAME, json.dumps(summary, indent=1) + "\n")
+        folder.rename(target)
+
+
+@contextmanager
+def _alone(config: Config, name: str) -> Iterator[Path]:
+    """Hold the sweep's supervisor lock, so that nobody runs it meanwhile."""
+    folder = config.mlruns / "sweeps" / name
+    if not (folder / "config.yaml").exists():
+        raise StorageError(f"there is no sweep {name} under {folder.parent}")
+    try:
+        with FileLock(folder / "supervisor.lock", timeout=0):
+            yield folder
+    except Timeout:
+        raise StorageError(f"sweep {name} is being run: stop it first") from None

@@ -1,0 +1,272 @@
+"""What this machine is, asked without loading TensorFlow: processor, cores, memory, GPUs."""
+
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+from pipeline.core.errors import ConfigurationError, one_of
+
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+#: Processors with one of these multiply bfloat16 matrices faster than float32 ones.
+BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
+#: NVIDIA compute capability from which on a GPU has bfloat16 (Ampere) and float16 matrix units.
+BFLOAT16_CAPABILITY = (8, 0)
+FLOAT16_CAPABILITY = (7, 0)
+
+MEMORY_A_WORKER = 2 * 1024**3
+MOST_WORKERS = 8
+_NVIDIA_SECONDS = 20.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gpu:
+    """An NVIDIA GPU as ``nvidia-smi`` describes it; memory in MiB."""
+
+    name: str
+    uuid: str
+    memory_mib: int
+    capability: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """What matters here of a machine.
+
+    Parameters
+    ----------
+    cpu
+        The processor's model name.
+    flags
+        The processor's features by their Linux names.
+    cores
+        Cores this process may use: affinity and cgroup quota taken into account, at least 1.
+    memory_bytes
+        Memory that is available within the cgroup's limit; None where the system does not say.
+    gpus
+        Those that a process started here would see.
+    """
+
+    cpu: str
+    flags: frozenset[str]
+    cores: int
+    memory_bytes: int | None
+    gpus: tuple[Gpu, ...]
+
+
+@cache
+def this_machine() -> Machine:
+    """Look at this machine, once a process."""
+    cpu, flags = read_cpu(Path("/proc/cpuinfo"))
+    cgroup = own_cgroup(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
+    return Machine(
+        cpu=cpu or platform.processor() or platform.machine(),
+        flags=flags,
+        cores=usable_cores(_affinity(), cgroup),
+        memory_bytes=available_memory(Path("/proc/meminfo"), cgroup),
+        gpus=visible_gpus(_nvidia_smi(), os.environ.get("CUDA_VISIBLE_DEVICES")),
+    )
+
+
+def resolve_precision(setting: str, machine: Machine | None = None) -> Precision:
+    """Return the precision that ``training.precision`` stands for on this machine.
+
+    ``auto`` is a mixed precision only where the hardware is faster with it.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such setting.
+    """
+    for precision in PRECISIONS:
+        if setting == precision:
+            return precision
+    if setting != "auto":
+        raise ConfigurationError(
+            f"training.precision must be {one_of(('auto', *PRECISIONS))}, not {setting!r}"
+        )
+    machine = machine or this_machine()
+    if machine.gpus:
+        capability = min(gpu.capability for gpu in machine.gpus)
+        if capability >= BFLOAT16_CAPABILITY:
+            return "mixed_bfloat16"
+        return "mixed_float16" if capability >= FLOAT16_CAPABILITY else "float32"
+    return "mixed_bfloat16" if machine.flags & BFLOAT16_FLAGS else "float32"
+
+
+def default_workers(machine: Machine | None = None) -> int:
+    """Return how many workers ``launch.workers=auto`` is.
+
+    One a GPU; without a GPU one a usable core, at most ``MOST_WORKERS`` and as many as have
+    2 GiB of memory each.
+    """
+    machine = machine or this_machine()
+    if machine.gpus:
+        return len(machine.gpus)
+    workers = min(machine.cores, MOST_WORKERS)
+    if machine.memory_bytes is not None:
+        workers = min(workers, machine.memory_bytes // MEMORY_A_WORKER)
+    return max(1, workers)
+
+
+def default_threads(machine: Machine | None = None) -> int:
+    """Return how many compute threads a worker has under ``launch.threads=auto``.
+
+    One on a CPU, where several single-threaded workers do more than one with all threads; the
+    worker's share of the cores beside a GPU.
+    """
+    machine = machine or this_machine()
+    return max(1, machine.cores // len(machine.gpus)) if machine.gpus else 1
+
+
+def describe_device(machine: Machine | None = None) -> dict[str, str]:
+    """Return what trials run on, by name, for tracking.
+
+    ``device`` is ``cpu`` or ``gpu``; ``name`` the GPU's or processor's model; ``cores``, and
+    ``memory_mib`` where known; the GPU's memory where there is one.
+    """
+    machine = machine or this_machine()
+    if machine.gpus:
+        gpu = machine.gpus[0]
+        return {
+            "device": "gpu",
+            "name": gpu.name,
+            "count": str(len(machine.gpus)),
+            "memory_mib": str(gpu.memory_mib),
+            "cpu": machine.cpu,
+            "cores": str(machine.cores),
+        }
+    described = {"device": "cpu", "name": machine.cpu, "cores": str(machine.cores)}
+    if machine.memory_bytes is not None:
+        described["memory_mib"] = str(machine.memory_bytes // 1024**2)
+    return described
+
+
+def read_cpu(cpuinfo: Path) -> tuple[str, frozenset[str]]:
+    """Return model name and features from ``/proc/cpuinfo``; empty where there is none."""
+    name, flags = "", frozenset[str]()
+    for line in _text(cpuinfo).splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            name = value.strip()
+        elif key.strip() in ("flags", "Features"):
+            flags = frozenset(value.split())
+        if name and flags:
+            break
+    return name, flags
+
+
+def own_cgroup(membership: Path, root: Path) -> tuple[Path, ...]:
+    """Return the folders of this process' cgroup (v2) and of those around it, or v1's roots.
+
+    Parameters
+    ----------
+    membership
+        ``/proc/self/cgroup``.
+    root
+        Where the cgroup file system is mounted.
+    """
+    for line in _text(membership).splitlines():
+        hierarchy, _, path = line.split(":", 2)
+        if hierarchy == "0":
+            own = root / path.strip("/")
+            return tuple(folder for folder in (own, *own.parents) if folder.is_relative_to(root))
+    return (root, root / "cpu", root / "memory")
+
+
+def usable_cores(affinity: int, cgroup: tuple[Path, ...]) -> int:
+    """Return the cores that affinity and the tightest cgroup quota leave, at least 1."""
+    shares = [_quota(folder) for folder in cgroup]
+    quota = min((share for share in shares if share is not None), default=float(affinity))
+    return max(1, min(affinity, int(quota)))
+
+
+def available_memory(meminfo: Path, cgroup: tuple[Path, ...]) -> int | None:
+    """Return available bytes: the system's, or the tightest cgroup limit if that is less."""
+    found = [_memory_limit(folder) for folder in cgroup]
+    for line in _text(meminfo).splitlines():
+        key, _, value = line.partition(":")
+        if key == "MemAvailable":
+            found.append(int(value.split()[0]) * 1024)
+    return min((limit for limit in found if limit is not None), default=None)
+
+
+def visible_gpus(listing: str, visible_devices: str | None) -> tuple[Gpu, ...]:
+    """Return the GPUs that CUDA would show.
+
+    Parameters
+    ----------
+    listing
+        ``nvidia-smi``'s CSV of name, uuid, memory.total and compute_cap without units.
+    visible_devices
+        ``CUDA_VISIBLE_DEVICES``; None if unset.
+    """
+    gpus = []
+    for line in listing.splitlines():
+        name, uuid, memory, capability = (part.strip() for part in line.rsplit(",", 3))
+        major, minor = capability.split(".")
+        gpus.append(
+            Gpu(name=name, uuid=uuid, memory_mib=int(memory), capability=(int(major), int(minor)))
+        )
+    if visible_devices is None:
+        return tuple(gpus)
+    shown = []
+    for device in (part.strip() for part in visible_devices.split(",")):
+        # CUDA stops at the first device that it does not know.
+        match = [
+            gpu for index, gpu in enumerate(gpus)
+            if device == str(index) or (device and gpu.uuid.startswith(device))
+        ]  # fmt: skip
+        if not match:
+            break
+        shown.append(match[0])
+    return tuple(shown)
+
+
+def _affinity() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quota(folder: Path) -> float | None:
+    """Return the cores' worth of time of one cgroup; v2's cpu.max or v1's two files."""
+    limit = _text(folder / "cpu.max").split()
+    if not limit:
+        limit = [_text(folder / f"cpu.cfs_{what}_us").strip() for what in ("quota", "period")]
+    if len(limit) != 2 or limit[0] in ("max", "-1", "") or not limit[1]:  # noqa: PLR2004
+        return None
+    return int(limit[0]) / int(limit[1])
+
+
+def _memory_limit(folder: Path) -> int | None:
+    text = _text(folder / "memory.max") or _text(folder / "memory.limit_in_bytes")
+    return int(text) if text.strip().isdigit() else None
+
+
+def _nvidia_smi() -> str:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ""
+    query = "--query-gpu=name,uuid,memory.total,compute_cap"
+    try:
+        done = subprocess.run(
+            [program, query, "--format=csv,noheader,nounits"],
+            capture_output=True, text=True, timeout=_NVIDIA_SECONDS, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""  # a driver that does not answer is a machine without a usable GPU
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""  # the file belongs to another system or cgroup version

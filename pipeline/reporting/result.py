@@ -1,0 +1,21 @@
+"""The last screen of a sweep, from its folder."""
+
+from pathlib import Path
+
+from pipeline.reporting.comparison import read_comparison
+from pipeline.reporting.console import show_result
+from pipeline.reporting.files import read_summary
+
+
+def show_sweep(sweep_dir: Path) -> None:
+    """Print the front, the sweet spot and where to look next.
+
+    Raises
+    ------
+    StorageError
+        A file of the sweep is missing or damaged.
+    """
+    summary = read_summary(sweep_dir)
+    spot = summary["sweet_spot"]
+    comparison = read_comparison(sweep_dir, spot["trial"] if spot else None)
+    show_result(summary, sweep_dir, comparison=comparison)

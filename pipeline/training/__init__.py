@@ -1,0 +1,1 @@
+"""Networks, their training and its speed; the only room that imports Keras."""

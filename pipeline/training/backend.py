@@ -1,0 +1,207 @@
+"""The one module that knows which backend runs below Keras.
+
+Import ``keras`` from here: the environment is prepared and start-up noise is kept from the
+terminal before Keras and its backend load. TensorFlow is the default; ``KERAS_BACKEND=jax``
+chooses JAX. Everything else in this room is plain Keras 3.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Set before the backend loads, unless the user has set them.
+ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # oneDNN's convolutions are on by default on some processors only, and faster on all.
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    # Without these, one process takes the whole GPU before it needs it.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
+
+
+@contextmanager
+def _noise_kept_back() -> Iterator[None]:
+    """Keep what native code writes to stderr; it is shown only if the block fails.
+
+    TensorFlow logs before it reads the variables that would silence it.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        terminal = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            if failed:
+                kept.seek(0)
+                sys.stderr.write(kept.read().decode(errors="replace"))
+
+
+for _name, _value in ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+with _noise_kept_back():
+    import keras
+
+__all__ = [
+    "Device",
+    "Inference",
+    "compile_inference",
+    "forget_networks",
+    "keras",
+    "ran_out_of_memory",
+    "set_up",
+]
+
+Inference = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """What the networks run on.
+
+    Parameters
+    ----------
+    kind
+        ``gpu`` if the backend sees one.
+    memory_counter
+        Returns the peak memory in bytes since ``reset_memory``; None without such a counter.
+    """
+
+    kind: Literal["cpu", "gpu"]
+    memory_counter: Callable[[], int] | None
+    reset_memory: Callable[[], None]
+
+
+def set_up(*, threads: int, deterministic: bool) -> Device:
+    """Set the backend up, once a process and before its first operation.
+
+    Parameters
+    ----------
+    threads
+        Compute threads of the CPU.
+    deterministic
+        The same program gives the same numbers; stays so until the process ends.
+
+    Raises
+    ------
+    RuntimeError
+        The backend is already running with another number of threads.
+    """
+    # A user's keras.json may say otherwise, and shapes and costs are computed for these.
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    with _noise_kept_back():
+        if keras.backend.backend() == "jax":
+            return _set_up_jax(threads, deterministic)
+        return _set_up_tensorflow(threads, deterministic)
+
+
+def compile_inference(
+    network: Any, image_shape: tuple[int, int, int], *, jit_compile: bool
+) -> Inference:
+    """Compile a network's forward pass once, for batches of any size.
+
+    Returns
+    -------
+    Inference
+        Takes uint8 images ``(n, height, width, channels)`` and returns, when the device is
+        done, float32 outputs ``(n, classes)`` in host memory. Later changes of the network's
+        weights take effect.
+    """
+    if keras.backend.backend() == "jax":
+        return _jax_inference(network)
+    import tensorflow as tf
+
+    def forward(images: Any) -> Any:
+        return network(images, training=False)
+
+    function = tf.function(
+        forward,
+        input_signature=[tf.TensorSpec((None, *image_shape), tf.uint8)],
+        jit_compile=jit_compile,
+        autograph=False,
+    ).get_concrete_function()
+
+    def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        outputs: NDArray[np.float32] = function(tf.constant(images)).numpy()
+        return outputs
+
+    return infer
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that the device or the process ran out of memory."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return True
+    text = str(error)
+    return "RESOURCE_EXHAUSTED" in text or "CUDA_ERROR_OUT_OF_MEMORY" in text
+
+
+def forget_networks() -> None:
+    """Drop what Keras keeps of networks that nobody holds any more."""
+    keras.backend.clear_session(free_memory=False)
+
+
+def _set_up_tensorflow(threads: int, deterministic: bool) -> Device:
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    if not tf.config.list_logical_devices("GPU"):
+        return Device(kind="cpu", memory_counter=None, reset_memory=_nothing)
+    memory = tf.config.experimental
+    return Device(
+        kind="gpu",
+        memory_counter=lambda: int(memory.get_memory_info("GPU:0")["peak"]),
+        reset_memory=lambda: memory.reset_memory_stats("GPU:0"),
+    )
+
+
+def _set_up_jax(threads: int, deterministic: bool) -> Device:
+    flags = [os.environ.get("XLA_FLAGS", "")]
+    if threads == 1:
+        flags.append("--xla_cpu_multi_thread_eigen=false")
+    if deterministic:
+        flags.append("--xla_gpu_deterministic_ops=true")
+    os.environ["XLA_FLAGS"] = " ".join(flags).strip()
+    import jax
+
+    # JAX counts the peak of the whole process and cannot set it back.
+    kind: Literal["cpu", "gpu"] = "cpu" if jax.default_backend() == "cpu" else "gpu"
+    return Device(kind=kind, memory_counter=None, reset_memory=_nothing)
+
+
+def _jax_inference(network: Any) -> Inference:
+    import jax
+
+    @jax.jit
+    def forward(trainable: Any, non_trainable: Any, images: Any) -> Any:
+        return network.stateless_call(trainable, non_trainable, images, training=False)[0]
+
+    def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        trainable = [variable.value for variable in network.trainable_variables]
+        non_trainable = [variable.value for variable in network.non_trainable_variables]
+        return np.asarray(forward(trainable, non_trainable, images))
+
+    return infer
+
+
+def _nothing() -> None:
+    """Stand in where there is nothing to reset."""

@@ -1,0 +1,157 @@
+"""A trial on disk after each epoch: one archive, replaced by rename, without pickled objects."""
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import StorageError
+from pipeline.core.trial import EpochResult
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KeptWeights:
+    """The weights that a trial would end with now.
+
+    Parameters
+    ----------
+    weights
+        The model's weights; None where they are those in the network.
+    labels
+        Predicted labels of the validation images, int64 ``(n,)``.
+    """
+
+    epoch: int
+    val_loss: float
+    val_accuracy: float
+    labels: NDArray[np.int64]
+    weights: list[NDArray[Any]] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A trial after its last complete epoch.
+
+    Parameters
+    ----------
+    trial
+        What must be the same for the trial to go on: architecture, recipe, seed, precision, …
+    costs, measurements, step_seconds
+        What was measured before the first epoch.
+    state
+        Weights, optimiser variables and seeds.
+    """
+
+    trial: dict[str, Any]
+    costs: dict[str, float]
+    measurements: dict[str, float]
+    step_seconds: float
+    history: tuple[EpochResult, ...]
+    kept: KeptWeights
+    state: list[NDArray[Any]] = field(default_factory=list)
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint at ``path``; whoever reads sees the old one or the new one.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written; the old one is untouched.
+    """
+    kept = checkpoint.kept
+    about = {
+        "version": _VERSION,
+        "trial": checkpoint.trial,
+        "costs": checkpoint.costs,
+        "measurements": checkpoint.measurements,
+        "step_seconds": checkpoint.step_seconds,
+        "history": [asdict(result) for result in checkpoint.history],
+        "kept": {
+            "epoch": kept.epoch,
+            "val_loss": kept.val_loss,
+            "val_accuracy": kept.val_accuracy,
+            "apart": kept.weights is not None,
+        },
+    }
+    arrays = {
+        "about": np.frombuffer(json.dumps(about).encode(), dtype=np.uint8),
+        "labels": kept.labels,
+        **{f"state_{index}": value for index, value in enumerate(checkpoint.state)},
+        **{f"kept_{index}": value for index, value in enumerate(kept.weights or ())},
+    }
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.stem}-", suffix=".npz", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise StorageError(
+            f"the checkpoint {path} cannot be written: {error.strerror or error}"
+        ) from error
+
+
+def read_checkpoint(path: Path, trial: dict[str, Any]) -> Checkpoint | None:
+    """Return the checkpoint at ``path``; None where there is none.
+
+    Parameters
+    ----------
+    trial
+        What the checkpoint's ``trial`` must be.
+
+    Raises
+    ------
+    StorageError
+        The file is damaged or another trial's.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        about = json.loads(arrays["about"].tobytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise StorageError(
+            f"the checkpoint {path} cannot be read, remove it to start the trial again: {error}"
+        ) from error
+    if about["version"] != _VERSION or about["trial"] != json.loads(json.dumps(trial)):
+        raise StorageError(
+            f"the checkpoint {path} belongs to another trial, remove it to start this one again"
+        )
+    kept = about["kept"]
+    return Checkpoint(
+        trial=about["trial"],
+        costs=about["costs"],
+        measurements=about["measurements"],
+        step_seconds=about["step_seconds"],
+        history=tuple(EpochResult(**result) for result in about["history"]),
+        kept=KeptWeights(
+            epoch=kept["epoch"],
+            val_loss=kept["val_loss"],
+            val_accuracy=kept["val_accuracy"],
+            labels=arrays["labels"],
+            weights=_numbered(arrays, "kept_") if kept["apart"] else None,
+        ),
+        state=_numbered(arrays, "state_"),
+    )
+
+
+def _numbered(arrays: dict[str, NDArray[Any]], prefix: str) -> list[NDArray[Any]]:
+    count = sum(name.startswith(prefix) for name in arrays)
+    return [arrays[f"{prefix}{index}"] for index in range(count)]

@@ -1,0 +1,160 @@
+"""Epoch after epoch: train, evaluate, tell the observer, write the checkpoint."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipeline.config import TrainingConfig
+from pipeline.core.outcome import LossNotFinite
+from pipeline.core.trial import EpochResult
+from pipeline.data.dataset import Split
+from pipeline.measuring.clocks import Clocks
+from pipeline.measuring.quiet import QuietLock
+from pipeline.training.checkpoint import KeptWeights
+from pipeline.training.network import CompiledNetwork, Evaluation
+
+#: Longest execution: whoever wants to measure, or to interrupt, waits no longer than this.
+EXECUTION_SECONDS = 0.5
+
+
+class TrialObserver(Protocol):
+    """Who is told how a trial goes; any call may end the trial by raising."""
+
+    def measured(
+        self, costs: dict[str, float], measurements: dict[str, float], summary: str
+    ) -> None:
+        """Hear of the untrained network's costs, before the first epoch."""
+
+    def epoch_ended(self, result: EpochResult) -> None:
+        """Hear of an epoch and its evaluation."""
+
+    def between_executions(self) -> None:
+        """Be asked whether to go on; called often, so it must be cheap."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Progress:
+    """A trial after some epochs; ``kept`` is None before the first."""
+
+    history: tuple[EpochResult, ...] = ()
+    kept: KeptWeights | None = None
+
+    def is_over(self, training: TrainingConfig) -> bool:
+        """Say whether the training has come to its end."""
+        if not self.history or self.kept is None:
+            return False
+        last = self.history[-1]
+        if last.epoch >= training.epochs:
+            return True
+        goal = training.stop_at_accuracy
+        if goal is not None and last.train_accuracy >= goal:
+            return True
+        patience = training.patience
+        return patience is not None and last.epoch - self.kept.epoch >= patience
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EpochLoop:
+    """What the epochs of one trial share.
+
+    Parameters
+    ----------
+    step_seconds
+        Measured time of a step, for the number of steps in an execution.
+    save
+        Writes the progress to the checkpoint, if there is one.
+    """
+
+    network: CompiledNetwork
+    validation: Split
+    training: TrainingConfig
+    observer: TrialObserver
+    clocks: Clocks
+    quiet: QuietLock
+    step_seconds: float
+    save: Callable[[Progress], None]
+
+    def run(self, progress: Progress) -> Progress:
+        """Train to the end, from where ``progress`` is.
+
+        Raises
+        ------
+        LossNotFinite
+            A loss became infinite or NaN.
+        """
+        while not progress.is_over(self.training):
+            progress = self._epoch(progress)
+            with self.clocks.on("tracking"):
+                self.observer.epoch_ended(progress.history[-1])
+                self.save(progress)
+        return progress
+
+    def _epoch(self, progress: Progress) -> Progress:
+        epoch = len(progress.history) + 1
+        network = self.network
+        before = self.clocks.seconds()["training"]
+        with self.quiet.training(self.clocks):
+            with self.clocks.on("training"):
+                network.begin_epoch(epoch)
+                order = network.order(epoch)
+            loss, accuracy = self._steps(epoch, order)
+            with self.clocks.on("evaluation"):
+                found = network.evaluate(self.validation, self.training.evaluation_batch_size)
+        _check_finite(found.loss, "validation", epoch)
+        seconds = self.clocks.seconds()["training"] - before
+        result = EpochResult(
+            epoch=epoch,
+            train_loss=loss,
+            train_accuracy=accuracy,
+            val_loss=found.loss,
+            val_accuracy=found.accuracy,
+            epoch_seconds=seconds,
+            images_per_second=network.images / seconds,
+        )
+        with self.clocks.on("evaluation"):
+            kept = self._kept(progress.kept, result, found)
+        return Progress(history=(*progress.history, result), kept=kept)
+
+    def _steps(self, epoch: int, order: Any) -> tuple[float, float]:
+        steps = self.network.steps
+        at_once = self.steps_per_execution()
+        loss = accuracy = 0.0
+        for first in range(0, steps, at_once):
+            last = min(first + at_once, steps)
+            with self.clocks.on("training"):
+                mean_loss, mean_accuracy = self.network.train(order, first, last)
+            _check_finite(mean_loss, "training", epoch)
+            loss += mean_loss * (last - first) / steps
+            accuracy += mean_accuracy * (last - first) / steps
+            self.quiet.give_way(self.clocks)
+            with self.clocks.on("tracking"):
+                self.observer.between_executions()
+        return loss, accuracy
+
+    def steps_per_execution(self) -> int:
+        """Return the steps of an execution: as many as are set, but not for too long."""
+        most = self.training.steps_per_execution
+        if self.training.deterministic:
+            # How a mean is summed up must not depend on how fast the machine is just now.
+            return most
+        return max(1, min(most, math.floor(EXECUTION_SECONDS / self.step_seconds)))
+
+    def _kept(
+        self, before: KeptWeights | None, result: EpochResult, found: Evaluation
+    ) -> KeptWeights:
+        with_patience = self.training.patience is not None
+        if with_patience and before is not None and before.val_loss <= result.val_loss:
+            return before
+        return KeptWeights(
+            epoch=result.epoch,
+            val_loss=result.val_loss,
+            val_accuracy=result.val_accuracy,
+            labels=found.labels,
+            weights=self.network.weights() if with_patience else None,
+        )
+
+
+def _check_finite(loss: float, which: str, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise LossNotFinite(f"the {which} loss became {loss} in epoch {epoch}")

@@ -1,0 +1,98 @@
+"""From an architecture to a Keras network."""
+
+from typing import Any
+
+from pipeline.core.architecture import Architecture, ConvolutionBlock
+from pipeline.core.journey import POOL_SIZE
+from pipeline.core.trial import derived_seed
+from pipeline.training.backend import keras
+
+layers = keras.layers
+
+
+def build_model(
+    architecture: Architecture,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    seed: int,
+    precision: str,
+) -> Any:
+    """Build the network, its weights drawn from ``seed``.
+
+    Layers carry the names of the shape journey's stages (``convolution_1``, ``pooling_1``,
+    ``dense``, …); ``activation_1`` is a block's ReLU, ``dropout`` follows ``dense``, and
+    ``probabilities`` is the softmax of ``classes``, whose outputs are the logits.
+
+    Parameters
+    ----------
+    image_shape
+        (height, width, channels).
+    seed
+        Decides every layer's weights; a layer's do not depend on the other layers.
+    precision
+        A Keras dtype policy: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``.
+
+    Returns
+    -------
+    keras.Model
+        uint8 images ``(n, *image_shape)`` to float32 probabilities ``(n, classes)``; scaling
+        to [0, 1] is part of it.
+    """
+    image = keras.Input(image_shape, dtype="uint8", name="image")
+    values = layers.Rescaling(1.0 / 255.0, dtype=precision, name="scaling")(image)
+    for index, block in enumerate(architecture.blocks, start=1):
+        values = _block(values, block, index, seed, precision)
+    values = layers.Flatten(dtype=precision, name="flatten")(values)
+    values = layers.Dense(
+        architecture.dense_units,
+        activation="relu",
+        kernel_initializer=_weights(seed, "dense"),
+        dtype=precision,
+        name="dense",
+    )(values)
+    if architecture.dropout:
+        values = layers.Dropout(
+            architecture.dropout, seed=derived_seed(seed, "dropout"), dtype=precision,
+            name="dropout",
+        )(values)  # fmt: skip
+    # Logits and softmax in float32 in every precision: this is where half a byte is too coarse.
+    logits = layers.Dense(
+        classes, kernel_initializer=_weights(seed, "classes"), dtype="float32", name="classes"
+    )(values)
+    probabilities = layers.Softmax(dtype="float32", name="probabilities")(logits)
+    return keras.Model(image, probabilities, name="network")
+
+
+def _block(values: Any, block: ConvolutionBlock, index: int, seed: int, precision: str) -> Any:
+    """Apply convolution, normalisation, ReLU and pooling.
+
+    The largest of four values, cut off at 0, is the largest of the four cut off at 0: behind
+    a max pool ReLU has a quarter of the work. The mean has no such property.
+    """
+    name = f"convolution_{index}"
+    normalised = block.normalisation == "batch"
+    relu_last = block.pooling == "max"
+    values = layers.Conv2D(
+        block.filters,
+        block.kernel_size,
+        padding=block.padding,
+        activation=None if normalised or relu_last else "relu",
+        use_bias=not normalised,
+        kernel_initializer=_weights(seed, name),
+        dtype=precision,
+        name=name,
+    )(values)
+    if normalised:
+        values = layers.BatchNormalization(dtype=precision, name=f"normalisation_{index}")(values)
+        if not relu_last:
+            values = layers.ReLU(dtype=precision, name=f"activation_{index}")(values)
+    if block.pooling == "average":
+        return layers.AveragePooling2D(POOL_SIZE, dtype=precision, name=f"pooling_{index}")(values)
+    if block.pooling == "max":
+        values = layers.MaxPooling2D(POOL_SIZE, dtype=precision, name=f"pooling_{index}")(values)
+        values = layers.ReLU(dtype=precision, name=f"activation_{index}")(values)
+    return values
+
+
+def _weights(seed: int, layer: str) -> Any:
+    return keras.initializers.GlorotUniform(seed=derived_seed(seed, "weights", layer))

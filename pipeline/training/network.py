@@ -1,0 +1,168 @@
+"""A network that is built, compiled and traced: ready to be measured and trained."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.architecture import Architecture
+from pipeline.core.trial import Recipe, derived_seed
+from pipeline.data.dataset import Split
+from pipeline.training.backend import Inference, compile_inference, keras
+from pipeline.training.model import build_model
+from pipeline.training.schedule import build_optimizer
+from pipeline.training.stepping import SteppedModel, epoch_order, steps_per_epoch
+
+#: Smallest probability in a cross-entropy: that of float32, where softmax gives 0.
+SMALLEST = float(np.finfo(np.float32).tiny)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DeviceData:
+    """Training images on the device, uint8 ``(n, h, w, c)``, and int32 labels ``(n,)``."""
+
+    images: Any
+    labels: Any
+    count: int
+    image_shape: tuple[int, int, int]
+    classes: int
+
+    @classmethod
+    def place(cls, split: Split, classes: int) -> "DeviceData":
+        """Copy a split to the device, once for all trials."""
+        height, width, channels = split.images.shape[1:]
+        return cls(
+            images=keras.ops.convert_to_tensor(split.images, dtype="uint8"),
+            labels=keras.ops.convert_to_tensor(split.labels.astype(np.int32), dtype="int32"),
+            count=len(split),
+            image_shape=(height, width, channels),
+            classes=classes,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """Mean cross-entropy, accuracy, and the predicted labels, int64 ``(n,)``."""
+
+    loss: float
+    accuracy: float
+    labels: NDArray[np.int64]
+
+
+class CompiledNetwork:
+    """One architecture with its recipe, compiled for the device.
+
+    Parameters
+    ----------
+    seed
+        Decides weights, order and dropout.
+    epochs
+        Length of the whole training, for the schedule.
+    precision
+        A Keras dtype policy.
+    jit_compile
+        Compile with XLA.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        seed: int,
+        *,
+        data: DeviceData,
+        epochs: int,
+        precision: str,
+        jit_compile: bool,
+    ) -> None:
+        self._data = data
+        self._seed = seed
+        self._batch_size = recipe.batch_size
+        self.images = data.count
+        self.steps = steps_per_epoch(data.count, recipe.batch_size)
+        self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
+        self._stepped = SteppedModel(self.model.inputs, self.model.get_layer("classes").output)
+        optimizer = build_optimizer(recipe, epochs * self.steps, precision)
+        optimizer.build(self._stepped.trainable_variables)
+        self._stepped.compile(optimizer=optimizer, jit_compile=jit_compile)
+        self.infer: Inference = compile_inference(
+            self.model, data.image_shape, jit_compile=jit_compile
+        )
+        self.train(self.order(0), 0, 0)  # traces and compiles without taking a step
+
+    def order(self, epoch: int) -> Any:
+        """Return an epoch's order on the device; see ``stepping.epoch_order``."""
+        order = epoch_order(self._data.count, self._batch_size, self._seed, epoch)
+        return keras.ops.convert_to_tensor(order, dtype="int32")
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Make dropout a function of seed and epoch, whatever was drawn before."""
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                state = (derived_seed(self._seed, "dropout", epoch), 0)
+                layer.seed_generator.state.assign(np.asarray(state, dtype=np.uint32))
+
+    def train(self, order: Any, first: int, last: int) -> tuple[float, float]:
+        """Train on rows ``first`` to before ``last`` of an order; return when it is done.
+
+        Returns
+        -------
+        tuple
+            Mean loss and mean accuracy of these steps.
+        """
+        rows = np.asarray(first, dtype=np.int32), np.asarray(last, dtype=np.int32)
+        logs = self._stepped.train_on_batch(
+            (self._data.images, self._data.labels, order, *rows), return_dict=True
+        )
+        return float(logs["loss"]), float(logs["accuracy"])
+
+    def evaluate(self, split: Split, batch_size: int) -> Evaluation:
+        """Evaluate on a split, in equal batches of at most ``batch_size`` images."""
+        batches = -(-len(split) // batch_size)
+        size = -(-len(split) // batches)
+        labels = np.empty(len(split), dtype=np.int64)
+        loss = 0.0
+        for start in range(0, len(split), size):
+            chosen = slice(start, min(start + size, len(split)))
+            true = split.labels[chosen]
+            images = split.images[chosen]
+            if len(images) < size:  # another shape would be compiled anew
+                images = np.resize(images, (size, *images.shape[1:]))
+            probabilities = self.infer(images)[: len(true)]
+            labels[chosen] = probabilities.argmax(axis=1)
+            of_truth = probabilities[np.arange(len(true)), true].astype(np.float64)
+            loss -= float(np.log(np.maximum(of_truth, SMALLEST)).sum())
+        return Evaluation(
+            loss=loss / len(split),
+            accuracy=float(np.mean(labels == split.labels)),
+            labels=labels,
+        )
+
+    @property
+    def _variables(self) -> list[Any]:
+        return [*self.model.variables, *self._stepped.optimizer.variables]
+
+    def state(self) -> list[NDArray[Any]]:
+        """Return copies of all weights, optimiser variables and seeds, in a fixed order."""
+        return [np.array(variable) for variable in self._variables]
+
+    def restore(self, state: list[NDArray[Any]]) -> None:
+        """Set what ``state`` has returned."""
+        for variable, value in zip(self._variables, state, strict=True):
+            variable.assign(value)
+
+    def weights(self) -> list[NDArray[Any]]:
+        """Return copies of the model's weights alone."""
+        return [np.array(variable) for variable in self.model.weights]
+
+    def restore_weights(self, weights: list[NDArray[Any]]) -> None:
+        """Set what ``weights`` has returned."""
+        for variable, value in zip(self.model.weights, weights, strict=True):
+            variable.assign(value)
+
+    def summary(self) -> str:
+        """Return Keras' table of the layers."""
+        lines: list[str] = []
+        self.model.summary(print_fn=lines.append, line_length=80)
+        return "\n".join(lines)

@@ -1,0 +1,74 @@
+"""Trained networks on disk: Keras' own format, for inference only."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import StorageError
+from pipeline.training.backend import compile_inference, keras
+
+#: Images a call when a saved model predicts.
+BATCH_SIZE = 1000
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Write a model to a ``.keras`` file, by rename.
+
+    It takes uint8 images and gives probabilities, holds neither optimiser nor custom code, and
+    ``keras.saving.load_model(path, safe_mode=True)`` reads it anywhere.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written.
+    """
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}.keras")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(
+            f"the model {path} cannot be written: {error.strerror or error}"
+        ) from error
+
+
+def load_model(path: Path) -> Any:
+    """Read a model that ``save_model`` has written.
+
+    Raises
+    ------
+    StorageError
+        The file is missing or is not such a model.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise StorageError(f"the model {path} cannot be read: {reason}") from error
+
+
+def predicted_labels(model_path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the labels that a saved model gives images.
+
+    Parameters
+    ----------
+    images
+        uint8, shape ``(n, height, width, channels)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape ``(n,)``.
+    """
+    model = load_model(model_path)
+    height, width, channels = model.input_shape[1:]
+    infer = compile_inference(model, (height, width, channels), jit_compile=False)
+    labels = np.empty(len(images), dtype=np.int64)
+    for start in range(0, len(images), BATCH_SIZE):
+        labels[start : start + BATCH_SIZE] = infer(images[start : start + BATCH_SIZE]).argmax(1)
+    return labels

@@ -1,0 +1,80 @@
+"""Learning rates over the steps of a training whose length is known.
+
+The recipe's rate is the peak at batch size 128. A batch ``k`` times as large has a gradient
+with ``1/k`` of the noise, so the rate grows with it: with the square root for optimisers that
+divide by the gradient's size (Malladi et al. 2022), linearly for SGD (Goyal et al. 2017).
+"""
+
+import math
+from typing import Any
+
+from pipeline.core.trial import Recipe, Schedule
+from pipeline.training.backend import keras
+
+ops = keras.ops
+
+REFERENCE_BATCH_SIZE = 128
+#: Share of the steps in which the rate climbs linearly to its peak.
+WARM_UP: dict[Schedule, float] = {"one_cycle": 0.15, "cosine": 0.05, "constant": 0.0}
+
+
+def peak_rate(recipe: Recipe) -> float:
+    """Return the largest learning rate of a training with this recipe."""
+    scale = recipe.batch_size / REFERENCE_BATCH_SIZE
+    return recipe.learning_rate * (scale if recipe.optimizer == "sgd" else math.sqrt(scale))
+
+
+class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Climb to a peak, then follow a shape.
+
+    Parameters
+    ----------
+    shape
+        ``one_cycle`` falls linearly to almost 0 (Smith and Topin 2018), ``cosine`` in half a
+        cosine (Loshchilov and Hutter 2017), ``constant`` stays at the peak and does not climb.
+    peak
+        Largest rate.
+    total_steps
+        Steps of the whole training, at least 1; the rate stays where it ends.
+    """
+
+    def __init__(self, shape: Schedule, peak: float, total_steps: int) -> None:
+        super().__init__()
+        self.shape: Schedule = shape
+        self.peak = peak
+        self.total_steps = total_steps
+
+    def __call__(self, step: Any) -> Any:
+        """Return the float32 rate of a step, counted from 0."""
+        if self.shape == "constant":
+            return ops.convert_to_tensor(self.peak, dtype="float32")
+        # Steps are counted at their middle, so that neither the first nor the last rate is 0.
+        progress = (ops.cast(step, "float32") + 0.5) / self.total_steps
+        progress = ops.minimum(progress, 1.0 - 0.5 / self.total_steps)
+        warm_up = WARM_UP[self.shape]
+        falling = (progress - warm_up) / (1.0 - warm_up)
+        if self.shape == "one_cycle":
+            left = 1.0 - falling
+        else:
+            left = 0.5 * (1.0 + ops.cos(math.pi * falling))
+        return self.peak * ops.minimum(progress / warm_up, left)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, as Keras wants them."""
+        return {"shape": self.shape, "peak": self.peak, "total_steps": self.total_steps}
+
+
+def build_optimizer(recipe: Recipe, total_steps: int, precision: str) -> Any:
+    """Return the Keras optimiser of a recipe, its schedule over ``total_steps``."""
+    rate = TrainingSchedule(recipe.schedule, peak_rate(recipe), total_steps)
+    optimizer: Any
+    if recipe.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9)
+    elif recipe.optimizer == "rmsprop":
+        optimizer = keras.optimizers.RMSprop(rate)
+    else:
+        optimizer = keras.optimizers.Adam(rate)
+    # float16 gradients underflow unless the loss is scaled up; bfloat16 has float32's range.
+    if precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer

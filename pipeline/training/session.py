@@ -1,0 +1,310 @@
+"""The training of trials in one process: the backend is set up and the data placed once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import MeasuringConfig, ObjectiveConfig, TrainingConfig
+from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.errors import ConfigurationError
+from pipeline.core.journey import shape_journey
+from pipeline.core.outcome import OutOfMemory
+from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
+from pipeline.data.dataset import TrainingData
+from pipeline.measuring.clocks import Clocks
+from pipeline.measuring.memory import device_peak_memory_mib
+from pipeline.measuring.quiet import QuietLock
+from pipeline.training.backend import (
+    Inference,
+    compile_inference,
+    forget_networks,
+    ran_out_of_memory,
+    set_up,
+)
+from pipeline.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from pipeline.training.costs import MeasuredCosts, measure_costs, quiet_step
+from pipeline.training.fit import EpochLoop, Progress, TrialObserver
+from pipeline.training.model import build_model
+from pipeline.training.network import CompiledNetwork, DeviceData
+from pipeline.training.saving import predicted_labels, save_model
+
+__all__ = ["TrainedTrial", "TrainingSession", "TrialObserver", "predicted_labels", "save_model"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedTrial:
+    """A trial that was trained to its end.
+
+    Parameters
+    ----------
+    model
+        The Keras model with the weights that were kept: those of the last epoch, or with
+        ``training.patience`` those of the epoch with the lowest validation loss.
+    val_accuracy
+        Of these weights, in [0, 1].
+    costs
+        ``train_seconds``; ``time_to_accuracy_seconds`` where the target was reached;
+        ``device_memory_mib`` where the device counts it.
+    validation_labels
+        Predicted labels of the validation images, int64 ``(n,)``.
+    epochs
+        All epochs, those before an interruption included.
+    """
+
+    model: Any
+    val_accuracy: float
+    costs: dict[str, float]
+    validation_labels: NDArray[np.int64]
+    epochs: tuple[EpochResult, ...]
+
+
+class TrainingSession:
+    """Trains trials one after the other in this process; one a worker.
+
+    Parameters
+    ----------
+    precision
+        A Keras dtype policy; see ``measuring.machine.resolve_precision``.
+    threads
+        Compute threads of the CPU.
+    quiet
+        The locks of the device.
+
+    Raises
+    ------
+    RuntimeError
+        The backend already runs in this process with other threads.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        training: TrainingConfig,
+        measuring: MeasuringConfig,
+        objective: ObjectiveConfig,
+        *,
+        precision: str,
+        threads: int,
+        quiet: QuietLock,
+    ) -> None:
+        self._device = set_up(threads=threads, deterministic=training.deterministic)
+        self._data = data
+        self._training = training
+        self._measuring = measuring
+        self._objective = objective
+        self._precision = precision
+        self._quiet = quiet
+        self._jit_compile = training.jit_compile == "on" or (
+            # XLA pays on a GPU and costs on a CPU; it is not deterministic everywhere.
+            training.jit_compile == "auto"
+            and self._device.kind == "gpu"
+            and not training.deterministic
+        )
+        self._classes = len(data.description.classes)
+        self._on_device = DeviceData.place(data.train, self._classes)
+        self._reference = self._compiled_reference()
+
+    def run(
+        self,
+        specification: TrialSpecification,
+        observer: TrialObserver,
+        clocks: Clocks,
+        checkpoint: Path | None = None,
+    ) -> TrainedTrial:
+        """Measure, train and validate one network.
+
+        Parameters
+        ----------
+        observer
+            Told of the costs, of each epoch, and asked between executions; what it raises
+            ends the trial.
+        clocks
+            All of this call's time goes to one of them.
+        checkpoint
+            Written after every epoch. If it exists, training goes on after its last epoch;
+            the observer hears of the costs again, but not of earlier epochs. Whoever gives
+            it removes it.
+
+        Raises
+        ------
+        TrialEnd
+            The loss is not finite, the memory is not enough, or what the observer raised.
+        StorageError
+            The checkpoint cannot be read or written.
+        """
+        with self._memory_errors():
+            self._device.reset_memory()
+            with clocks.on("tracking"):
+                found = self._read(checkpoint, specification)
+            with self._quiet.training(clocks), clocks.on("build_and_trace"):
+                forget_networks()
+                network = self._network(
+                    specification.architecture, specification.recipe, specification.seed
+                )
+                summary = network.summary()
+            if found is None:
+                costs = self._measure(network, specification.architecture, clocks)
+                progress = Progress()
+            else:
+                costs = MeasuredCosts(
+                    costs=found.costs,
+                    measurements=found.measurements,
+                    step_seconds=found.step_seconds,
+                )
+                with clocks.on("build_and_trace"):
+                    network.restore(found.state)
+                progress = Progress(history=found.history, kept=found.kept)
+            with clocks.on("tracking"):
+                observer.measured(dict(costs.costs), dict(costs.measurements), summary)
+            loop = EpochLoop(
+                network=network,
+                validation=self._data.validation,
+                training=self._training,
+                observer=observer,
+                clocks=clocks,
+                quiet=self._quiet,
+                step_seconds=costs.step_seconds,
+                save=lambda reached: self._write(
+                    checkpoint, specification, network, costs, reached
+                ),
+            )
+            return self._trained(network, loop.run(progress))
+
+    def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
+        """Return the median seconds of a training step of an untrained network, quietly.
+
+        For comparing networks at equal batch size, whatever size each was trained with.
+        """
+        clocks = Clocks()
+        with self._memory_errors():
+            with self._quiet.training():
+                network = self._network(architecture, recipe, seed=0)
+            with self._quiet.measuring():
+                step = quiet_step(
+                    network, self._measuring, self._training.steps_per_execution, clocks
+                )
+        return step.step_seconds
+
+    def _network(self, architecture: Architecture, recipe: Recipe, seed: int) -> CompiledNetwork:
+        return CompiledNetwork(
+            architecture,
+            recipe,
+            seed,
+            data=self._on_device,
+            epochs=self._training.epochs,
+            precision=self._precision,
+            jit_compile=self._jit_compile,
+        )
+
+    def _compiled_reference(self) -> Inference:
+        shape = self._on_device.image_shape
+        architecture = REFERENCES["cnn"]
+        try:
+            shape_journey(architecture, shape, self._classes)
+        except ConfigurationError:
+            architecture = REFERENCES["dnn"]  # images too small for two blocks
+        model = build_model(architecture, shape, self._classes, 0, self._precision)
+        return compile_inference(model, shape, jit_compile=self._jit_compile)
+
+    def _measure(
+        self, network: CompiledNetwork, architecture: Architecture, clocks: Clocks
+    ) -> MeasuredCosts:
+        return measure_costs(
+            network,
+            architecture,
+            self._reference,
+            self._data.validation.images,
+            self._classes,
+            measuring=self._measuring,
+            most_steps=self._training.steps_per_execution,
+            quiet=self._quiet,
+            clocks=clocks,
+        )
+
+    def _trained(self, network: CompiledNetwork, progress: Progress) -> TrainedTrial:
+        kept = progress.kept
+        assert kept is not None  # at least one epoch was trained
+        if kept.weights is not None:
+            network.restore_weights(kept.weights)
+        costs = {"train_seconds": sum(result.epoch_seconds for result in progress.history)}
+        reached = _seconds_to(progress.history, self._objective.target_accuracy)
+        if reached is not None:
+            costs["time_to_accuracy_seconds"] = reached
+        memory = device_peak_memory_mib(self._device.memory_counter)
+        if memory is not None:
+            costs["device_memory_mib"] = memory
+        return TrainedTrial(
+            model=network.model,
+            val_accuracy=kept.val_accuracy,
+            costs=costs,
+            validation_labels=kept.labels,
+            epochs=progress.history,
+        )
+
+    def _identity(self, specification: TrialSpecification) -> dict[str, Any]:
+        recipe = specification.recipe
+        return {
+            "architecture": specification.architecture.notation,
+            "batch_size": recipe.batch_size,
+            "optimizer": recipe.optimizer,
+            "learning_rate": recipe.learning_rate,
+            "schedule": recipe.schedule,
+            "seed": specification.seed,
+            "epochs": self._training.epochs,
+            "precision": self._precision,
+            "data": self._data.description.fingerprint,
+        }
+
+    def _read(
+        self, checkpoint: Path | None, specification: TrialSpecification
+    ) -> Checkpoint | None:
+        if checkpoint is None:
+            return None
+        return read_checkpoint(checkpoint, self._identity(specification))
+
+    def _write(
+        self,
+        checkpoint: Path | None,
+        specification: TrialSpecification,
+        network: CompiledNetwork,
+        costs: MeasuredCosts,
+        progress: Progress,
+    ) -> None:
+        if checkpoint is None or progress.kept is None:
+            return
+        write_checkpoint(
+            checkpoint,
+            Checkpoint(
+                trial=self._identity(specification),
+                costs=costs.costs,
+                measurements=costs.measurements,
+                step_seconds=costs.step_seconds,
+                history=progress.history,
+                kept=progress.kept,
+                state=network.state(),
+            ),
+        )
+
+    @contextmanager
+    def _memory_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise OutOfMemory(f"the {self._device.kind} ran out of memory") from error
+
+
+def _seconds_to(history: tuple[EpochResult, ...], target: float | None) -> float | None:
+    """Return the training seconds until an epoch's validation accuracy reached the target."""
+    seconds = 0.0
+    for result in history:
+        seconds += result.epoch_seconds
+        if target is not None and result.val_accuracy >= target:
+            return seconds
+    return None

@@ -1,0 +1,61 @@
+"""What all tests share: a clean environment, and the folders they work in."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# Read before any test: in the tests themselves the environment is clean.
+DATA_DIR = os.environ.get("SWEETSPOT_DATA_DIR")
+SERVICES_REQUIRED = os.environ.get("SWEETSPOT_REQUIRE_SERVICES") == "1"
+DATA_SETS = ("fashion_mnist", "mnist")
+IDX_FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep this shell's settings from the tests; Keras' cache (KERAS_HOME) stays in use."""
+    for name in list(os.environ):
+        if name.startswith(("SWEETSPOT_", "HYDRA_", "MLFLOW_", "OPTUNA_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")  # tests need no network
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """The folder of pyproject.toml."""
+    return PROJECT_ROOT
+
+
+@pytest.fixture
+def mlruns(tmp_path: Path) -> Path:
+    """An empty folder in the place of the project's mlruns/."""
+    folder = tmp_path / "mlruns"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the complete Fashion-MNIST and MNIST, in fashion_mnist/ and mnist/.
+
+    Skips where there is none. Where services are required, a folder that is named but
+    incomplete fails.
+    """
+    if DATA_DIR is None:
+        pytest.skip("SWEETSPOT_DATA_DIR does not name the folder of the complete data sets")
+    # A relative path is taken from the project, as the program does.
+    folder = (PROJECT_ROOT / DATA_DIR).resolve()
+    files = [
+        folder / name / f"{file}-ubyte.gz"
+        for name in ("fashion_mnist", "mnist")
+        for file in IDX_FILES
+    ]
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        sentence = f"SWEETSPOT_DATA_DIR lacks {', '.join(missing)}"
+        if SERVICES_REQUIRED:
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    return folder

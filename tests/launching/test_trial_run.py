@@ -1,0 +1,208 @@
+import errno
+from dataclasses import replace
+
+import pytest
+
+from pipeline.core.errors import StorageError
+from pipeline.core.outcome import LossNotFinite, OutOfMemory
+from pipeline.core.trial import Outcome
+from pipeline.launching.results import SweepResults, model_path
+from pipeline.launching.trial_run import TrialRun
+from pipeline.reporting.files import read_summary
+from pipeline.search.study import SweepStudy
+from pipeline.testing.simulated import SimulatedTrainer
+from pipeline.tracking.event_log import EventLog, read, trial_log_path
+from pipeline.tracking.story import trial_record, trial_story
+
+
+def trial_run(plan, *, before_epoch=lambda specification, epoch: None, must_leave=lambda: None):
+    trainer = SimulatedTrainer(
+        config=plan.config, description=plan.description, before_epoch=before_epoch
+    )
+    return TrialRun(
+        config=plan.config,
+        description=plan.description,
+        study=SweepStudy(plan.config, plan.space),
+        results=SweepResults(plan.config, plan.description),
+        trainer=trainer,
+        worker="w",
+        device={"name": "simulated"},
+        must_leave=must_leave,
+    )
+
+
+def run_all(run):
+    found = []
+    while (claim := run.study.claim("w")) is not None:
+        found.append(run.run(claim))
+    return found
+
+
+def raising(error, number=2):
+    def before_epoch(specification, epoch):
+        if specification.number == number and epoch == 2:
+            raise error
+
+    return before_epoch
+
+
+def test_a_sweep_from_claim_to_summary(plan):
+    run = trial_run(plan)
+    records = run_all(run)
+    assert [record.outcome for record in records] == [Outcome.COMPLETE] * 5
+    summary = read_summary(plan.config.sweep_dir)
+    assert summary["trials"]["complete"] == 5
+    assert summary["trials"]["running"] == 0
+    assert summary["references"]["cnn"]["parameters"] == 243_786
+    assert summary["sweet_spot"]["trial"] in {member["trial"] for member in summary["front"]}
+    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").iterdir()}
+    assert kept == {0, 1} | {member["trial"] for member in summary["front"]}
+
+
+def test_the_event_log_tells_the_same_story_as_storage(plan):
+    run = trial_run(plan)
+    for record in run_all(run):
+        told = trial_record(read(trial_log_path(plan.config.sweep_dir, record.number)))
+        assert told is not None
+        assert replace(told, started=record.started, ended=record.ended) == record
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (LossNotFinite("the loss is nan"), Outcome.DIVERGED),
+        (OutOfMemory("the device is full"), Outcome.OUT_OF_MEMORY),
+        (MemoryError(), Outcome.OUT_OF_MEMORY),
+        (ValueError("odd"), Outcome.FAILED),
+    ],
+    ids=["diverged", "device", "memory", "failed"],
+)
+def test_a_trial_that_ends_badly_does_not_end_the_sweep(plan, error, outcome):
+    run = trial_run(plan, before_epoch=raising(error))
+    records = run_all(run)
+    assert [record.outcome for record in records] == [
+        Outcome.COMPLETE, Outcome.COMPLETE, outcome, Outcome.COMPLETE, Outcome.COMPLETE,
+    ]  # fmt: skip
+    assert records[2].val_accuracy == records[2].history[-1].val_accuracy  # one epoch was done
+    story = trial_story(read(trial_log_path(plan.config.sweep_dir, 2)))
+    assert story is not None
+    assert (story.details is not None) is (outcome is Outcome.FAILED)
+    assert read_summary(plan.config.sweep_dir)["trials"][outcome.value] == 1
+
+
+def test_a_limit_on_a_cost_known_before_training_ends_the_trial_before_its_first_epoch(
+    plan, replan
+):
+    limits = plan.config.objective.limits.model_copy(update={"macs": 300_000.0})
+    run = trial_run(replan(plan, objective={"limits": limits}, search={"trials": 12}))
+    records = run_all(run)
+    dear = [r for r in records if r.costs["macs"] > 300_000 and r.specification.reference is None]
+    assert dear
+    for record in dear:
+        assert record.outcome is Outcome.INFEASIBLE
+        assert record.history == ()
+        assert "macs" in (record.reason or "") and "above its limit" in (record.reason or "")
+    references = [record for record in records if record.specification.reference]
+    assert all(record.outcome is Outcome.COMPLETE for record in references)
+
+
+def test_a_limit_on_training_time_is_checked_each_epoch(plan, replan):
+    limits = plan.config.objective.limits.model_copy(update={"train_seconds": 1e-9})
+    run = trial_run(replan(plan, objective={"limits": limits}))
+    records = run_all(run)[2:]
+    assert [record.outcome for record in records] == [Outcome.INFEASIBLE] * 3
+    assert [len(record.history) for record in records] == [1] * 3
+
+
+def test_rungs_stop_trials_but_no_reference(plan, replan):
+    rungs = plan.config.search.rungs.model_copy(update={"enabled": True, "peers": 2})
+    run = trial_run(replan(plan, search={"rungs": rungs, "trials": 25}))
+    records = run_all(run)
+    stopped = [record for record in records if record.outcome is Outcome.STOPPED]
+    assert stopped
+    assert all(record.specification.reference is None for record in stopped)
+    assert all(record.val_accuracy == record.history[-1].val_accuracy for record in stopped)
+    assert all(len(record.history) < plan.config.training.epochs for record in stopped)
+
+
+def test_a_worker_told_to_leave_hands_its_trial_on(plan):
+    told: list[str] = []
+
+    def before_epoch(specification, epoch):
+        if specification.number == 2 and epoch == 2:
+            told.append("the worker was told to leave")
+
+    run = trial_run(plan, before_epoch=before_epoch, must_leave=lambda: told[0] if told else None)
+    for _ in range(3):
+        record = run.run(run.study.claim("w"))
+    assert record.outcome is Outcome.INTERRUPTED
+    assert record.reason == "the worker was told to leave"
+    records = run_all(trial_run(plan))
+    assert [r.number for r in records] == [2, 3, 4]
+    assert records[0].specification.attempt == 1
+    story = trial_story(read(trial_log_path(plan.config.sweep_dir, 2)))
+    assert story is not None and story.retries == 1
+    assert story.record.outcome is Outcome.COMPLETE
+
+
+def test_a_trial_that_takes_too_long_is_timed_out(plan, replan):
+    run = trial_run(replan(plan, training={"max_seconds": 1e-9}))
+    record = run.run(run.study.claim("w"))
+    assert record.outcome is Outcome.TIMED_OUT
+    assert record.reason == "took longer than training.max_seconds=1e-09"
+
+
+def test_a_reference_that_does_not_fit_small_images_is_infeasible(plan):
+    small = replace(plan.description, image_shape=(8, 8, 1))
+    run = replace(trial_run(plan), description=small)
+    assert run.run(run.study.claim("w")).outcome is Outcome.COMPLETE
+    cnn = run.run(run.study.claim("w"))
+    assert cnn.outcome is Outcome.INFEASIBLE
+    assert "does not fit" in (cnn.reason or "") or "too small to pool" in (cnn.reason or "")
+
+
+def test_a_cost_that_cannot_be_measured_is_a_failure_not_a_number(plan, replan):
+    run = trial_run(replan(plan, objective={"costs": ("device_memory_mib",)}))
+    record = run.run(run.study.claim("w"))
+    assert record.outcome is Outcome.FAILED
+    assert "device_memory_mib could not be measured" in (record.reason or "")
+
+
+def test_a_full_disk_ends_the_worker_and_leaves_earlier_trials_intact(plan, monkeypatch):
+    run = trial_run(plan)
+    first = run.run(run.study.claim("w"))
+    append = EventLog.append
+
+    def full(self, kind, **values):
+        if kind == "epoch":
+            raise StorageError("the event log cannot be written: the disk is full") from OSError(
+                errno.ENOSPC, "full"
+            )
+        return append(self, kind, **values)
+
+    monkeypatch.setattr(EventLog, "append", full)
+    with pytest.raises(StorageError, match="disk is full"):
+        run.run(run.study.claim("w"))
+    monkeypatch.undo()
+    again = trial_run(plan)
+    again.results.lost_trials(again.study, lambda worker: False, lambda record: record)
+    records = run_all(again)
+    assert sorted(record.number for record in records) == [1, 2, 3, 4]
+    assert again.study.records()[0] == first
+
+
+def test_models_of_trials_that_left_the_front_are_removed(plan, replan):
+    run = trial_run(replan(plan, search={"trials": 20}))
+    seen = set()
+    while (claim := run.study.claim("w")) is not None:
+        run.run(claim)
+        seen |= {int(path.stem) for path in (plan.config.sweep_dir / "models").iterdir()}
+    front = {m["trial"] for m in read_summary(plan.config.sweep_dir)["front"]}
+    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").iterdir()}
+    assert kept == front | {0, 1}
+    gone = seen - kept
+    assert gone
+    for number in gone:
+        story = trial_story(read(trial_log_path(plan.config.sweep_dir, number)))
+        assert story is not None and story.model is None
+    assert model_path(plan.config.sweep_dir, 0).exists()

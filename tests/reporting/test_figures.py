@@ -1,0 +1,124 @@
+"""The figures hold what the summary says; few of them, because matplotlib is slow to start."""
+
+import math
+import random
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.text import Annotation
+from PIL import Image
+
+from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.reporting.figures import drawable, log_ticks, pareto_figure, png, write_figures
+
+Maker = Callable[..., TrialRecord]
+Summarise = Callable[..., dict[str, Any]]
+
+
+def labels(figure: Any) -> list[str]:
+    return [a.get_text() for a in figure.axes[0].texts if isinstance(a, Annotation)]
+
+
+def test_files_of_a_sweep(tmp_path: Path, records: list[TrialRecord], summarise: Summarise) -> None:
+    summary = summarise(records, costs=["epoch_seconds", "latency_ms", "device_memory_mib"])
+    written = write_figures(tmp_path, summary, records)
+    assert [path.relative_to(tmp_path).as_posix() for path in written] == [
+        "figures/pareto-epoch_seconds.png",
+        "figures/pareto-latency_ms.png",
+    ]
+    with Image.open(written[0]) as picture:
+        assert picture.size == (1200, 750)
+
+
+def test_figure_names_what_matters(records: list[TrialRecord], summarise: Summarise) -> None:
+    figure = pareto_figure(summarise(records), records, "epoch_seconds")
+    axes = figure.axes[0]
+    assert axes.get_title(loc="left") == (
+        "fashion_mnist: 7 trials, 4 on the front\n"
+        "50,000 training and 10,000 validation images, 10 classes"
+    )
+    assert axes.get_xlabel() == "epoch time (s), log scale"
+    assert axes.get_ylabel() == "validation accuracy (%), 1 further below"
+    assert labels(figure) == [
+        "sweet spot: trial 3\n32k3-64k3-d128",
+        "dnn reference: trial 0\nd128",
+        "cnn reference: trial 1\n64k3-64k3-d128",
+    ]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["front", "sweet spot", "dnn reference", "cnn reference"]
+    costs, accuracies = np.asarray(axes.lines[0].get_data())
+    assert costs[1:-1] == pytest.approx([1.0, 2.0, 4.0, 19.0])
+    assert accuracies[1:-1] == pytest.approx([88.0, 89.0, 91.6, 91.7])
+
+
+def crowd(trial: Maker, count: int, spread: float) -> list[TrialRecord]:
+    """Return references and a crowd of trials with the longest names there are."""
+    source = random.Random(count)
+    records = [
+        trial(0, "d128", 0.88, 5.0 - spread, reference="dnn"),
+        trial(1, "64k3-64k3-d128", 0.88 + spread / 100, 5.0, reference="cnn"),
+    ]
+    for number in range(2, count):
+        records.append(
+            trial(
+                number,
+                "512k5sab-512k5sab-512k5snb-512k5snb-d1024p0.35",
+                0.88 + spread / 100 * source.random(),
+                5.0 + spread * source.uniform(-1, 1),
+                outcome=Outcome.COMPLETE if source.random() < 0.8 else Outcome.STOPPED,
+            )
+        )
+    return records
+
+
+@pytest.mark.parametrize(("count", "spread"), [(1, 1.0), (3, 1.0), (40, 4.0), (40, 0.001)])
+def test_labels_do_not_overlap(
+    trial: Maker, summarise: Summarise, count: int, spread: float
+) -> None:
+    records = crowd(trial, count, spread)[:count]
+    figure = pareto_figure(summarise(records), records, "epoch_seconds")
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    window = axes.get_window_extent()
+    patches = [text.get_bbox_patch() for text in axes.texts]
+    boxes = [patch.get_window_extent() for patch in patches if patch is not None]
+    assert len(boxes) == len(labels(figure))
+    assert boxes
+    for index, box in enumerate(boxes):
+        assert box.x0 >= window.x0 - 8 and box.x1 <= window.x1 + 8
+        assert box.y0 >= window.y0 - 8 and box.y1 <= window.y1 + 8
+        assert not any(box.overlaps(other) for other in boxes[:index])
+
+
+def test_hostile_names_are_only_text(records: list[TrialRecord], summarise: Summarise) -> None:
+    summary = summarise(records)
+    summary["data"]["name"] = "$x_$ \\frac <b> \N{SLICE OF PIZZA}\n\x1b[31m"
+    content = png(pareto_figure(summary, records, "epoch_seconds"))
+    with Image.open(BytesIO(content)) as picture:
+        assert picture.format == "PNG"
+    assert drawable(summary["data"]["name"]) == "$x_$ \\frac <b> ? ?[31m"
+
+
+@settings(deadline=None)
+@given(st.floats(1e-4, 1e8), st.floats(1.001, 1e6))
+def test_ticks_are_round_few_and_inside(low: float, ratio: float) -> None:
+    high = low * ratio
+    ticks = log_ticks(low, high)
+    assert 2 <= len(ticks) <= 9
+    assert ticks == sorted(set(ticks))
+    slack = 1e-9 * high
+    assert all(low - slack <= tick <= high + slack for tick in ticks)
+    assert all(math.isclose(float(f"{tick:.6g}"), tick, rel_tol=1e-6) for tick in ticks)
+
+
+def test_ticks_by_hand() -> None:
+    assert log_ticks(0.8, 12_000) == [1, 10, 100, 1_000, 10_000]
+    assert log_ticks(0.8, 120) == pytest.approx([1, 3, 10, 30, 100])
+    assert log_ticks(0.86, 0.89) == [0.86, 0.865, 0.87, 0.875, 0.88, 0.885, 0.89]
+    assert log_ticks(9.5, 10.5) == [9.5, 9.75, 10.0, 10.25, 10.5]

@@ -1,0 +1,177 @@
+"""Progress is read from the folder that supervisor and workers write."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.errors import StorageError
+from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.reporting.progress import (
+    ProgressReader,
+    estimate_seconds_left,
+    read_progress,
+    read_records,
+)
+
+Maker = Callable[..., TrialRecord]
+
+
+def test_a_sweep_from_its_first_second_to_its_end(folder: Any, trial: Maker) -> None:
+    reader = ProgressReader(folder.path, clock=folder.clock)
+    empty = reader.read()
+    assert (empty.sweep, empty.budget, empty.active, empty.done) == ("demo", None, False, 0)
+
+    folder.configure(trials=4, epochs=5)
+    folder.session(workers=2)
+    dnn = trial(0, "d128", 0.88, 1.0, reference="dnn")
+    cnn = trial(1, "64k3-64k3-d128", 0.91, 8.0, reference="cnn")
+    folder.start(dnn, worker="0")
+    folder.start(cnn, worker="1")
+    folder.now += 6
+    folder.epoch(dnn, 1, 0.85)
+    folder.now += 4
+    running = reader.read()
+    assert (running.budget, running.active, running.done) == (4, True, 0)
+    assert running.counts["running"] == 2
+    assert running.elapsed_seconds == 10
+    assert running.seconds_left is None
+    first, second = running.running
+    assert (first.label, first.worker, first.epoch, first.epochs) == ("0 dnn", "0", 1, 5)
+    assert (first.val_accuracy, first.silent_seconds) == (0.85, 4.0)
+    assert (second.label, second.epoch, second.val_accuracy) == ("1 cnn", 0, None)
+    assert second.silent_seconds == 10.0
+
+    folder.now += 10
+    folder.end(dnn)
+    later = reader.read()
+    assert (later.done, later.counts["complete"], later.counts["running"]) == (1, 1, 1)
+    assert later.best is not None
+    assert (later.best.label, later.best.cost, later.best.on_front) == ("0 dnn", 1.0, True)
+    # The cnn has run for as long as the dnn took, so a worker is free at once for either of
+    # the two trials to come, 20 s each.
+    assert later.seconds_left == pytest.approx(20.0)
+
+    folder.end(cnn)
+    folder.leave(wall_seconds=33.0)
+    over = reader.read()
+    assert (over.active, over.done, over.seconds_left, over.running) == (False, 2, None, ())
+    assert over.elapsed_seconds == 33.0
+    assert over.best is not None
+    assert over.best.label == "1 cnn"
+
+
+def test_one_reading_equals_many(folder: Any, records: list[TrialRecord]) -> None:
+    folder.configure()
+    folder.session()
+    reader = ProgressReader(folder.path, clock=folder.clock)
+    for record in records:
+        folder.start(record)
+        reader.read()
+        folder.now += 5
+        folder.end(record)
+    assert reader.read() == read_progress(folder.path, clock=folder.clock)
+
+
+def test_what_ended_and_how(folder: Any, records: list[TrialRecord]) -> None:
+    folder.configure()
+    folder.session()
+    for record in records:
+        folder.start(record)
+        folder.end(record)
+    progress = read_progress(folder.path, clock=folder.clock)
+    assert [e.label.split()[0] for e in progress.ended] == ["0", "1", "2", "3", "4", "5", "6"]
+    assert [e.on_front for e in progress.ended] == [True, False, True, True, True, False, False]
+    assert progress.ended[5].outcome is Outcome.STOPPED
+    assert progress.ended[5].reason == "ranked 7 of 8"
+    assert progress.ended[6].cost is None
+    assert progress.best is not None
+    assert progress.best.label == "4 128k5sb-d256p0.25"
+    kept = [replace(r, started=None, ended=None) for r in read_records(folder.path)]
+    assert kept == records
+
+
+def test_a_trial_that_is_lost_counts_as_interrupted(folder: Any, trial: Maker) -> None:
+    folder.session()
+    folder.start(trial(0, "d128", None, 1.0, outcome=None))
+    folder.leave(wall_seconds=5.0)
+    progress = read_progress(folder.path, clock=folder.clock)
+    assert (progress.counts["running"], progress.counts["interrupted"]) == (0, 1)
+    assert (progress.running, progress.done) == ((), 0)
+
+
+def test_a_trial_taken_up_again_is_one_trial(folder: Any, trial: Maker) -> None:
+    folder.configure(trials=1)
+    folder.session()
+    first = trial(0, "d128", 0.5, 1.0, outcome=Outcome.INTERRUPTED)
+    folder.start(first)
+    folder.end(first)
+    between = read_progress(folder.path, clock=folder.clock)
+    assert (between.done, between.counts["interrupted"]) == (0, 1)
+    folder.start(trial(0, "d128", None, 1.0, attempt=1, outcome=None), worker="1")
+    again = read_progress(folder.path, clock=folder.clock)
+    assert (again.counts["interrupted"], again.counts["running"]) == (0, 1)
+    assert (again.running[0].attempt, again.running[0].worker) == (1, "1")
+
+
+def test_time_left_keeps_to_the_minutes_of_a_run(folder: Any, trial: Maker) -> None:
+    folder.configure(trials=1_000, minutes=2)
+    folder.session(workers=1)
+    record = trial(0, "d128", 0.88, 1.0)
+    folder.start(record)
+    folder.now += 30
+    folder.end(record)
+    assert read_progress(folder.path, clock=folder.clock).seconds_left == pytest.approx(90.0)
+
+
+def test_a_larger_budget_of_a_later_run_is_seen(folder: Any) -> None:
+    folder.configure(trials=4)
+    reader = ProgressReader(folder.path, clock=folder.clock)
+    assert reader.read().budget == 4
+    folder.configure(trials=16)
+    assert reader.read().budget == 16
+
+
+@pytest.mark.parametrize("text", ["search: [", "just text", "search: {trials: many}", "{}"])
+def test_a_damaged_configuration_is_one_sentence(folder: Any, text: str) -> None:
+    (folder.path / "config.yaml").write_text(text)
+    with pytest.raises(StorageError, match=r"config\.yaml is damaged: it is no configuration"):
+        read_progress(folder.path)
+
+
+def test_a_sweep_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="there is no sweep ghost"):
+        read_progress(tmp_path / "sweeps" / "ghost")
+
+
+def test_time_left_by_hand() -> None:
+    assert estimate_seconds_left([], [3.0], 5, 2) is None
+    assert estimate_seconds_left([10.0, 20.0], [], 0, 2) == 0.0
+    assert estimate_seconds_left([10.0, 20.0], [5.0], 0, 2) == 10.0
+    assert estimate_seconds_left([10.0], [4.0, 8.0], 3, 2) == 22.0
+    assert estimate_seconds_left([10.0], [25.0], 0, 1) == 0.0
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.floats(0.1, 100.0), min_size=1, max_size=8),
+    st.lists(st.floats(0.0, 200.0), max_size=6),
+    st.integers(0, 40),
+    st.integers(1, 6),
+)
+def test_time_left_lies_between_its_bounds(
+    durations: list[float], running: list[float], waiting: int, workers: int
+) -> None:
+    left = estimate_seconds_left(durations, running, waiting, workers)
+    mean = sum(durations) / len(durations)
+    side_by_side = max(workers, len(running))
+    work = waiting * mean + sum(max(mean - spent, 0.0) for spent in running)
+    assert left is not None
+    assert work / side_by_side - 1e-6 <= left <= work + 1e-6
+    more = estimate_seconds_left(durations, running, waiting + 1, workers)
+    assert more is not None
+    assert more >= left

@@ -1,0 +1,169 @@
+"""The sentence, read aloud for every case."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.reporting.sentence import sweet_spot_sentence
+
+Maker = Callable[..., TrialRecord]
+Summarise = Callable[..., dict[str, Any]]
+TESTED = {0: 0.876, 1: 0.9081, 3: 0.9119}
+
+
+def test_faster_and_more_accurate(records: list[TrialRecord], summarise: Summarise) -> None:
+    comparison = {
+        "cnn": {"epoch_ratio_equal_batch": 1.43},
+        "dnn": {"epoch_ratio_equal_batch": 1 / 5.1},
+    }
+    summary = summarise(records, test_accuracies=TESTED)
+    assert sweet_spot_sentence(summary, comparison) == (
+        "The sweet spot is trial 3, 32k3-64k3-d128: 1.9 times faster an epoch than the cnn "
+        "reference (1.4 times faster at equal batch size) and 0.4 points more accurate (91.19% "
+        "against 90.81% on the test images); 4.0 times slower an epoch than the dnn reference "
+        "(5.1 times slower at equal batch size) but 3.6 points more accurate (91.19% against "
+        "87.60% on the test images)."
+    )
+
+
+def test_batch_sizes_are_given_where_the_equal_ratio_is_not(
+    records: list[TrialRecord], summarise: Summarise
+) -> None:
+    sentence = sweet_spot_sentence(summarise(records))
+    assert "cnn reference (trained with batch size 256 against 128) and" in sentence
+
+
+def test_validation_accuracy_where_test_is_unknown(
+    records: list[TrialRecord], summarise: Summarise
+) -> None:
+    sentence = sweet_spot_sentence(summarise(records, test_accuracies={3: 0.9119, 0: 0.876}))
+    cnn, dnn = sentence.split("; ")
+    assert cnn.endswith("(91.60% against 91.20% on the validation images)")
+    assert dnn.endswith("(91.19% against 87.60% on the test images).")
+
+
+def two(trial: Maker, summarise: Summarise, spot: TrialRecord) -> str:
+    """Return the clause against a cnn reference of 4 s and 90%, with that sweet spot."""
+    cnn = trial(1, "64k3-64k3-d128", 0.9, 4.0, reference="cnn")
+    summary = summarise([cnn])
+    summary["sweet_spot"] = summarise([spot])["sweet_spot"]
+    return sweet_spot_sentence(summary).split(": ", 1)[1].split(";")[0]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "seconds", "speed", "joint", "gain"),
+    [
+        (0.91, 2.0, "2.0 times faster an epoch than", "and", "1.0 points more accurate"),
+        (0.89, 2.0, "2.0 times faster an epoch than", "but", "1.0 points less accurate"),
+        (0.91, 8.0, "2.0 times slower an epoch than", "but", "1.0 points more accurate"),
+        (0.89, 8.0, "2.0 times slower an epoch than", "and", "1.0 points less accurate"),
+        (0.9, 4.0, "about as fast an epoch as", "and", "as accurate"),
+        (0.9004, 2.0, "2.0 times faster an epoch than", "and", "as accurate"),
+        (0.91, 4.1, "about as fast an epoch as", "and", "1.0 points more accurate"),
+        (0.91, 0.3, "13 times faster an epoch than", "and", "1.0 points more accurate"),
+    ],
+)
+def test_directions(
+    *,
+    trial: Maker,
+    summarise: Summarise,
+    accuracy: float,
+    seconds: float,
+    speed: str,
+    joint: str,
+    gain: str,
+) -> None:
+    said = two(trial, summarise, trial(7, "8k3-d64", accuracy, seconds))
+    assert said.startswith(f"{speed} the cnn reference {joint} {gain} (")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "remark"),
+    [
+        (1.5, "(1.5 times faster at equal batch size)"),
+        (0.5, "(2.0 times slower at equal batch size)"),
+        (1.02, "(about as fast at equal batch size)"),
+    ],
+)
+def test_equal_batch_size(
+    records: list[TrialRecord], summarise: Summarise, ratio: float, remark: str
+) -> None:
+    comparison = {"cnn": {"epoch_ratio_equal_batch": ratio}}
+    assert f"cnn reference {remark} and" in sweet_spot_sentence(summarise(records), comparison)
+
+
+def test_a_reference_is_the_sweet_spot(trial: Maker, summarise: Summarise) -> None:
+    records = [
+        trial(0, "d128", 0.88, 1.0, reference="dnn"),
+        trial(1, "64k3-64k3-d128", 0.92, 8.0, reference="cnn"),
+    ]
+    assert sweet_spot_sentence(summarise(records)) == (
+        "The sweet spot is the cnn reference itself, trial 1, 64k3-64k3-d128: 8.0 times slower "
+        "an epoch than the dnn reference but 4.0 points more accurate (92.00% against 88.00% on "
+        "the validation images)."
+    )
+    assert sweet_spot_sentence(summarise(records[:1])) == (
+        "The sweet spot is the dnn reference itself, trial 0, d128: the cnn reference has no "
+        "result to compare with yet."
+    )
+
+
+def test_a_reference_network_with_another_recipe(trial: Maker, summarise: Summarise) -> None:
+    sentence = sweet_spot_sentence(summarise([trial(4, "64k3-64k3-d128", 0.92, 8.0)]))
+    assert sentence == (
+        "The sweet spot is trial 4, 64k3-64k3-d128 (the cnn reference's network, trained another "
+        "way): the cnn reference has no result to compare with yet; the dnn reference has no "
+        "result to compare with yet."
+    )
+
+
+def test_a_reference_that_still_trains(trial: Maker, summarise: Summarise) -> None:
+    cnn = trial(1, "64k3-64k3-d128", None, 8.0, reference="cnn", outcome=None)
+    sentence = sweet_spot_sentence(summarise([cnn, trial(2, "8k3-d64", 0.9, 2.0)]))
+    assert "4.0 times faster an epoch than the cnn reference (its accuracy not known" in sentence
+
+
+def test_speed_that_was_not_measured(trial: Maker, summarise: Summarise) -> None:
+    cnn = trial(1, "64k3-64k3-d128", 0.90, None, reference="cnn", device_memory_mib=9.0)
+    spot = trial(2, "8k3-d64", 0.91, None, device_memory_mib=5.0)
+    summary = summarise([cnn, spot], costs=["device_memory_mib"])
+    assert (
+        ": 1.0 points more accurate than the cnn reference (91.00% against 90.00% on the "
+        "validation images), its speed not known yet;"
+    ) in sweet_spot_sentence(summary)
+    summary["references"]["cnn"]["val_accuracy"] = 0.91
+    assert "as accurate as the cnn reference (" in sweet_spot_sentence(summary)
+
+
+@pytest.mark.parametrize(
+    ("cost", "clause"),
+    [
+        ("latency_ms", "4.0 times faster a prediction than the cnn reference and"),
+        ("train_seconds", "3.0 times faster to train than the cnn reference and"),
+        ("parameters", "2.2 times fewer parameters than the cnn reference and"),
+        ("macs", "6.7 times fewer multiply-accumulates than the cnn reference and"),
+        ("device_memory_mib", "4.0 times faster an epoch than the cnn reference and"),
+    ],
+)
+def test_the_leading_cost_is_compared(
+    trial: Maker, summarise: Summarise, cost: str, clause: str
+) -> None:
+    shared: dict[str, Any] = {"device_memory_mib": 10.0, "parameters": 1.0, "macs": 1.0}
+    records = [
+        trial(1, "64k3-64k3-d128", 0.90, 8.0, reference="cnn", train_seconds=30.0, **shared),
+        trial(2, "16k3-32k3-d128", 0.91, 2.0, train_seconds=10.0, **shared),
+    ]
+    assert clause in sweet_spot_sentence(summarise(records, costs=[cost]))
+
+
+def test_no_sweet_spot(trial: Maker, summarise: Summarise) -> None:
+    running = trial(0, "d128", None, None, outcome=None)
+    failed = trial(1, "d128", None, None, outcome=Outcome.FAILED)
+    assert sweet_spot_sentence(summarise([running, failed])) == (
+        "There is no sweet spot yet: no trial is complete."
+    )
+    assert sweet_spot_sentence(summarise([failed])) == (
+        "There is no sweet spot yet: no trial came to its end."
+    )

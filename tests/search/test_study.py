@@ -1,0 +1,251 @@
+import math
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from pipeline.core.architecture import REFERENCES
+from pipeline.core.outcome import Ending, LimitBroken, StoppedAtRung, decide
+from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.search.study import SweepStudy, delete_study, open_storage
+
+
+def search(config, **changes):
+    return config.model_copy(update={"search": config.search.model_copy(update=changes)})
+
+
+def claimed(study, worker):
+    claim = study.claim(worker)
+    assert claim is not None
+    return claim
+
+
+def optuna_trials(config):
+    study = optuna.load_study(study_name=config.sweep_name, storage=open_storage(config))
+    return study.get_trials()
+
+
+def finish(study, claim, ending=None, accuracy=0.9, **costs):
+    ending = ending or decide(None)
+    record = TrialRecord(
+        specification=claim.specification,
+        outcome=ending.outcome,
+        val_accuracy=accuracy,
+        costs={"macs": 1000.0, **costs},
+        reason=ending.reason,
+    )
+    study.end(claim, ending, record)
+    return record
+
+
+def no_more_is_known(record):
+    return record
+
+
+def test_the_references_come_first_with_the_default_recipe(config, space):
+    study = SweepStudy(config, space)
+    claims = [claimed(study, "w") for _ in range(3)]
+    assert [c.specification.number for c in claims] == [0, 1, 2]
+    assert [c.specification.reference for c in claims] == ["dnn", "cnn", None]
+    assert [c.specification.architecture for c in claims[:2]] == list(REFERENCES.values())
+    assert all(c.specification.recipe == config.training.recipe for c in claims[:2])
+    assert claims[0].trial.params == {}
+
+
+def test_the_budget_is_exact_and_can_be_raised(config, space):
+    config = search(config, trials=4)
+    study = SweepStudy(config, space)
+    for _ in range(4):
+        finish(study, claimed(study, "w"))
+    assert study.claim("w") is None
+    assert study.is_done()
+    more = SweepStudy(search(config, trials=5), space)
+    assert not more.is_done()
+    assert claimed(more, "w").specification.number == 4
+    assert more.claim("w") is None
+
+
+def test_the_budget_is_exact_for_workers_that_ask_at_once(config, space):
+    config = search(config, trials=12)
+    SweepStudy(config, space)
+
+    def work(name):
+        study = SweepStudy(config, space)
+        numbers: list[int] = []
+        while (claim := study.claim(name)) is not None:
+            numbers.append(claim.specification.number)
+            finish(study, claim)
+        return numbers
+
+    with ThreadPoolExecutor(4) as workers:
+        numbers = list(chain.from_iterable(workers.map(work, ["a", "b", "c", "d"])))
+    assert sorted(numbers) == list(range(12))
+
+
+def test_a_continued_sweep_never_repeats_a_point_and_a_seed_repeats_a_sweep(
+    config, space, tmp_path
+):
+    def drawn(config):
+        found: list[object] = []
+        while True:  # a new process each time, as it were
+            study = SweepStudy(config, space)
+            claim = study.claim("w")
+            if claim is None:
+                return found
+            found.append((claim.specification.architecture, claim.specification.recipe))
+            finish(study, claim)
+
+    first = drawn(search(config, trials=20))
+    assert len(set(first)) > 17  # the space is finite: chance may repeat one
+    again = drawn(search(config.model_copy(update={"mlruns": tmp_path / "again"}), trials=20))
+    assert again == first
+    other = drawn(search(config.model_copy(update={"mlruns": tmp_path / "o"}), trials=20, seed=1))
+    assert other[2:] != first[2:]
+
+
+def test_seeds_follow_from_the_sweeps_seed_and_the_number(config, space, tmp_path):
+    seeds = [claimed(SweepStudy(config, space), "w").specification.seed for _ in range(2)]
+    elsewhere = config.model_copy(update={"mlruns": tmp_path / "b"})
+    assert [
+        claimed(SweepStudy(elsewhere, space), "w").specification.seed for _ in range(2)
+    ] == seeds
+    assert seeds[0] != seeds[1]
+
+
+@pytest.mark.parametrize(
+    ("ending", "state", "constrained"),
+    [
+        (decide(None), TrialState.COMPLETE, False),
+        (decide(StoppedAtRung("behind")), TrialState.PRUNED, False),
+        (decide(LimitBroken("big", {"macs": 0.5})), TrialState.PRUNED, True),
+        (Ending(outcome=Outcome.DIVERGED, violations=(("diverged", 1.0),)),
+         TrialState.PRUNED, True),
+        (Ending(outcome=Outcome.OUT_OF_MEMORY, violations=(("out_of_memory", 1.0),)),
+         TrialState.PRUNED, True),
+        (Ending(outcome=Outcome.TIMED_OUT, violations=(("timed_out", 1.0),)),
+         TrialState.PRUNED, True),
+        (decide(None, reached_accuracy=0.5, target_accuracy=0.9), TrialState.PRUNED, True),
+        (decide(ValueError("odd")), TrialState.FAIL, False),
+    ],
+    ids=lambda part: str(getattr(part, "outcome", part)),
+)  # fmt: skip
+def test_what_optuna_is_told(config, space, ending, state, constrained):
+    study = SweepStudy(config, space)
+    record = finish(study, claimed(study, "w"), ending)
+    trial = optuna_trials(config)[0]
+    assert trial.state is state
+    assert trial.values == ([0.9, 1000.0] if state is TrialState.COMPLETE else None)
+    assert (max(trial.constraints.values(), default=0.0) > 0) is constrained
+    assert study.records() == [record]
+
+
+def test_an_interrupted_trial_is_queued_again_as_itself(config, space):
+    study = SweepStudy(config, space)
+    for _ in range(2):
+        finish(study, claimed(study, "w"))
+    first = claimed(study, "w")
+    finish(study, first, Ending(outcome=Outcome.INTERRUPTED, reason="told to leave"))
+    assert study.waiting() == 1
+    again = claimed(SweepStudy(config, space), "other")
+    assert again.specification.number == first.specification.number
+    assert again.specification.architecture == first.specification.architecture
+    assert again.specification.recipe == first.specification.recipe
+    assert again.specification.seed == first.specification.seed
+    assert again.specification.attempt == 1
+    trials = optuna_trials(config)
+    assert trials[2].state is TrialState.FAIL
+    assert trials[3].user_attrs["retry_of"] == 2
+    finish(study, again)
+    assert [r.outcome for r in study.records()] == [Outcome.COMPLETE] * 3
+
+
+def test_an_interrupted_reference_stays_one(config, space):
+    study = SweepStudy(config, space)
+    finish(study, claimed(study, "w"), Ending(outcome=Outcome.INTERRUPTED))
+    numbers = [claimed(study, "w").specification for _ in range(2)]
+    assert {s.reference for s in numbers} == {"dnn", "cnn"}
+
+
+def test_a_lost_worker_frees_its_trial_until_the_retries_are_used_up(config, space):
+    config = search(config, max_retries=2)
+    study = SweepStudy(config, space)
+    outcomes: list[Outcome | None] = []
+    for _ in range(3):
+        assert claimed(study, "dead").specification.number == 0
+        if not outcomes:
+            assert claimed(study, "alive").specification.number == 1
+        (record,) = study.recover(lambda worker: worker == "alive", no_more_is_known)
+        outcomes.append(record.outcome)
+        assert study.recover(lambda worker: worker == "alive", no_more_is_known) == []
+    assert outcomes == [Outcome.INTERRUPTED, Outcome.INTERRUPTED, Outcome.FAILED]
+    assert claimed(study, "w").specification.number == 2
+    assert study.records()[0].reason == "its worker was lost 3 times"
+
+
+def test_being_told_to_leave_costs_no_retry(config, space):
+    config = search(config, max_retries=0)
+    study = SweepStudy(config, space)
+    first, _ = claimed(study, "w"), claimed(study, "w")
+    finish(study, first, Ending(outcome=Outcome.INTERRUPTED))
+    for attempt in range(1, 4):
+        claim = claimed(study, "w")
+        assert (claim.specification.number, claim.specification.attempt) == (0, attempt)
+        finish(study, claim, Ending(outcome=Outcome.INTERRUPTED))
+
+
+def test_the_living_keep_their_trials(config, space):
+    study = SweepStudy(config, space)
+    claimed(study, "alive")
+    assert study.recover(lambda worker: worker == "alive", no_more_is_known) == []
+    assert not study.is_idle()
+
+
+def test_a_trial_whose_worker_died_at_once_is_recovered(config, space):
+    study = SweepStudy(config, space)
+    inner = optuna.load_study(study_name="test", storage=open_storage(config))
+    inner.ask()  # and nothing more: no worker's name, no specification
+    assert study.recover(bool, no_more_is_known) == []
+    specifications = [claimed(study, "w").specification for _ in range(2)]
+    assert {s.number for s in specifications} == {0, 1}
+
+
+def test_peers_at_the_rungs(config, space):
+    study = SweepStudy(config, space)
+    first, second = claimed(study, "a"), claimed(study, "b")
+    first.knows_costs({"macs": 10.0})
+    first.reached_rung(1, 0.5)
+    assert study.peers(first, ("macs",)) == []
+    (peer,) = study.peers(second, ("macs",))
+    assert (peer.costs, peer.accuracies, peer.final_accuracy) == ((10.0,), {1: 0.5}, None)
+    finish(study, first, accuracy=0.8)
+    assert study.peers(second, ("macs",))[0].final_accuracy == 0.8
+    assert study.peers(second, ("latency_ms",)) == []
+
+
+def test_tpe_learns_from_constraints(config, space):
+    """With a limit on MACs, TPE proposes feasible networks more often than chance does."""
+    from pipeline.core.journey import macs
+
+    def feasible_share(sampler, mlruns):
+        changed = search(config.model_copy(update={"mlruns": mlruns}), sampler=sampler, trials=40)
+        study = SweepStudy(changed, space)
+        found: list[bool] = []
+        while (claim := study.claim("w")) is not None:
+            cost = macs(claim.specification.architecture, (28, 28, 1), 10)
+            ending = decide(None if cost < 2e5 else LimitBroken("dear", {"macs": cost / 2e5 - 1}))
+            finish(study, claim, ending, accuracy=0.5 + 0.02 * math.log10(cost), macs=float(cost))
+            found.append(cost < 2e5)
+        return sum(found[20:]) / len(found[20:])
+
+    assert feasible_share("tpe", config.mlruns / "t") > feasible_share(
+        "random", config.mlruns / "r"
+    )
+
+
+def test_a_study_can_be_removed(config, space):
+    SweepStudy(config, space)
+    delete_study(config, "test")
+    delete_study(config, "test")
+    assert optuna.get_all_study_names(open_storage(config)) == []

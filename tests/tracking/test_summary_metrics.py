@@ -1,0 +1,53 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from pipeline.tracking.summary_metrics import description, ended_trials, summary_metrics
+
+Sweep = Any
+
+
+@pytest.fixture
+def sweep(fake_sweep: Callable[..., Sweep]) -> Sweep:
+    return fake_sweep()
+
+
+def test_a_sweep_that_has_only_begun(sweep: Sweep) -> None:
+    summary = sweep.summarise()
+    metrics = summary_metrics(summary)
+    assert metrics["trials/complete"] == 0
+    assert metrics["reference_cnn/parameters"] == 243_786
+    assert "front/hypervolume" not in metrics and "trials/running" not in metrics
+    assert ended_trials(summary) == 0
+    assert "no sweet spot" in description(summary)
+
+
+def test_the_sweet_spot_and_the_front_are_told(sweep: Sweep) -> None:
+    sweep.references()
+    spec = sweep.specification(2, "32k3-d64")
+    sweep.start(spec)
+    sweep.finish(spec)
+    sweep.readings[2] = 0.9125
+    summary = sweep.summarise()
+    metrics = summary_metrics(summary)
+    spot = summary["sweet_spot"]
+    assert metrics["sweet_spot/val_accuracy"] == spot["val_accuracy"]
+    assert metrics["front/members"] == len(summary["front"]) == 3
+    assert metrics["front/hypervolume"] > 0
+    assert ended_trials(summary) == 3
+    text = description(summary)
+    assert f"trial {spot['trial']}, `{spot['architecture']}`" in text
+    for member in summary["front"]:
+        assert f"| {member['trial']} | {member['architecture']} |" in text
+
+
+def test_names_that_users_choose_show_as_text(sweep: Sweep) -> None:
+    hostile = "<script>alert(1)</script> | `x` **b** [l](javascript:y) <!-- \n# h"
+    summary = sweep.summarise()
+    summary["sweep"] = summary["data"]["name"] = hostile
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(description(summary))
+    for forbidden in ("<script", "<a ", "<strong>b", "<code>x", "<h1", "<!--"):
+        assert forbidden not in html
+    assert "alert(1)" in html
