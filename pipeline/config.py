@@ -13,7 +13,8 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from pipeline.core.architecture import Normalisation, Padding, Pooling
+from pipeline.core.architecture import REFERENCES, Architecture, Normalisation, Padding, Pooling
+from pipeline.core.errors import ConfigurationError
 from pipeline.core.trial import Optimizer, Recipe, Schedule
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -325,7 +326,7 @@ class SearchConfig(Section):
     seed: Annotated[int, Field(ge=0)]
     startup_trials: Positive  #: random trials before TPE starts to model
     rungs: RungsConfig
-    trials: Annotated[int, Field(ge=2)]  #: originals in all, the two references included
+    trials: Positive  #: originals in all, the two references included
     minutes: Annotated[float, Field(gt=0)] | None = None  #: and the most minutes of one run
     max_failed: Annotated[int, Field(ge=0)]  #: more failures than this end with status 1
     max_retries: Annotated[int, Field(ge=0)]  #: how often an interrupted trial is queued again
@@ -360,6 +361,8 @@ class Config(Section):
 
     sweep_name: str | None = None
     mlruns: Path
+    architecture: str | None = None  #: for `train`: the network; null draws one from the space
+    references: bool = True  #: every sweep has both; `train` goes without them
     data: DataConfig
     space: SpaceConfig
     training: TrainingConfig
@@ -375,10 +378,27 @@ class Config(Section):
     def _sweep_name(cls, value: str | None) -> str | None:
         return None if value is None else checked_name(value)
 
+    @field_validator("architecture")
+    @classmethod
+    def _architecture(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else Architecture.parse(value).notation
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+
     @field_validator("mlruns")
     @classmethod
     def _mlruns(cls, value: Path) -> Path:
         return anchored(value)
+
+    @model_validator(mode="after")
+    def _room_for_references(self) -> Self:
+        if self.references and self.search.trials < len(REFERENCES):
+            raise ValueError(
+                f"search.trials must be at least {len(REFERENCES)}, for the two references, not "
+                f"{self.search.trials}"
+            )
+        return self
 
     @property
     def sweep_dir(self) -> Path:
@@ -421,6 +441,7 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
     for budget in ("trials", "minutes", "max_failed", "max_retries"):
         del search[budget]
     return {
+        "architecture": config.architecture,
         "data": data_fingerprint,
         "space": config.space.model_dump(mode="json"),
         "objective": config.objective.model_dump(mode="json"),

@@ -19,7 +19,7 @@ def explain_validation(error: ValidationError) -> str:
         part for part in location if not re.match(r"(literal|constrained|int\b)", part)
     )
     more = f" (and {len(others)} more)" if _others(error) else ""
-    return f"{setting or 'the configuration'}: {_rule(first, setting)}{more}"
+    return f"{setting}: {_rule(first, setting)}{more}".removeprefix(": ")
 
 
 def _others(error: ValidationError) -> list[Any]:

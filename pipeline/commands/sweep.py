@@ -1,12 +1,16 @@
 """``sweetspot sweep``: search for the sweet spot, from the first image to the last sentence."""
 
 import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose_each
 from pipeline.config import Config
-from pipeline.core.errors import ConfigurationError, SweetspotError
+from pipeline.core.errors import ConfigurationError
 
+#: A status above this is 128 plus the number of the signal that told us to stop.
+SIGNAL_STATUS = 128
 FLAGS = ("--dry-run",)
 NAMES = 0
 
@@ -20,13 +24,17 @@ def run(line: CommandLine) -> int:
             f"sweep_name={names[0]} with --multirun would put several sweeps under one name; "
             "leave it out, each gets its own"
         )
-    statuses = []
+    return run_each(configs, _dry_run if "--dry-run" in line.flags else _sweep)
+
+
+def run_each(configs: Iterable[Config], run_one: Callable[[Config], int]) -> int:
+    """Run the configurations one after the other and return the worst status."""
+    worst = 0
     for config in configs:
-        status = _dry_run(config) if "--dry-run" in line.flags else _sweep(config)
-        statuses.append(status)
-        if status > 128:  # told to stop: the others are not wanted either
+        worst = max(worst, run_one(config))
+        if worst > SIGNAL_STATUS:  # told to stop: the others are not wanted either
             break
-    return max(statuses)
+    return worst
 
 
 def _say(text: str) -> None:
@@ -46,11 +54,19 @@ def _dry_run(config: Config) -> int:
 
 
 def _sweep(config: Config) -> int:
+    from pipeline.reporting.result import show_sweep
+
+    status, folder = run_sweep(config)
+    show_sweep(folder)
+    return status
+
+
+def run_sweep(config: Config) -> tuple[int, Path]:
+    """Run one sweep with live progress; return its status and its folder."""
     from pipeline.launching.local import LocalSupervisor
     from pipeline.launching.planning import plan_sweep
     from pipeline.reporting.console import open_view
     from pipeline.reporting.progress import ProgressReader
-    from pipeline.reporting.result import show_sweep
 
     plan = plan_sweep(config, _say)
     folder = plan.config.sweep_dir
@@ -59,10 +75,4 @@ def _sweep(config: Config) -> int:
         supervisor = LocalSupervisor(
             plan=plan, say=view.note, show=lambda: view.update(reader.read())
         )
-        try:
-            status = supervisor.run()
-        except SweetspotError:
-            view.close()
-            raise
-    show_sweep(folder)
-    return status
+        return supervisor.run(), folder

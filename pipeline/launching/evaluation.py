@@ -22,7 +22,12 @@ from pipeline.tracking.events import TestRead, record
 
 
 def evaluate(config: Config, study: SweepStudy, results: SweepResults, trainer: Trainer) -> None:
-    """Read test where that is due, compare at equal batch size, and rewrite the summary."""
+    """Read test where that is due, compare at equal batch size, and rewrite the summary.
+
+    A network trained by hand is nobody's sweet spot: test is not read for it.
+    """
+    if not config.references:
+        return
     with FileLock(config.sweep_dir / "evaluation.lock"):
         summary = results.refresh(study)
         reasons = _due(summary)

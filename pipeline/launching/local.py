@@ -35,6 +35,8 @@ from pipeline.tracking.sync_loop import SyncLoop
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 15.0
 _DISPLAY_SECONDS = 1.0
+#: A worker that ends like this was asked wrongly, and would be again.
+_REFUSED = 2
 #: Longest wait for MLflow after the last trial; `sweetspot sync` finishes the rest.
 _MIRROR_SECONDS = 120.0
 
@@ -145,7 +147,8 @@ class LocalSupervisor:
                 self._recover(study, results)
                 seconds = time.monotonic() - began
                 record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
-                results.refresh(study, mirror and mirror.mirror.sweep_run_id())
+                run_id = None if mirror is None else mirror.mirror.sweep_run_id()
+                results.refresh(study, run_id)
                 write_report(folder)
                 if mirror is not None:
                     mirror.close(_MIRROR_SECONDS)
@@ -158,9 +161,7 @@ class LocalSupervisor:
         mirror = Mirror(self.config.sweep_dir, self.config, self.plan.description)
         return SyncLoop(mirror, tracking.interval_seconds, self.say)
 
-    def _supervise(
-        self, study: SweepStudy, results: SweepResults, mirror: SyncLoop | None
-    ) -> None:
+    def _supervise(self, study: SweepStudy, results: SweepResults, mirror: SyncLoop | None) -> None:
         if self._is_finished(study, results):
             return
         left = self.config.search.trials - study.originals() + study.waiting()
@@ -188,9 +189,10 @@ class LocalSupervisor:
             if status not in (0, RECYCLE_STATUS):
                 self._restarts += 1
                 self._recover(study, results)
-                if self._restarts > self._most_restarts():
+                if status == _REFUSED or self._restarts > self._most_restarts():
+                    dead = "worker" if self._restarts == 1 else "workers"
                     raise WorkersFailed(
-                        f"{self._restarts} workers died, the last with status {status}; the end "
+                        f"{self._restarts} {dead} died, the last with status {status}; the end "
                         f"of its log {worker.log}: {_last_line(worker.log)}"
                     )
             more = status != 0 or (not self._workers and study.waiting())
@@ -204,6 +206,8 @@ class LocalSupervisor:
     def _is_finished(self, study: SweepStudy, results: SweepResults) -> bool:
         if not study.is_done():
             return False
+        if not self.config.references:
+            return True
         return not is_due(results.refresh(study), Sessions.read(self.config.sweep_dir))
 
     def _wanted_workers(self) -> int:

@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 
 from pipeline.config import Config, differing_keys, identity_hash, identity_parts
+from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.core.journey import shape_journey
 from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
 from pipeline.measuring.machine import resolve_precision
@@ -54,9 +56,12 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     training = config.training.model_copy(update={"precision": precision})
     config = config.model_copy(update={"data": data, "training": training})
     space = SearchSpace(config.space, description.image_shape, len(description.classes))
+    if config.architecture is not None:
+        _check_fit(config.architecture, description)
     identity = identity_parts(config, description.fingerprint)
     if config.sweep_name is None:
-        name = f"{data.name}-{config.space.name}-{identity_hash(identity)[:6]}"
+        what = config.space.name if config.references else "train"
+        name = f"{data.name}-{what}-{identity_hash(identity)[:6]}"
         config = config.model_copy(update={"sweep_name": name})
     exists = _check_identity(config, identity)
     return SweepPlan(
@@ -66,6 +71,14 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
         identity=identity,
         exists=exists,
     )
+
+
+def _check_fit(architecture: str, description: DataDescription) -> None:
+    network = Architecture.parse(architecture)
+    try:
+        shape_journey(network, description.image_shape, len(description.classes))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"architecture={architecture}: {error}") from error
 
 
 def _check_writable(folder: Path) -> None:

@@ -8,6 +8,9 @@ from pipeline.core.summary import DataSummary
 from pipeline.reporting.console import terminal
 from pipeline.reporting.wording import printable
 
+_A_MINUTE = 1.5
+_HOURS_FROM = 90
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
@@ -78,8 +81,8 @@ def show_plan(
 
 
 def _minutes(minutes: float) -> str:
-    if minutes < 1.5:
+    if minutes < _A_MINUTE:
         return "a minute"
-    if minutes < 90:
+    if minutes < _HOURS_FROM:
         return f"{minutes:.0f} minutes"
     return f"{minutes / 60:.1f} hours"

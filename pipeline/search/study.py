@@ -18,7 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.config import Config
-from pipeline.core.architecture import REFERENCES
+from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import StorageError
 from pipeline.core.outcome import Ending
 from pipeline.core.trial import (
@@ -91,6 +91,7 @@ class SweepStudy:
         assert config.sweep_name is not None, "a sweep has a name by now"
         self._config = config
         self._space = space
+        self._references = tuple(REFERENCES) if config.references else ()
         self._lock = FileLock(lock_file(config.sweep_dir))
         self._storage = storage or open_storage(config)
         costs = config.objective.costs
@@ -106,7 +107,7 @@ class SweepStudy:
             if not self._trials():
                 with experiments_accepted():
                     self._study.set_metric_names(["val_accuracy", *costs])
-                for number in range(len(REFERENCES)):
+                for number in range(len(self._references)):
                     self._enqueue(number)
 
     def claim(self, worker: str) -> Claim | None:
@@ -142,12 +143,14 @@ class SweepStudy:
 
     def _specify(self, trial: optuna.Trial) -> TrialSpecification:
         number = trial.user_attrs["number"]
-        names = list(REFERENCES)
-        reference = names[number] if number < len(names) else None
-        if reference is None:
-            architecture, recipe = self._space.draw(TrialChooser(trial))
+        recipe = self._config.training.recipe
+        reference = self._references[number] if number < len(self._references) else None
+        if reference is not None:
+            architecture = REFERENCES[reference]
+        elif self._config.architecture is not None:
+            architecture = Architecture.parse(self._config.architecture)
         else:
-            architecture, recipe = REFERENCES[reference], self._config.training.recipe
+            architecture, recipe = self._space.draw(TrialChooser(trial))
         return TrialSpecification(
             number=number,
             architecture=architecture,

@@ -94,18 +94,28 @@ def open_client(config: Config) -> "MlflowClient":
         The local store cannot be created, read or written.
     """
     uri = tracking_uri(config)
-    if config.tracking.uri is not None:
-        return _client(uri)
-    create_store(config.mlruns)
+    if config.tracking.uri is None:
+        create_store(config.mlruns)
     client = _client(uri)
-    _drop_connections(client)  # they may be to a database that was deleted since
+    if config.tracking.uri is None:
+        _drop_connections(client)  # they may be to a database that was deleted since
+    # Parts of MLflow ask for a store without saying which, and would make one in the working
+    # directory.
+    mlflow = importlib.import_module("mlflow")
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
     return client
 
 
-def create_store(mlruns: Path) -> None:
+def create_store(mlruns: Path, *, busy_seconds: float = 5.0) -> None:
     """Create the local store where it is missing, once, whoever comes first.
 
     The database gets its name when it is complete: a process that dies meanwhile leaves none.
+
+    Parameters
+    ----------
+    busy_seconds
+        How long to wait for another process that writes just now, before going on all the same.
 
     Raises
     ------
@@ -120,7 +130,8 @@ def create_store(mlruns: Path) -> None:
                 if not database.exists():
                     _create_database(database)
         # MLflow itself would try for minutes and then print a traceback.
-        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True)) as check:
+        address = f"file:{quote(str(database))}?mode=rw"
+        with closing(sqlite3.connect(address, uri=True, timeout=busy_seconds)) as check:
             check.execute("BEGIN IMMEDIATE")
             check.execute("SELECT count(*) FROM sqlite_master")
             check.rollback()

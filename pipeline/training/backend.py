@@ -5,6 +5,7 @@ terminal before Keras and its backend load. TensorFlow is the default; ``KERAS_B
 chooses JAX. Everything else in this room is plain Keras 3.
 """
 
+import gc
 import os
 import sys
 import tempfile
@@ -104,6 +105,10 @@ def set_up(*, threads: int, deterministic: bool) -> Device:
     # A user's keras.json may say otherwise, and shapes and costs are computed for these.
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
+    # What the imports have made lives as long as the process: a tenth of a trace was spent
+    # looking through it for garbage.
+    gc.collect()
+    gc.freeze()
     with _noise_kept_back():
         if keras.backend.backend() == "jax":
             return _set_up_jax(threads, deterministic)

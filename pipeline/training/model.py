@@ -9,6 +9,10 @@ from pipeline.training.backend import keras
 
 layers = keras.layers
 
+#: Of batch normalisation's moving statistics. Keras' 0.99 remembers 100 batches, more than a
+#: short training on few images has; then validation would use half-learnt statistics.
+MOVING_MOMENTUM = 0.9
+
 
 def build_model(
     architecture: Architecture,
@@ -83,7 +87,9 @@ def _block(values: Any, block: ConvolutionBlock, index: int, seed: int, precisio
         name=name,
     )(values)
     if normalised:
-        values = layers.BatchNormalization(dtype=precision, name=f"normalisation_{index}")(values)
+        values = layers.BatchNormalization(
+            momentum=MOVING_MOMENTUM, dtype=precision, name=f"normalisation_{index}"
+        )(values)
         if not relu_last:
             values = layers.ReLU(dtype=precision, name=f"activation_{index}")(values)
     if block.pooling == "average":

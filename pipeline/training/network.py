@@ -11,7 +11,7 @@ from pipeline.core.trial import Recipe, derived_seed
 from pipeline.data.dataset import Split
 from pipeline.training.backend import Inference, compile_inference, keras
 from pipeline.training.model import build_model
-from pipeline.training.schedule import build_optimizer
+from pipeline.training.optimizer import build_optimizer
 from pipeline.training.stepping import SteppedModel, epoch_order, steps_per_epoch
 
 #: Smallest probability in a cross-entropy: that of float32, where softmax gives 0.

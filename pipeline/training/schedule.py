@@ -62,19 +62,3 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type
     def get_config(self) -> dict[str, Any]:
         """Return the arguments, as Keras wants them."""
         return {"shape": self.shape, "peak": self.peak, "total_steps": self.total_steps}
-
-
-def build_optimizer(recipe: Recipe, total_steps: int, precision: str) -> Any:
-    """Return the Keras optimiser of a recipe, its schedule over ``total_steps``."""
-    rate = TrainingSchedule(recipe.schedule, peak_rate(recipe), total_steps)
-    optimizer: Any
-    if recipe.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9)
-    elif recipe.optimizer == "rmsprop":
-        optimizer = keras.optimizers.RMSprop(rate)
-    else:
-        optimizer = keras.optimizers.Adam(rate)
-    # float16 gradients underflow unless the loss is scaled up; bfloat16 has float32's range.
-    if precision == "mixed_float16":
-        return keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer

@@ -92,7 +92,7 @@ def test_multirun_gives_the_product():
         ("search.trails=3", "did you mean trials?"),
         ("+search.foo=1", "search.foo: there is no such setting; choose sampler, seed,"),
         ("search.trials=x", "search.trials: must be a valid integer"),
-        ("search.trials=1", "search.trials: must be greater than or equal to 2, not 1"),
+        ("search.trials=1", "search.trials must be at least 2, for the two references, not 1"),
         ("space.kernel_size.choices=[4]", "space.kernel_size: kernel sizes must be odd"),
         ("space.filters.choices=[]", "space.filters: choices is empty"),
         ("space.depth.choices=[5]", "space.depth: depth must lie in 0 to 4"),

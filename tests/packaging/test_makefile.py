@@ -15,6 +15,7 @@ import pytest
 
 COMMANDS = ["sweep", "train", "status", "report", "ui", "clean"]
 TARGETS = ["bench", "check", "help", "lock", "soak", "test", *COMMANDS]
+MAKE = shutil.which("make") or "make"
 TELL = f"""#!{sys.executable}
 import json, sys
 print(json.dumps(sys.argv))
@@ -42,7 +43,7 @@ def script(path, text):
 def make(folder, *arguments, path=None, **environment):
     keep = {"PATH": os.environ["PATH"] if path is None else path, "HOME": str(folder)}
     return subprocess.run(
-        [shutil.which("make"), *arguments],
+        [MAKE, *arguments],
         cwd=folder,
         env=keep | environment,
         capture_output=True,

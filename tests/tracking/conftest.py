@@ -2,15 +2,18 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.config import Config
+from pipeline.config import PROJECT_ROOT, Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.journey import shape_journey
 from pipeline.core.selection import RuleSettings
@@ -76,6 +79,20 @@ def _epoch_result(epoch: int, accuracy: float = 0.9) -> EpochResult:
         epoch_seconds=2.5,
         images_per_second=480.0,
     )
+
+
+#: Warnings of libraries about each other, which nobody here can heed.
+FOREIGN_WARNINGS = (
+    "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning",  # MLflow's store
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",  # Keras' saving
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            for warning in FOREIGN_WARNINGS:
+                item.add_marker(pytest.mark.filterwarnings(warning))
 
 
 class FakeSweep:
@@ -271,3 +288,51 @@ def stored_sweep(fake_sweep: Callable[..., FakeSweep], empty_store: Path) -> Fak
     sweep = fake_sweep()
     shutil.copyfile(empty_store, sweep.mlruns / DATABASE)
     return sweep
+
+
+@pytest.fixture(scope="session")
+def _network(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any]:
+    import keras
+
+    network = keras.Sequential(
+        [
+            keras.layers.Input((28, 28, 1)),
+            keras.layers.Conv2D(2, 5, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    path = tmp_path_factory.mktemp("network") / "network.keras"
+    network.save(path)
+    images = np.random.default_rng(1).random((4, 28, 28, 1), dtype=np.float32)
+    return path, images, network.predict(images, verbose=0)
+
+
+@pytest.fixture(scope="session")
+def keras_file(_network: tuple[Path, Any, Any]) -> Path:
+    """A saved Keras network for 28×28×1 images and 10 classes."""
+    return _network[0]
+
+
+@pytest.fixture(scope="session")
+def keras_predictions(_network: tuple[Path, Any, Any]) -> tuple[Any, Any]:
+    """Images, and what the network in ``keras_file`` says about them."""
+    return _network[1:]
+
+
+@pytest.fixture
+def fresh_python() -> Callable[[str], str]:
+    """Return a function that runs a line in a new interpreter and returns what it prints."""
+
+    def run(line: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", line],
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        return done.stdout
+
+    return run

@@ -152,9 +152,18 @@ def test_each_event_is_one_write_and_is_synced(
 ) -> None:
     calls: list[str] = []
     write, sync = os.write, os.fsync
+
+    def noted_write(descriptor: int, data: bytes) -> int:
+        calls.append("write")
+        return write(descriptor, data)
+
+    def noted_sync(descriptor: int) -> None:
+        calls.append("fsync")
+        sync(descriptor)
+
     with EventLog(tmp_path / "log.jsonl") as log:
-        monkeypatch.setattr(os, "write", lambda fd, data: calls.append("write") or write(fd, data))
-        monkeypatch.setattr(os, "fsync", lambda fd: calls.append("fsync") or sync(fd))
+        monkeypatch.setattr(os, "write", noted_write)
+        monkeypatch.setattr(os, "fsync", noted_sync)
         log.append("x", text="y" * 100_000)
         log.append("z")
     assert calls == ["write", "fsync"] * 2
@@ -208,7 +217,7 @@ def test_other_refusals_name_their_cause(
 
 def test_a_log_that_cannot_be_opened_or_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="a part of its path is a file|File exists"):
+    with pytest.raises(StorageError, match=r"a part of its path is a file|File exists"):
         EventLog(tmp_path / "file" / "log.jsonl")
     (tmp_path / "folder").mkdir()
     with pytest.raises(StorageError, match="it is a folder"):

@@ -1,0 +1,26 @@
+"""``sweetspot train``: train and measure one network by hand."""
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose_each
+from pipeline.commands.sweep import run_each, run_sweep
+from pipeline.config import Config
+
+FLAGS = ()
+NAMES = 0
+
+
+def run(line: CommandLine) -> int:
+    """Train one network, or each of several with ``--multirun``; return the worst status."""
+    return run_each(compose_each(line), _train)
+
+
+def _train(config: Config) -> int:
+    from pipeline.reporting.trial_page import show_trial
+
+    # A sweep of one: the same worker, the same measuring, the same tracking, no references.
+    search = config.search.model_copy(update={"trials": 1})
+    launch = config.launch.model_copy(update={"workers": 1})
+    update = {"search": search, "launch": launch, "references": False}
+    status, folder = run_sweep(config.model_copy(update=update))
+    show_trial(folder, 0)
+    return status

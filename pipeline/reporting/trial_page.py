@@ -1,0 +1,99 @@
+"""One trial on the terminal: its journey, its costs and its epochs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from pipeline.core.journey import Stage
+from pipeline.core.trial import COSTS, TrialRecord
+from pipeline.reporting.console import terminal
+from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, printable
+from pipeline.tracking.event_log import read, trial_log_path
+from pipeline.tracking.story import trial_story
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+#: Measurements that hold the ends of a cost's 95% interval.
+_INTERVALS = {"latency_ms": ("latency_low_ms", "latency_high_ms")}
+
+
+def show_trial(sweep_dir: Path, number: int, stream: TextIO | None = None) -> None:
+    """Print what is known of a trial, from its event log.
+
+    Parameters
+    ----------
+    number
+        The original's.
+    """
+    console = terminal(stream)
+    story = trial_story(read(trial_log_path(sweep_dir, number)))
+    if story is None:
+        console.print(f"Trial {number} has not started.")
+        return
+    record = story.record
+    console.print()
+    console.print(f"The image's journey through {record.specification.architecture}")
+    console.print(journey_table(story.journey))
+    console.print("Costs, measured on this machine")
+    console.print(cost_table(record))
+    if record.history:
+        console.print("Epochs")
+        console.print(epoch_table(record))
+    outcome = "is still running" if record.outcome is None else f"ended {record.outcome}"
+    reason = f": {printable(record.reason, console.encoding)}" if record.reason else ""
+    console.print(
+        f"The trial {outcome}{reason}; validation accuracy {accuracy_text(record.val_accuracy)}.",
+        soft_wrap=True,
+    )
+    console.print(f"make ui  (its curves, summary and model, in the browser)\n{sweep_dir}")
+
+
+def journey_table(journey: tuple[Stage, ...]) -> "Table":
+    """Return the layers with their shapes, weights and the reason for each size."""
+    table = _table("layer", "shape", "parameters", "multiply-accumulates", "why")
+    for stage in journey:
+        table.add_row(
+            stage.name, stage.shape_text, f"{stage.parameters:,}", f"{stage.macs:,}", stage.reason
+        )
+    total = (f"{sum(getattr(s, what) for s in journey):,}" for what in ("parameters", "macs"))
+    table.add_row("in all", "", *total, "")
+    return table
+
+
+def cost_table(record: TrialRecord) -> "Table":
+    """Return the costs, with the 95% interval of those that were sampled."""
+    table = _table("cost", "value", "95% interval")
+    for cost in COSTS:
+        if cost in record.costs:
+            ends = _INTERVALS.get(cost, ())
+            bounds = [record.measurements.get(end) for end in ends]
+            known = [cost_text(cost, bound) for bound in bounds if bound is not None]
+            table.add_row(cost_label(cost), cost_text(cost, record.costs[cost]), " to ".join(known))
+    return table
+
+
+def epoch_table(record: TrialRecord) -> "Table":
+    """Return the learning curves as numbers."""
+    names = ("epoch", "training loss", "accuracy", "validation loss", "accuracy", "s", "images/s")
+    table = _table(*names)
+    for result in record.history:
+        table.add_row(
+            str(result.epoch),
+            f"{result.train_loss:.4f}",
+            accuracy_text(result.train_accuracy),
+            f"{result.val_loss:.4f}",
+            accuracy_text(result.val_accuracy),
+            f"{result.epoch_seconds:.2f}",
+            f"{result.images_per_second:,.0f}",
+        )
+    return table
+
+
+def _table(*columns: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for place, column in enumerate(columns):
+        words = place == 0 or column in ("why", "shape", "95% interval")
+        table.add_column(column, justify="left" if words else "right", overflow="fold")
+    return table

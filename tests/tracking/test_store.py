@@ -1,0 +1,120 @@
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.tracking import store
+
+Sweep = Any
+
+
+def tables(database: Path) -> set[str]:
+    connection = sqlite3.connect(database)
+    try:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    finally:
+        connection.close()
+
+
+def test_the_store_is_pinned_under_mlruns(fake_sweep: Callable[..., Sweep]) -> None:
+    config = fake_sweep().config
+    assert store.tracking_uri(config) == f"sqlite:///{config.mlruns}/mlflow.db"
+    location = store.artifact_location(config, "sweetspot-digits")
+    assert location == (config.mlruns / "artifacts" / "sweetspot-digits").as_uri()
+
+
+def test_a_server_keeps_its_own_artifacts(fake_sweep: Callable[..., Sweep]) -> None:
+    config = fake_sweep("question", "tracking.uri=http://box:5000").config
+    assert store.tracking_uri(config) == "http://box:5000"
+    assert store.artifact_location(config, "sweetspot-digits") is None
+
+
+def test_a_password_in_the_uri_is_refused_and_not_repeated(
+    fake_sweep: Callable[..., Sweep],
+) -> None:
+    config = fake_sweep("question", "tracking.uri='http://me:s3cret@box:5000'").config
+    with pytest.raises(ConfigurationError, match="MLFLOW_TRACKING_PASSWORD") as raised:
+        store.tracking_uri(config)
+    assert "s3cret" not in str(raised.value) and "box:5000" in str(raised.value)
+
+
+def test_four_at_once_create_one_complete_store_in_silence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], empty_store: Path
+) -> None:
+    errors: list[Exception] = []
+
+    def create() -> None:
+        try:
+            store.create_store(tmp_path / "mlruns")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=create) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert tables(tmp_path / "mlruns" / "mlflow.db") == tables(empty_store)
+    assert not list((tmp_path / "mlruns").glob("*unfinished*"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_a_killed_creation_left_behind_is_replaced(tmp_path: Path, empty_store: Path) -> None:
+    (tmp_path / ".mlflow.db.unfinished-1").write_bytes(empty_store.read_bytes()[:5000])
+    store.create_store(tmp_path)
+    assert tables(tmp_path / "mlflow.db") == tables(empty_store)
+    assert not list(tmp_path.glob(".mlflow.db.unfinished*"))
+
+
+def test_an_existing_store_is_left_alone(tmp_path: Path, empty_store: Path) -> None:
+    data = empty_store.read_bytes()
+    (tmp_path / "mlflow.db").write_bytes(data)
+    store.create_store(tmp_path)
+    assert (tmp_path / "mlflow.db").read_bytes() == data
+
+
+def test_a_store_that_another_process_writes_is_no_error(tmp_path: Path, empty_store: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(empty_store.read_bytes())
+    writer = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)
+    try:
+        writer.execute("BEGIN EXCLUSIVE")
+        store.create_store(tmp_path, busy_seconds=0.0)
+    finally:
+        writer.close()
+
+
+def test_what_is_not_a_database_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("certainly not SQLite, and long enough to look like it" * 9)
+    with pytest.raises(StorageError, match=r"mlflow.db cannot be used: file is not a database"):
+        store.create_store(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mlruns").write_text("a file")
+    with pytest.raises(StorageError, match=r"cannot be created: (Not a directory|File exists)"):
+        store.create_store(tmp_path / "mlruns")
+
+
+def test_a_users_own_environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    store.prepare_environment()
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert store.ui_environment()["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+    assert logging.getLogger("alembic").level == logging.CRITICAL
+
+
+def test_the_pages_are_served_on_this_machine_only() -> None:
+    command = store.ui_command(Path("/somewhere/mlruns"), port=5123)
+    words = " ".join(command)
+    assert "--host 127.0.0.1 --port 5123" in words
+    assert "--backend-store-uri sqlite:////somewhere/mlruns/mlflow.db" in words
+    assert "--artifacts-destination file:///somewhere/mlruns/artifacts" in words

@@ -1,0 +1,110 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.errors import StorageError
+from pipeline.tracking.mirror import Mirror
+from pipeline.tracking.store import open_client
+from pipeline.tracking.sweeps import delete_sweep, rename_sweep
+
+Sweep = Any
+
+
+def mirrored(sweep: Sweep, keras_file: Path) -> None:
+    sweep.begin()
+    sweep.references()
+    sweep.keep_model(1, keras_file.read_bytes())
+    sweep.summarise()
+    sweep.end()
+    with Mirror(sweep.dir, sweep.config, sweep.data) as mirror:
+        assert mirror.sync().failure is None
+
+
+def names(sweep: Sweep) -> list[str]:
+    client = open_client(sweep.config)
+    (experiment,) = client.search_experiments(filter_string="name = 'sweetspot-digits'")
+    return sorted(
+        f"{run.data.tags['sweep']}/{run.info.run_name}"
+        for run in client.search_runs([experiment.experiment_id])
+    )
+
+
+def files(sweep: Sweep) -> list[Path]:
+    return [path for path in (sweep.mlruns / "artifacts").rglob("*") if path.is_file()]
+
+
+def test_a_deleted_sweep_leaves_nothing_and_its_neighbour_alone(
+    stored_sweep: Sweep, fake_sweep: Callable[..., Sweep], keras_file: Path
+) -> None:
+    mirrored(stored_sweep, keras_file)
+    kept = files(stored_sweep)
+    other = fake_sweep("question-2")
+    mirrored(other, keras_file)
+    thrown_away = open_client(other.config).create_experiment("somebody's")
+    open_client(other.config).delete_experiment(thrown_away)
+    assert delete_sweep(other.config, "question-2") == 3
+    assert names(stored_sweep) == ["question/000 dnn", "question/001 cnn", "question/question"]
+    assert sorted(files(stored_sweep)) == sorted(kept)
+    client = open_client(other.config)
+    assert client.get_experiment(thrown_away).lifecycle_stage == "deleted"
+    assert delete_sweep(other.config, "question-2") == 0
+    assert delete_sweep(stored_sweep.config, "question") == 3
+    assert files(stored_sweep) == []
+    folders = [path.name for path in (stored_sweep.mlruns / "artifacts").rglob("*")]
+    assert sorted(folders) == ["models", "sweetspot-digits"]
+
+
+def test_a_deleted_sweep_can_be_mirrored_again(stored_sweep: Sweep, keras_file: Path) -> None:
+    mirrored(stored_sweep, keras_file)
+    delete_sweep(stored_sweep.config, "question")
+    with Mirror(stored_sweep.dir, stored_sweep.config, stored_sweep.data) as mirror:
+        assert mirror.sync().updated == 3
+
+
+def test_what_was_promoted_is_not_deleted(stored_sweep: Sweep, keras_file: Path) -> None:
+    mirrored(stored_sweep, keras_file)
+    client = open_client(stored_sweep.config)
+    (experiment,) = client.search_experiments(filter_string="name = 'sweetspot-digits'")
+    (model,) = client.search_logged_models([experiment.experiment_id])
+    client.create_registered_model("champion")
+    client.create_model_version("champion", model.model_uri, run_id=model.source_run_id)
+    with pytest.raises(StorageError, match="holds what was promoted \\(champion version 1\\)"):
+        delete_sweep(stored_sweep.config, "question")
+    assert len(names(stored_sweep)) == 3
+
+
+def test_a_renamed_sweep_is_found_by_its_new_name(stored_sweep: Sweep, keras_file: Path) -> None:
+    mirrored(stored_sweep, keras_file)
+    assert rename_sweep(stored_sweep.config, "question", "answer") == 3
+    stored_sweep.dir = stored_sweep.dir.rename(stored_sweep.dir.with_name("answer"))
+    assert names(stored_sweep) == ["answer/000 dnn", "answer/001 cnn", "answer/answer"]
+    with Mirror(stored_sweep.dir, stored_sweep.config, stored_sweep.data) as mirror:
+        assert mirror.sync().failure is None
+    assert names(stored_sweep) == ["answer/000 dnn", "answer/001 cnn", "answer/answer"]
+
+
+def test_a_sweep_in_use_is_not_touched(stored_sweep: Sweep, keras_file: Path) -> None:
+    mirrored(stored_sweep, keras_file)
+    with Mirror(stored_sweep.dir, stored_sweep.config, stored_sweep.data) as mirror:
+        mirror.sync()
+        with pytest.raises(StorageError, match="is in use"):
+            delete_sweep(stored_sweep.config, "question")
+        with pytest.raises(StorageError, match="is in use"):
+            rename_sweep(stored_sweep.config, "question", "answer")
+    assert len(names(stored_sweep)) == 3
+
+
+def test_without_a_store_there_is_nothing_to_do(fake_sweep: Callable[..., Sweep]) -> None:
+    sweep = fake_sweep()
+    assert delete_sweep(sweep.config, "question") == 0
+    assert rename_sweep(sweep.config, "question", "answer") == 0
+    assert not (sweep.mlruns / "mlflow.db").exists()
+
+
+def test_a_store_that_does_not_answer_is_said(fake_sweep: Callable[..., Sweep]) -> None:
+    sweep = fake_sweep()
+    (sweep.mlruns / "mlflow.db").write_text("not a database" * 100)
+    with pytest.raises(StorageError, match="cannot be used"):
+        delete_sweep(sweep.config, "question")

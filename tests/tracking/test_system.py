@@ -1,0 +1,48 @@
+import threading
+from pathlib import Path
+
+from pipeline.tracking.event_log import EventLog, read
+from pipeline.tracking.events import SystemSampled, content_of
+from pipeline.tracking.system import SystemReader, SystemSampler
+
+
+def test_samples_are_appended_while_the_sampler_is_open(tmp_path: Path) -> None:
+    enough = threading.Event()
+    taken: list[int] = []
+
+    def sample() -> dict[str, float]:
+        taken.append(len(taken))
+        if len(taken) == 3:
+            enough.set()
+        return {"cpu_utilization_percentage": float(len(taken))}
+
+    with EventLog(tmp_path / "log.jsonl") as log:
+        with SystemSampler(log, attempt=2, interval_seconds=0.001, read=sample):
+            assert enough.wait(30)
+        closed = read(tmp_path / "log.jsonl")
+        log.append("other")
+    assert read(tmp_path / "log.jsonl")[:-1] == closed
+    contents = [content_of(event) for event in closed]
+    assert contents[:3] == [
+        SystemSampled(attempt=2, metrics={"cpu_utilization_percentage": float(n)})
+        for n in (1, 2, 3)
+    ]
+
+
+def test_a_full_disk_ends_sampling_and_nothing_else() -> None:
+    sampled = threading.Event()
+
+    def sample() -> dict[str, float]:
+        sampled.set()
+        return {}
+
+    with EventLog(Path("/dev/full")) as log:
+        sampler = SystemSampler(log, attempt=0, interval_seconds=0.001, read=sample)
+        assert sampled.wait(30)
+        sampler.close()
+
+
+def test_this_machine_can_be_read() -> None:
+    values = SystemReader()()
+    assert 0 <= values["cpu_utilization_percentage"] <= 100
+    assert 0 < values["process_memory_usage_megabytes"] < values["system_memory_usage_megabytes"]
