@@ -23,7 +23,7 @@ from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
-from pipeline.measuring.machine import default_threads, default_workers
+from pipeline.measuring.machine import default_threads, default_workers, this_machine
 from pipeline.reporting.writing import write_report
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
@@ -221,7 +221,7 @@ class LocalSupervisor:
         return (
             default_threads()
             if self.config.launch.workers == "auto"
-            else max(1, _usable_cores() // self._wanted_workers())
+            else max(1, this_machine().cores // self._wanted_workers())
         )
 
     def _start_worker(self) -> _Worker:
@@ -271,10 +271,6 @@ class LocalSupervisor:
             return 128 + self._signal
         failed = sum(item.outcome is Outcome.FAILED for item in study.records())
         return 1 if failed > self.config.search.max_failed else 0
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _last_line(path: Path) -> str:

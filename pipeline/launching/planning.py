@@ -15,7 +15,7 @@ from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.journey import shape_journey
 from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
-from pipeline.measuring.machine import resolve_precision
+from pipeline.measuring.machine import resolve_precision, this_machine
 from pipeline.reporting.files import write_atomically
 from pipeline.search.space import SearchSpace
 
@@ -56,6 +56,7 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     training = config.training.model_copy(update={"precision": precision})
     config = config.model_copy(update={"data": data, "training": training})
     space = SearchSpace(config.space, description.image_shape, len(description.classes))
+    _check_costs(config)
     if config.architecture is not None:
         _check_fit(config.architecture, description)
     identity = identity_parts(config, description.fingerprint)
@@ -71,6 +72,14 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
         identity=identity,
         exists=exists,
     )
+
+
+def _check_costs(config: Config) -> None:
+    if "device_memory_mib" in config.objective.costs and not this_machine().gpus:
+        raise ConfigurationError(
+            "objective.costs: device_memory_mib needs a device that counts its memory, a GPU, and "
+            "there is none here"
+        )
 
 
 def _check_fit(architecture: str, description: DataDescription) -> None:

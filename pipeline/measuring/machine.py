@@ -240,7 +240,7 @@ def _quota(folder: Path) -> float | None:
     limit = _text(folder / "cpu.max").split()
     if not limit:
         limit = [_text(folder / f"cpu.cfs_{what}_us").strip() for what in ("quota", "period")]
-    if len(limit) != 2 or limit[0] in ("max", "-1", "") or not limit[1]:  # noqa: PLR2004
+    if len(limit) != 2 or limit[0] in ("max", "-1", "") or not limit[1]:
         return None
     return int(limit[0]) / int(limit[1])
 

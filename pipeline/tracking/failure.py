@@ -6,6 +6,7 @@ from pipeline.core.errors import SweetspotError
 from pipeline.tracking.store import REQUEST_SECONDS, masked
 
 _LONGEST = 300
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 
 
@@ -41,7 +42,7 @@ def _cause(error: Exception) -> str:
     if names & {"ConnectionError", "ProtocolError", "RemoteDisconnected", "ConnectionResetError"}:
         return "cut off the connection"
     first_line = str(error).strip().split("\n", 1)[0] or type(error).__name__
-    said = _CREDENTIALS.sub("***@", first_line)
+    said = _CREDENTIALS.sub("***@", _COLOURS.sub("", first_line))
     if len(said) > _LONGEST:
         said = said[: _LONGEST - 1] + "…"
     return f"refused ({said.rstrip('.')})"

@@ -85,6 +85,7 @@ def _epoch_result(epoch: int, accuracy: float = 0.9) -> EpochResult:
 FOREIGN_WARNINGS = (
     "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning",  # MLflow's store
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",  # Keras' saving
+    "ignore:.*Any type hint is inferred as AnyType:UserWarning",  # MLflow about its own types
 )
 
 

@@ -1,0 +1,106 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from pipeline.launching.evaluation import evaluate, is_due
+from pipeline.launching.results import SweepResults
+from pipeline.launching.sessions import Sessions
+from pipeline.launching.trial_run import TrialRun
+from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
+from pipeline.reporting.files import read_summary
+from pipeline.search.study import SweepStudy
+from pipeline.testing.simulated import SimulatedTrainer
+from pipeline.tracking.event_log import read, sweep_log_path
+
+
+@pytest.fixture
+def finished(plan):
+    """Return a sweep's run after its last trial."""
+    run = TrialRun(
+        config=plan.config,
+        description=plan.description,
+        study=SweepStudy(plan.config, plan.space),
+        results=SweepResults(plan.config, plan.description),
+        trainer=SimulatedTrainer(config=plan.config, description=plan.description),
+        worker="w",
+        device={},
+        must_leave=lambda: None,
+    )
+    while (claim := run.study.claim("w")) is not None:
+        run.run(claim)
+    return run
+
+
+def readings(config):
+    return [e.values for e in read(sweep_log_path(config.sweep_dir)) if e.kind == "test_read"]
+
+
+def test_test_is_read_once_for_the_sweet_spot_and_the_references(finished):
+    config = finished.config
+    assert is_due(read_summary(config.sweep_dir), Sessions.read(config.sweep_dir))
+    for _ in range(2):
+        evaluate(config, finished.study, finished.results, finished.trainer)
+        summary = read_summary(config.sweep_dir)
+        wanted = {0, 1, summary["sweet_spot"]["trial"]}
+        assert {reading["trial"] for reading in readings(config)} == wanted
+        assert len(readings(config)) == len(wanted) == summary["test_readings"]
+        assert not is_due(summary, Sessions.read(config.sweep_dir))
+    for network in (*summary["references"].values(), summary["sweet_spot"]):
+        assert network["test_accuracy"] is not None
+    reasons = {reading["trial"]: reading["reason"] for reading in readings(config)}
+    assert reasons[0] == "the dnn reference"
+
+
+def test_a_new_sweet_spot_costs_one_more_reading_and_the_old_one_is_kept(finished, replan):
+    evaluate(finished.config, finished.study, finished.results, finished.trainer)
+    before = read_summary(finished.config.sweep_dir)
+    dearest = max(member["costs"]["macs"] for member in before["front"])
+    changed = finished.config.model_copy(
+        update={
+            "objective": finished.config.objective.model_copy(
+                update={"rule": "budget", "budget": dearest}
+            )
+        }
+    )
+    results = SweepResults(changed, finished.description)
+    evaluate(changed, finished.study, results, finished.trainer)
+    after = read_summary(changed.sweep_dir)
+    expected = {0, 1, before["sweet_spot"]["trial"], after["sweet_spot"]["trial"]}
+    assert {reading["trial"] for reading in readings(changed)} == expected
+    assert after["test_readings"] == len(expected)
+
+
+def test_networks_are_compared_at_the_sweet_spots_batch_size(finished):
+    evaluate(finished.config, finished.study, finished.results, finished.trainer)
+    summary = read_summary(finished.config.sweep_dir)
+    spot = summary["sweet_spot"]
+    comparison = read_comparison(finished.config.sweep_dir, spot["trial"])
+    assert comparison is not None
+    for name, reference in summary["references"].items():
+        assert comparison[name]["epoch_ratio_equal_batch"] == pytest.approx(
+            reference["macs"] / spot["macs"]
+        )
+    assert read_comparison(finished.config.sweep_dir, spot["trial"] + 1) is None
+    path = finished.config.sweep_dir / COMPARISON_NAME
+    assert json.loads(path.read_text())["batch_size"] == spot["batch_size"]
+
+
+def test_a_network_trained_by_hand_is_not_tested(finished):
+    config = finished.config.model_copy(update={"references": False})
+    evaluate(config, finished.study, finished.results, finished.trainer)
+    assert readings(config) == []
+
+
+def test_a_sweep_without_a_complete_trial_has_nothing_to_read(finished, tmp_path, replan):
+    from pipeline.launching.planning import SweepPlan
+
+    plan = SweepPlan(
+        config=finished.config, description=finished.description, space=finished.study._space,
+        identity={}, exists=False,
+    )  # fmt: skip
+    empty = replan(plan, mlruns=tmp_path / "empty")
+    study = SweepStudy(empty.config, empty.space)
+    results = SweepResults(empty.config, replace(empty.description))
+    evaluate(empty.config, study, results, finished.trainer)
+    assert readings(empty.config) == []

@@ -1,0 +1,103 @@
+import os
+import re
+
+import pytest
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.core.errors import ConfigurationError, DataError, StorageError
+from pipeline.launching.planning import (
+    create_folder,
+    load_config,
+    load_description,
+    plan_sweep,
+)
+
+
+def planned(tmp_path, *overrides):
+    words = ("data=digits", f"mlruns={tmp_path}", *overrides)
+    return plan_sweep(compose(CommandLine(command="sweep", overrides=words)), print)
+
+
+def test_the_name_follows_from_the_question(tmp_path):
+    plan = planned(tmp_path)
+    assert re.fullmatch(r"digits-standard-[0-9a-f]{6}", plan.config.sweep_name or "")
+    assert planned(tmp_path, "search.trials=40").config.sweep_name == plan.config.sweep_name
+    assert planned(tmp_path, "search.seed=1").config.sweep_name != plan.config.sweep_name
+    assert planned(tmp_path, "data.seed=1").config.sweep_name != plan.config.sweep_name
+    assert (planned(tmp_path, "space=small").config.sweep_name or "").startswith("digits-small-")
+
+
+def test_planning_creates_nothing(tmp_path):
+    planned(tmp_path / "mlruns")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_auto_is_settled(tmp_path):
+    config = planned(tmp_path).config
+    assert config.training.precision in ("float32", "mixed_bfloat16")
+    assert config.data.name == "digits"
+
+
+def test_what_was_planned_is_what_workers_read(tmp_path):
+    plan = planned(tmp_path)
+    create_folder(plan)
+    name = plan.config.sweep_name or ""
+    assert load_config(tmp_path, name) == plan.config
+    assert load_description(plan.config.sweep_dir) == plan.description
+    assert planned(tmp_path).exists
+
+
+def test_another_question_under_an_old_name_is_refused(tmp_path):
+    create_folder(planned(tmp_path, "sweep_name=mine"))
+    with pytest.raises(
+        ConfigurationError, match=r"asks another question; training\.epochs differs"
+    ):
+        planned(tmp_path, "sweep_name=mine", "training.epochs=9")
+    with pytest.raises(ConfigurationError, match=r"data, search\.seed differ,"):
+        planned(tmp_path, "sweep_name=mine", "search.seed=3", "data.validation=0.3")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "said"),
+    [
+        (["data=folder", "data.dir=/nowhere"], DataError, "/nowhere"),
+        (["architecture=64k3-64k3-64k3-64k3-d9"], ConfigurationError, "block 4 .* does not fit"),
+        (["objective.costs=[device_memory_mib]"], ConfigurationError, "device_memory_mib"),
+    ],
+    ids=["folder", "fit", "memory"],
+)
+def test_what_cannot_work_is_refused_before_anything_is_created(tmp_path, overrides, error, said):
+    with pytest.raises(error, match=said):
+        planned(tmp_path / "mlruns", *overrides)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(StorageError, match="is a file, not a folder"):
+        planned(file)
+    with pytest.raises(StorageError, match="is a file, not a folder"):
+        planned(file / "below")
+    if os.geteuid() != 0:
+        tmp_path.chmod(0o500)
+        with pytest.raises(StorageError, match="no permission"):
+            planned(tmp_path / "below")
+
+
+def test_damaged_files_are_named(tmp_path):
+    plan = planned(tmp_path)
+    create_folder(plan)
+    name = plan.config.sweep_name or ""
+    (plan.config.sweep_dir / "config.yaml").write_text("search: [")
+    with pytest.raises(StorageError, match=r"config\.yaml cannot be read"):
+        load_config(tmp_path, name)
+    (plan.config.sweep_dir / "identity.json").write_text("{")
+    with pytest.raises(StorageError, match=r"identity\.json cannot be read"):
+        planned(tmp_path)
+    (plan.config.sweep_dir / "description.json").unlink()
+    with pytest.raises(StorageError, match=r"description\.json cannot be read"):
+        load_description(plan.config.sweep_dir)
+    with pytest.raises(StorageError, match="there is no sweep other"):
+        load_config(tmp_path, "other")

@@ -1,0 +1,38 @@
+import subprocess
+import sys
+
+from pipeline.launching.presence import Presence, is_alive
+
+HOLD = """
+import sys
+from pathlib import Path
+from pipeline.launching.presence import Presence
+with Presence(Path(sys.argv[1])) as presence:
+    print(presence.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_worker_is_alive_until_its_process_ends_however_it_ends(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    name = process.stdout.readline().strip()
+    assert is_alive(tmp_path, name)
+    process.kill()
+    process.communicate()
+    assert not is_alive(tmp_path, name)
+
+
+def test_nobody_and_strangers_are_dead(tmp_path):
+    assert not is_alive(tmp_path, "")
+    assert not is_alive(tmp_path, "host-1")
+
+
+def test_asking_does_not_disturb(tmp_path):
+    with Presence(tmp_path) as presence:
+        assert is_alive(tmp_path, presence.name)
+        assert is_alive(tmp_path, presence.name)
+    assert not is_alive(tmp_path, presence.name)

@@ -1,0 +1,42 @@
+import pytest
+
+from pipeline.launching.sessions import Sessions
+from pipeline.tracking.event_log import EventLog, sweep_log_path
+from pipeline.tracking.events import SessionEnded, SessionStarted, TestRead, record
+
+STARTED = SessionStarted(workers=2, host="h", versions={}, git_commit=None)
+
+
+def reading(trial, accuracy):
+    return TestRead(trial=trial, accuracy=accuracy, correct=9, images=10, reason="why")
+
+
+def log(folder, *contents):
+    times = iter(time for time, _ in contents)
+    with EventLog(sweep_log_path(folder), clock=lambda: next(times)) as events:
+        for _, content in contents:
+            record(events, content)
+
+
+def test_a_sweep_that_never_ran(tmp_path):
+    sessions = Sessions.read(tmp_path)
+    assert (sessions.wall_seconds(), sessions.open_since, sessions.test_readings) == (0.0, None, {})
+
+
+def test_wall_time_adds_up_over_runs_killed_ones_included(tmp_path):
+    log(
+        tmp_path,
+        (100.0, STARTED),
+        (110.0, SessionEnded(wall_seconds=10.0, exit_status=0)),
+        (200.0, STARTED),
+        (205.0, reading(1, 0.9)),  # and then it was killed
+        (300.0, STARTED),
+        (302.0, SessionEnded(wall_seconds=2.0, exit_status=0)),
+    )
+    assert Sessions.read(tmp_path).wall_seconds() == pytest.approx(17.0)
+
+
+def test_the_first_reading_of_a_trial_counts(tmp_path):
+    log(tmp_path, (1.0, reading(3, 0.9)), (2.0, reading(3, 0.8)), (3.0, reading(4, 0.7)))
+    readings = Sessions.read(tmp_path).test_readings
+    assert {number: read.accuracy for number, read in readings.items()} == {3: 0.9, 4: 0.7}

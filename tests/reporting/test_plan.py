@@ -1,0 +1,45 @@
+import io
+
+from pipeline.core.architecture import Architecture
+from pipeline.core.summary import DataSummary
+from pipeline.reporting.plan import Estimate, plan_lines, show_plan
+
+DATA = DataSummary(
+    name="mnist", fingerprint="f", train=50_000, validation=10_000, test=10_000,
+    image_shape=(28, 28, 1), classes=tuple("0123456789"),
+)  # fmt: skip
+
+
+def estimate(**changes):
+    values = {
+        "networks": 1234, "continuous": ("learning_rate",), "cheapest": Architecture(),
+        "dearest": Architecture.parse("64k3-d9"), "cheapest_macs": 10, "dearest_macs": 1_000_000,
+        "trials": 12, "workers": 2, "minutes": 14.4,
+    }  # fmt: skip
+    return Estimate(**(values | changes))
+
+
+def test_it_says_all_that_was_asked_for():
+    text = "\n".join(plan_lines("s", False, DATA, estimate()))
+    for part in (
+        "s (would be new)", "50,000 images to train", "28×28×1, 10 classes",
+        "1,234 networks and recipes, times any learning rate", "d128 (10 multiply",
+        "64k3-d9 (1,000,000 multiply", "12, the two references included, 2 at a time",
+        "about 14 minutes",
+    ):  # fmt: skip
+        assert part in text
+
+
+def test_durations_in_words_and_continuations():
+    lines = plan_lines("s", True, DATA, estimate(continuous=(), minutes=0.2))
+    assert "exists and would be continued" in lines[0]
+    assert "recipes" in lines[2] and "times any" not in lines[2]
+    assert "about a minute" in lines[-1]
+    assert "about 2.5 hours" in plan_lines("s", True, DATA, estimate(minutes=150.0))[-1]
+
+
+def test_a_stream_without_unicode_is_respected():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    show_plan("s", False, DATA, estimate(), stream)
+    stream.flush()
+    assert b"28?28?1" in stream.buffer.getvalue()
