@@ -4,7 +4,9 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHONS := $(if $(PYTHON),"$(PYTHON)",$(BIN)/python python3.13 python3.12 python3.11 python3 python)
+# The one in .venv is first, where its set-up was finished.
+PYTHONS := $(if $(PYTHON),"$(PYTHON)",$(if $(wildcard $(VENV)/installed.json),$(BIN)/python) \
+	python3.13 python3.12 python3.11 python3 python)
 NO_PYTHON := Found no Python 3.11 to 3.13 that runs and can make a virtual environment (tried: \
 $(subst ",,$(PYTHONS)); Debian and Ubuntu keep that in the package python3-venv); install one, or \
 name it with PYTHON=/path/to/python.

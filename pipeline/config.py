@@ -292,8 +292,9 @@ class ObjectiveConfig(Section):
     """What a sweep looks for besides validation accuracy."""
 
     costs: Annotated[tuple[CostName, ...], Field(min_length=1)]
-    rule: Literal["knee", "budget"]
+    rule: Literal["knee", "budget", "price", "one_standard_error"]
     budget: Annotated[float, Field(gt=0)] | None = None  #: for the rule `budget`: a cost's most
+    price: Annotated[float, Field(gt=0)] | None = None  #: points of accuracy a doubled cost brings
     limits: LimitsConfig = LimitsConfig()
     target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
 
@@ -304,6 +305,11 @@ class ObjectiveConfig(Section):
         if self.rule == "budget" and self.budget is None:
             raise ValueError(
                 f"the rule budget needs objective.budget, the most {self.costs[0]} may be"
+            )
+        if self.rule == "price" and self.price is None:
+            raise ValueError(
+                "the rule price needs objective.price, the percentage points of accuracy that a "
+                f"doubling of {self.costs[0]} has to bring"
             )
         if "time_to_accuracy_seconds" in self.costs and self.target_accuracy is None:
             raise ValueError("the cost time_to_accuracy_seconds needs objective.target_accuracy")

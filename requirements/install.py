@@ -145,6 +145,8 @@ def main() -> None:
     try:
         with alone():
             set_up(dev="dev" in sys.argv[1:])
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"The set-up of .venv failed: {error}.")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted; call make again, which sets up .venv afresh.")
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train and measure one network by hand: architecture=64k3-d128",
     "status": "show what a sweep is doing, or did",
     "report": "write a sweep's summary, front.csv and figures",
+    "compare": "show 2 to 8 sweeps of the same images side by side (--force: of any device)",
     "ui": "serve the MLflow UI on 127.0.0.1",
     "sync": "bring MLflow up to date with a sweep's event logs",
     "clean": "list the sweeps and their sizes; remove=NAME or rename=OLD:NEW",

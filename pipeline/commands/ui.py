@@ -12,7 +12,7 @@ NAMES = 0
 
 def run(line: CommandLine) -> int:
     """Become MLflow's server on 127.0.0.1; ``port=5000`` chooses another port."""
-    from pipeline.tracking.store import create_store, ui_command
+    from pipeline.tracking.store import create_store, ui_command, ui_environment
 
     ports = [word.partition("=")[2] for word in line.overrides if word.startswith("port=")]
     rest = tuple(word for word in line.overrides if not word.startswith("port="))
@@ -28,4 +28,4 @@ def run(line: CommandLine) -> int:
     create_store(config.mlruns)
     print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     command = ui_command(config.mlruns, port=int(port))
-    os.execv(command[0], command)
+    os.execve(command[0], command, ui_environment())

@@ -1,18 +1,19 @@
 """Selection rules: which member of the front is the sweet spot, and why.
 
-A rule is a pure function from the front's points to a ``Selection``. To add one, write it and
-enter it in ``RULES``; what it needs to know goes into ``RuleSettings``.
+A rule is what it picks (``pipeline.core.picking``) and how it says why. To add one, write both
+and enter them in ``RULES``; what it needs to know goes into ``RuleSettings``.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from pipeline.core import picking
 from pipeline.core.errors import ConfigurationError, one_of
+from pipeline.core.picking import ROUNDING, Fronts, Picks
 
 Point = Sequence[float]
-#: Heights above the line, in shares of the front's range, that differ by less are equal.
-_ROUNDING = 1e-9
 #: How many members a front without anything between its ends has.
 _ENDS = 2
 
@@ -27,15 +28,26 @@ class RuleSettings:
         A key of ``RULES``.
     budget
         For ``budget``: the most that the leading cost may be, in that cost's unit.
+    price
+        For ``price``: how many percentage points of accuracy a doubling of the leading cost
+        has to bring.
     floor
         For ``knee``: the accuracy of the plain dense network (the ``dnn`` reference). A
         network below it answers no question, however cheap it is, so the knee is looked for
         above it; None where it is not known.
+    standard_errors
+        Of each accuracy, in the order of the points, as repeated training gives it; None (for
+        one, or for all) where it is not known.
+    images
+        Validation images; they give the binomial standard error where no other is known.
     """
 
     name: str = "knee"
     budget: float | None = None
+    price: float | None = None
     floor: float | None = None
+    standard_errors: Sequence[float | None] | None = None
+    images: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +69,11 @@ class Selection:
     reason: str
 
 
-Rule = Callable[[Sequence[Point], str, RuleSettings], Selection]
+class Rule(NamedTuple):
+    """A rule: what it picks of each front, and why it picks that one of a single front."""
+
+    pick: Callable[[Fronts, RuleSettings], Picks]
+    explain: Callable[[Sequence[Point], int, str, RuleSettings], str]
 
 
 def select(front: Sequence[Point], leading_cost: str, settings: RuleSettings) -> Selection:
@@ -76,131 +92,165 @@ def select(front: Sequence[Point], leading_cost: str, settings: RuleSettings) ->
     ConfigurationError
         There is no such rule, or it lacks its parameter.
     ValueError
-        The front is empty, or a leading cost is not positive.
+        The front is empty, a leading cost is not positive, or no standard error is known where
+        the rule needs one.
+    """
+    rule = named_rule(front, leading_cost, settings)
+    index = int(rule.pick(Fronts.of(front, settings.floor), settings)[0])
+    reason = rule.explain(front, index, leading_cost, settings)
+    return Selection(index=index, rule=settings.name, reason=reason)
+
+
+def named_rule(front: Sequence[Point], leading_cost: str, settings: RuleSettings) -> Rule:
+    """Return the rule that the settings name, after checking that it can be applied.
+
+    Raises
+    ------
+    ConfigurationError, ValueError
+        As ``select``.
     """
     if settings.name not in RULES:
         raise ConfigurationError(f"objective.rule must be {one_of(RULES)}, not {settings.name!r}")
+    if settings.name == "budget" and settings.budget is None:
+        raise ConfigurationError(
+            f"the rule budget needs objective.budget, the most {leading_cost} may be"
+        )
+    if settings.name == "price" and settings.price is None:
+        raise ConfigurationError(
+            "the rule price needs objective.price, the percentage points of accuracy that a "
+            f"doubling of {leading_cost} has to bring"
+        )
     if not front:
         raise ValueError("nothing can be selected from an empty front")
     if any(not point[1] > 0 for point in front):
         raise ValueError(f"{leading_cost} must be positive for every member of the front")
-    return RULES[settings.name](front, leading_cost, settings)
+    return RULES[settings.name]
 
 
-def knee(front: Sequence[Point], leading_cost: str, settings: RuleSettings) -> Selection:
-    """Select the member that lies farthest above the line between the front's two ends.
-
-    Accuracy is taken against the logarithm of the leading cost, both scaled to [0, 1] between
-    the ends, so that the rule does not depend on units and a halved cost weighs the same
-    everywhere. The ends are the cheapest member that reaches ``settings.floor`` and the most
-    accurate one: without a floor one cheap network that learned nothing would move the knee
-    to the first network that learned something. Of members equally far, the cheapest is taken.
-    Where no member lies above the line (two members, or a front that bends the other way)
-    there is no knee, and the most accurate member is selected.
-
-    Notes
-    -----
-    The distance to the line between the individual optima is from I. Das, "On characterizing
-    the 'knee' of the Pareto curve based on Normal-Boundary Intersection", Structural
-    Optimization 18 (1999) 107-115.
-    """
-    indices, members = _reaching(front, settings.floor)
-    cheapest = min(indices, key=lambda i: _cheaper_first(front[i]))
-    best = min(indices, key=lambda i: _better_first(front[i]))
-    low, high = front[cheapest], front[best]
-    if len(indices) == 1:
-        reason = f"it is the only member of {members}, {_described(low, leading_cost)}"
-        return Selection(index=cheapest, rule="knee", reason=reason)
+def _explain_knee(
+    front: Sequence[Point], index: int, leading_cost: str, settings: RuleSettings
+) -> str:
+    fronts = Fronts.of(front, settings.floor)
+    reaching = fronts.reaching
+    low = front[int(fronts.cheapest(reaching)[0])]
+    high = front[int(fronts.best(reaching)[0])]
+    count = int(reaching.sum())
+    members = "the front"
+    if count < len(front):
+        members += f" from accuracy {settings.floor:.4f} (the dnn reference) on"
+    if count == 1:
+        return f"it is the only member of {members}, {_described(low, leading_cost)}"
     if high[0] == low[0]:
-        reason = (
+        return (
             f"no member of {members} is more accurate than the cheapest one, "
             f"{_described(low, leading_cost)}"
         )
-        return Selection(index=cheapest, rule="knee", reason=reason)
-    shares = {index: _shares(front[index], low, high) for index in indices}
-    above = {index: gained - paid for index, (gained, paid) in shares.items()}
-    most = max(above.values())
-    if most <= _ROUNDING:
-        lies = "between" if len(indices) == _ENDS else "above the line between"
-        reason = (
+    above = picking.heights(fronts)[0]
+    if above.max() <= ROUNDING:
+        lies = "between" if count == _ENDS else "above the line between"
+        return (
             f"{members} has no knee, as nothing lies {lies} {_described(low, leading_cost)} and "
             f"{_described(high, leading_cost)}; the more accurate end is taken"
         )
-        return Selection(index=best, rule="knee", reason=reason)
-    tied = [index for index, height in above.items() if height >= most - _ROUNDING]
-    index = min(tied, key=lambda i: _cheaper_first(front[i]))
-    gained, paid = shares[index]
-    reason = (
-        f"of the {len(indices)} members of {members} it lies farthest above the line from "
+    gained, paid = picking.shares(fronts)
+    tied = int((above >= above.max() - ROUNDING).sum())
+    return (
+        f"of the {count} members of {members} it lies farthest above the line from "
         f"{_described(low, leading_cost)} to {_described(high, leading_cost)}: "
-        f"{_percent(gained)} of that gain in accuracy for {_percent(paid)} of that way in "
-        f"log10({leading_cost}){_tie_remark(len(tied))}"
+        f"{_percent(gained[0, index])} of that gain in accuracy for "
+        f"{_percent(paid[0, index])} of that way in log10({leading_cost}){_tie_remark(tied)}"
     )
-    return Selection(index=index, rule="knee", reason=reason)
 
 
-def budget(front: Sequence[Point], leading_cost: str, settings: RuleSettings) -> Selection:
-    """Select the most accurate member whose leading cost is within the budget.
-
-    Of members equally accurate, the cheapest is taken. Where nothing fits, the cheapest member
-    is selected and the reason says so.
-    """
-    if settings.budget is None:
-        raise ConfigurationError(
-            f"the rule budget needs objective.budget, the most {leading_cost} may be"
-        )
-    limit = f"{leading_cost} of at most {settings.budget:.4g}"
-    fitting = [index for index, point in enumerate(front) if point[1] <= settings.budget]
+def _explain_budget(
+    front: Sequence[Point], index: int, leading_cost: str, settings: RuleSettings
+) -> str:
+    most = _given(settings.budget)
+    limit = f"{leading_cost} of at most {most:.4g}"
+    fitting = [point for point in front if point[1] <= most]
+    described = _described(front[index], leading_cost)
     if not fitting:
-        index = min(range(len(front)), key=lambda i: _cheaper_first(front[i]))
-        return Selection(
-            index=index,
-            rule="budget",
-            reason=f"nothing on the front has {limit}; it is the cheapest there, "
-            f"{_described(front[index], leading_cost)}",
+        return f"nothing on the front has {limit}; it is the cheapest there, {described}"
+    tied = sum(point[0] == front[index][0] for point in fitting)
+    return (
+        f"it is the most accurate of the {_members(len(fitting))} of the front with {limit}: "
+        f"{described}{_tie_remark(tied)}"
+    )
+
+
+def _explain_price(
+    front: Sequence[Point], index: int, leading_cost: str, settings: RuleSettings
+) -> str:
+    price = _given(settings.price)
+    described = _described(front[index], leading_cost)
+    if len(front) == 1:
+        return f"it is the only member of the front, {described}"
+    terms = f"{_points(price)} of accuracy for a doubling of {leading_cost}"
+    values = picking.worth(Fronts.of(front, None), price)[0]
+    behind = values[index] - values
+    tied = int((behind <= ROUNDING).sum())
+    rest = [i for i in range(len(front)) if behind[i] > ROUNDING]
+    if not rest:
+        return (
+            f"at {terms} all members of the front are worth the same; the cheapest is {described}"
         )
-    index = min(fitting, key=lambda i: _better_first(front[i]))
-    tied = sum(front[i][0] == front[index][0] for i in fitting)
-    return Selection(
-        index=index,
-        rule="budget",
-        reason=(
-            f"it is the most accurate of the {len(fitting)} "
-            f"{'member' if len(fitting) == 1 else 'members'} of the front with {limit}: "
-            f"{_described(front[index], leading_cost)}{_tie_remark(tied)}"
-        ),
+    next_best = min(rest, key=lambda i: (behind[i], front[i][1]))
+    return (
+        f"at {terms} none of the {len(front)} members of the front is worth more: "
+        f"{described}, {_points(behind[next_best])} ahead of "
+        f"{_described(front[next_best], leading_cost)}{_tie_remark(tied)}"
+    )
+
+
+def _explain_one_standard_error(
+    front: Sequence[Point], index: int, leading_cost: str, settings: RuleSettings
+) -> str:
+    fronts = Fronts.of(front, None)
+    if len(front) == 1:
+        return f"it is the only member of the front, {_described(front[0], leading_cost)}"
+    best = int(fronts.best(fronts.everyone)[0])
+    errors = _errors(fronts, settings)
+    known = settings.standard_errors
+    source = (
+        "of its repeated training"
+        if known is not None and known[best] is not None
+        else f"binomial for {settings.images:,} validation images, as it was trained once"
+    )
+    error = f"one standard error ({errors[0, best]:.4f}, {source})"
+    within = [front[i] for i in picking.within_one(fronts, errors)[0].nonzero()[0]]
+    if index == best:
+        return (
+            f"nothing cheaper is within {error} of the front's most accurate member, "
+            f"{_described(front[best], leading_cost)}"
+        )
+    tied = sum(point[1] == front[index][1] for point in within)
+    return (
+        f"it is the cheapest of the {_members(len(within))} of the front within {error} of the "
+        f"most accurate one, {_described(front[best], leading_cost)}: "
+        f"{_described(front[index], leading_cost)}{_tie_remark(tied, 'most accurate')}"
     )
 
 
 #: The rules by the name that `objective.rule` gives.
-RULES: dict[str, Rule] = {"knee": knee, "budget": budget}
+RULES: dict[str, Rule] = {
+    "knee": Rule(lambda fronts, _: picking.knee(fronts), _explain_knee),
+    "budget": Rule(lambda fronts, s: picking.budget(fronts, _given(s.budget)), _explain_budget),
+    "price": Rule(lambda fronts, s: picking.price(fronts, _given(s.price)), _explain_price),
+    "one_standard_error": Rule(
+        lambda fronts, s: picking.one_standard_error(fronts, _errors(fronts, s)),
+        _explain_one_standard_error,
+    ),
+}
 
 
-def _reaching(front: Sequence[Point], floor: float | None) -> tuple[list[int], str]:
-    """Return the members that reach the floor (all where none does), and what to call them."""
-    indices = [i for i, point in enumerate(front) if floor is not None and point[0] >= floor]
-    if not indices or len(indices) == len(front):
-        return list(range(len(front))), "the front"
-    return indices, f"the front from accuracy {floor:.4f} (the dnn reference) on"
+def _given(value: float | None) -> float:
+    """Return a parameter that ``named_rule`` has checked."""
+    assert value is not None and math.isfinite(value)
+    return value
 
 
-def _cheaper_first(point: Point) -> tuple[float, ...]:
-    """Order by leading cost, then accuracy, then the further costs."""
-    accuracy, cost, *further = point
-    return (cost, -accuracy, *further)
-
-
-def _better_first(point: Point) -> tuple[float, ...]:
-    """Order by accuracy, then the costs as they come."""
-    accuracy, *costs = point
-    return (-accuracy, *costs)
-
-
-def _shares(point: Point, low: Point, high: Point) -> tuple[float, float]:
-    """Return which share of the way from low to high is gained in accuracy, and paid in cost."""
-    gained = (point[0] - low[0]) / (high[0] - low[0])
-    paid = math.log(point[1] / low[1]) / math.log(high[1] / low[1])
-    return gained, paid
+def _errors(fronts: Fronts, settings: RuleSettings) -> picking.Floats:
+    return picking.standard_errors(fronts, settings.standard_errors, settings.images)
 
 
 def _described(point: Point, leading_cost: str) -> str:
@@ -211,5 +261,13 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f}%"
 
 
-def _tie_remark(tied: int) -> str:
-    return "" if tied == 1 else f" ({tied} members tie, the cheapest of them is taken)"
+def _points(points: float) -> str:
+    return f"{points:.3g} {'point' if points == 1 else 'points'}"
+
+
+def _members(count: int) -> str:
+    return f"{count} {'member' if count == 1 else 'members'}"
+
+
+def _tie_remark(tied: int, first: str = "cheapest") -> str:
+    return "" if tied == 1 else f" ({tied} members tie, the {first} of them is taken)"

@@ -147,11 +147,11 @@ class LocalSupervisor:
                 self._recover(study, results)
                 seconds = time.monotonic() - began
                 record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
-                run_id = None if mirror is None else mirror.mirror.sweep_run_id()
-                results.refresh(study, run_id)
+                results.refresh(study, mirror.mirror.sweep_run_id() if mirror else None)
                 write_report(folder)
                 if mirror is not None:
                     mirror.close(_MIRROR_SECONDS)
+                    results.refresh(study, mirror.mirror.sweep_run_id())
         return status
 
     def _start_mirror(self) -> SyncLoop | None:

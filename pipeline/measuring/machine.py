@@ -27,7 +27,7 @@ _NVIDIA_SECONDS = 20.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gpu:
-    """An NVIDIA GPU as ``nvidia-smi`` describes it; memory in MiB."""
+    """An NVIDIA GPU as ``nvidia-smi`` describes it; memory in MiB, 0 where it does not say."""
 
     name: str
     uuid: str
@@ -210,10 +210,10 @@ def visible_gpus(listing: str, visible_devices: str | None) -> tuple[Gpu, ...]:
     gpus = []
     for line in listing.splitlines():
         name, uuid, memory, capability = (part.strip() for part in line.rsplit(",", 3))
-        major, minor = capability.split(".")
-        gpus.append(
-            Gpu(name=name, uuid=uuid, memory_mib=int(memory), capability=(int(major), int(minor)))
-        )
+        major, minor = (int(number) for number in capability.split("."))
+        # A GPU that shares the host's memory answers [N/A].
+        size = int(memory) if memory.isdigit() else 0
+        gpus.append(Gpu(name=name, uuid=uuid, memory_mib=size, capability=(major, minor)))
     if visible_devices is None:
         return tuple(gpus)
     shown = []
@@ -221,7 +221,9 @@ def visible_gpus(listing: str, visible_devices: str | None) -> tuple[Gpu, ...]:
         # CUDA stops at the first device that it does not know.
         match = [
             gpu for index, gpu in enumerate(gpus)
-            if device == str(index) or (device and gpu.uuid.startswith(device))
+            if device == str(index)
+            or (device and gpu.uuid.startswith(device))
+            or device.startswith("MIG-")  # a part of a GPU, listed as its whole
         ]  # fmt: skip
         if not match:
             break

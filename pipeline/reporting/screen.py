@@ -118,7 +118,7 @@ def left_text(progress: SweepProgress) -> str:
     if not progress.active:
         return ", not running now"
     if progress.seconds_left is None:
-        return ""
+        return "" if progress.running else ", the workers are starting"
     return f", about {duration_text(progress.seconds_left)} left"
 
 

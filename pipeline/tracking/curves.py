@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 
 from pipeline.core.trial import EpochResult
 
@@ -21,7 +22,8 @@ def history_csv(history: Sequence[EpochResult]) -> str:
     return text.getvalue()
 
 
-def curves_png(title: str, history: Sequence[EpochResult]) -> bytes:
+@lru_cache(maxsize=64)  # a pass that has to be repeated draws nothing twice
+def curves_png(title: str, history: tuple[EpochResult, ...]) -> bytes:
     """Return loss and accuracy over the epochs, for training and validation, as PNG.
 
     The same history always gives the same bytes.
@@ -46,7 +48,8 @@ def curves_png(title: str, history: Sequence[EpochResult]) -> bytes:
         axes.plot(epochs, [getattr(r, validation) for r in history], "s--", label="validation")
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.grid(alpha=0.3)
         axes.legend(loc="best" if len(history) < _MANY_EPOCHS else "upper center")
     picture = io.BytesIO()

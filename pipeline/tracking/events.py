@@ -2,7 +2,8 @@
 
 A worker records what happens to its trial: ``Started``, ``Measured``, ``EpochEnded``,
 ``SystemSampled``, ``Ended``, ``ModelKept``. The supervisor records what happens to the sweep:
-``SessionStarted``, ``SessionEnded``, ``TestRead``; the mirror adds ``SummaryChanged``.
+``SessionStarted``, ``SessionEnded``, ``TestRead``; whoever rewrites the summary adds
+``SummaryChanged``.
 """
 
 from dataclasses import asdict, dataclass, field, replace

@@ -1,11 +1,14 @@
 """What went wrong with MLflow, in one sentence."""
 
+import os
 import re
+import traceback
 
 from pipeline.core.errors import SweetspotError
 from pipeline.tracking.store import REQUEST_SECONDS, masked
 
 _LONGEST = 300
+_FOREIGN = ("mlflow", "requests", "urllib3", "sqlalchemy", "sqlite3")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 
@@ -26,6 +29,14 @@ def failure_sentence(error: Exception, uri: str) -> str:
     )
 
 
+def failure_details(error: Exception) -> str | None:
+    """Return the traceback of an error that is ours; None where it is MLflow's or the network's."""
+    package = type(error).__module__.partition(".")[0]
+    if isinstance(error, OSError | SweetspotError) or package in _FOREIGN:
+        return None
+    return "".join(traceback.format_exception(error))
+
+
 def _cause(error: Exception) -> str:
     chain: list[BaseException] = []
     current: BaseException | None = error
@@ -34,7 +45,8 @@ def _cause(error: Exception) -> str:
         current = current.__cause__ or current.__context__
     names = {type(item).__name__ for item in chain}
     if names & {"ReadTimeout", "ReadTimeoutError"}:
-        return f"did not answer within {REQUEST_SECONDS} s"
+        seconds = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS))
+        return f"did not answer within {seconds} s"
     if names & {"ConnectTimeout", "ConnectTimeoutError"}:
         return "cannot be reached"
     if names & {"ConnectionRefusedError", "NewConnectionError", "NameResolutionError"}:

@@ -6,8 +6,7 @@ changes nothing, one that fails on its way is made good by the next, and a store
 deleted is rebuilt.
 """
 
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +15,14 @@ from typing import TYPE_CHECKING, Self
 from filelock import FileLock, Timeout
 
 from pipeline.config import Config
-from pipeline.core.errors import StorageError, SweetspotError
+from pipeline.core.errors import StorageError
 from pipeline.data.dataset import DataDescription
-from pipeline.tracking.event_log import Event, read, sweep_log_path, trial_log_paths
-from pipeline.tracking.events import SessionStarted
-from pipeline.tracking.failure import failure_sentence
+from pipeline.tracking.event_log import read, sweep_log_path, trial_log_paths
+from pipeline.tracking.failure import failure_details, failure_sentence
 from pipeline.tracking.projection import RunView, sweep_view, trial_view
 from pipeline.tracking.run_state import KnownRun, RunContent
 from pipeline.tracking.store import DATABASE, artifact_location, open_client, tracking_uri
+from pipeline.tracking.sweep_facts import SweepFacts
 from pipeline.tracking.sweep_folder import read_summary, sweep_content, trial_content
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class SyncReport:
     failure
         Why the pass is not complete, in one sentence; None where all is mirrored.
     details
-        The traceback of a failure that is not the user's or the server's.
+        The traceback of a failure that is ours: not the user's, MLflow's or the network's.
     """
 
     runs: int = 0
@@ -82,7 +81,8 @@ class Mirror:
         self._lock = mirror_lock(sweep_dir)
         self._runs: SweepRuns | None = None
         self._known: dict[int | None, KnownRun] = {}
-        self._sizes: dict[int, tuple[int, int]] = {}
+        self._seen: dict[int, tuple[int, tuple[int, int]]] = {}
+        self._sweep_run_id: str | None = None
 
     def sync(self) -> SyncReport:
         """Do one pass; whatever goes wrong is in the report, and nothing is raised."""
@@ -92,17 +92,20 @@ class Mirror:
             uri = tracking_uri(self._config)
             self._acquire()
             self._pass(progress)
-        except SweetspotError as error:
-            return self._failed(progress, failure_sentence(error, uri))
         except Exception as error:
             # Whatever it is, a sweep does not end because of its mirror: it is reported.
-            return self._failed(progress, failure_sentence(error, uri), traceback.format_exc())
+            self._forget()
+            return SyncReport(
+                runs=progress.runs,
+                updated=progress.updated,
+                failure=failure_sentence(error, uri),
+                details=failure_details(error),
+            )
         return SyncReport(runs=progress.runs, updated=progress.updated, failure=progress.failure)
 
     def sweep_run_id(self) -> str | None:
         """Return the ID of the sweep's own run; None before a pass has found or created it."""
-        run = self._known.get(None)
-        return None if run is None else run.run_id
+        return self._sweep_run_id
 
     def close(self) -> None:
         """Let another process mirror this sweep."""
@@ -136,19 +139,11 @@ class Mirror:
                 f"{self._lock.lock_file} cannot be created: {error.strerror or error}"
             ) from error
 
-    def _failed(
-        self, progress: "_Progress", failure: str, details: str | None = None
-    ) -> SyncReport:
-        self._forget()
-        return SyncReport(
-            runs=progress.runs, updated=progress.updated, failure=failure, details=details
-        )
-
     def _forget(self) -> None:
         """Look again at what MLflow has, before anything else is written."""
         self._runs = None
         self._known = {}
-        self._sizes = {}
+        self._seen = {}
 
     def _pass(self, progress: "_Progress") -> None:
         summary = None
@@ -159,17 +154,20 @@ class Mirror:
         sweep_events = read(sweep_log_path(self._sweep_dir))
         logs = trial_log_paths(self._sweep_dir)
         fingerprint = self._data.fingerprint
-        view = sweep_view(self._sweep, fingerprint, sweep_events, _first_start(sweep_events, logs))
+        facts = SweepFacts.of(sweep_events)
+        first = None if facts.commits else _first_start(logs)
+        view = sweep_view(self._sweep, fingerprint, sweep_events, facts, first)
         if view is None:
             return
         self._open()
         parent = self._write(None, sweep_content(self._sweep_dir, view, summary), None, progress)
+        self._sweep_run_id = parent.run_id
         for number, path in logs.items():
-            size = (path.stat().st_size, view.position[0])
-            if self._sizes.get(number) == size:
+            seen = (path.stat().st_size, facts.version_for(number))
+            if self._seen.get(number) == seen:
                 progress.runs += 1
                 continue
-            trial = trial_view(self._sweep, fingerprint, read(path), sweep_events)
+            trial = trial_view(self._sweep, fingerprint, read(path), facts)
             if trial is None:
                 continue
             try:
@@ -179,7 +177,7 @@ class Mirror:
                     raise
                 progress.fail(failure_sentence(error, tracking_uri(self._config)))
             else:
-                self._sizes[number] = size
+                self._seen[number] = seen
         if progress.failure is not None:
             self._forget()
 
@@ -223,11 +221,10 @@ class Mirror:
         if known is not None and known.mirrored == content.mirrored:
             return known
         if known is None:
-            # Known at once: if what follows fails, the next pass goes on with this run.
-            known = self._known[number] = self._runs.create(content.view, parent_id)
-        self._known[number] = self._runs.write(known, content, self._data)
+            known = self._runs.create(content.view, parent_id)
+        written = self._known[number] = self._runs.write(known, content, self._data)
         progress.updated += 1
-        return self._known[number]
+        return written
 
 
 @dataclass(kw_only=True)
@@ -243,10 +240,8 @@ class _Progress:
             self.failure = sentence
 
 
-def _first_start(sweep_events: Sequence[Event], logs: Mapping[int, Path]) -> float | None:
-    """Return when the first trial started, where the sweep's own log does not know."""
-    if any(event.kind == SessionStarted.kind for event in sweep_events):
-        return None
+def _first_start(logs: Mapping[int, Path]) -> float | None:
+    """Return when the first trial started, for a sweep whose own log does not know."""
     return min((event.time for path in logs.values() for event in read(path)[:1]), default=None)
 
 

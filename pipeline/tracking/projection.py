@@ -16,11 +16,11 @@ from pipeline.tracking.event_log import Event
 from pipeline.tracking.events import (
     SessionEnded,
     SessionStarted,
-    TestRead,
     content_of,
 )
 from pipeline.tracking.points import Point, sweep_points, trial_points
 from pipeline.tracking.story import TrialStory, trial_story
+from pipeline.tracking.sweep_facts import SweepFacts
 
 RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 _INTERRUPTED_STATUSES = (130, 143)  # exit statuses after SIGINT and SIGTERM
@@ -71,7 +71,7 @@ def run_name(specification: TrialSpecification) -> str:
 
 
 def trial_view(
-    sweep: str, fingerprint: str, events: Sequence[Event], sweep_events: Sequence[Event]
+    sweep: str, fingerprint: str, events: Sequence[Event], facts: SweepFacts
 ) -> RunView | None:
     """Return what a trial's run is to show; None before the trial started.
 
@@ -79,8 +79,10 @@ def trial_view(
     ----------
     fingerprint
         Of the data.
-    events, sweep_events
-        The whole of the trial's and of the sweep's log.
+    events
+        The whole of the trial's log.
+    facts
+        From the whole of the sweep's log.
     """
     story = trial_story(events)
     if story is None:
@@ -88,16 +90,13 @@ def trial_view(
     record = story.record
     assert record.started is not None
     number = record.number
-    closing = _closing_event(story, sweep_events)
-    readings = [
-        (event, content)
-        for event in sweep_events
-        if isinstance(content := content_of(event), TestRead) and content.trial == number
-    ]
+    readings = facts.readings.get(number, ())
+    # A trial without an end of its own is over when the session that it ran in is.
+    closing = facts.left_behind_at(story.last_time) if record.outcome is None else None
     outcome = record.outcome
     if outcome is None and closing is not None:
         outcome = Outcome.INTERRUPTED
-    ended = closing.time if record.outcome is None and closing else record.ended
+    ended = record.ended if closing is None else closing.time
     models = [event for event in events if event.kind == "model"]
     reason = record.reason
     tags = {
@@ -112,7 +111,7 @@ def trial_view(
         "retries": str(story.retries),
         **({"reference": record.specification.reference} if record.specification.reference else {}),
         **({"reason": reason} if reason else {}),
-        **_commit_tags(sweep_events, before=record.started),
+        **_commit_tags(facts.commit_at(record.started)),
     }
     return RunView(
         name=run_name(record.specification),
@@ -121,16 +120,20 @@ def trial_view(
         ended=None if outcome is None else ended,
         position=(
             events[-1].end,
-            max([event.end for event, _ in readings] + [closing.end if closing else 0]),
+            max([0 if closing is None else closing.end, *(reading.end for reading in readings)]),
         ),
         tags=tags,
         params=_params(record.specification),
         points=tuple(trial_points(events)),
         sweep_points=tuple(
             Point(
-                name="test_accuracy", value=content.accuracy, time=event.time, step=0, end=event.end
+                name="test_accuracy",
+                value=reading.accuracy,
+                time=reading.time,
+                step=0,
+                end=reading.end,
             )
-            for event, content in readings
+            for reading in readings
         ),
         files=_trial_files(story),
         story=story,
@@ -140,7 +143,11 @@ def trial_view(
 
 
 def sweep_view(
-    sweep: str, fingerprint: str, sweep_events: Sequence[Event], first_trial: float | None
+    sweep: str,
+    fingerprint: str,
+    sweep_events: Sequence[Event],
+    facts: SweepFacts,
+    first_trial: float | None,
 ) -> RunView | None:
     """Return what the sweep's own run is to show; None before anything happened.
 
@@ -149,7 +156,7 @@ def sweep_view(
     first_trial
         When the first trial started, for a sweep whose own log lacks its beginning.
     """
-    times = [event.time for event in sweep_events if event.kind == SessionStarted.kind]
+    times = [time for time, _ in facts.commits]
     times += [] if first_trial is None else [first_trial]
     if not times:
         return None
@@ -165,22 +172,10 @@ def sweep_view(
             "kind": "sweep",
             "status": label,
             "data_fingerprint": fingerprint,
-            **_commit_tags(sweep_events, before=math.inf),
+            **_commit_tags(facts.commit_at(math.inf)),
         },
         points=tuple(sweep_points(sweep_events)),
     )
-
-
-def _closing_event(story: TrialStory, sweep_events: Sequence[Event]) -> Event | None:
-    """Return the end of the session that left the trial behind without an end of its own."""
-    if story.record.outcome is not None:
-        return None
-    later = (
-        event
-        for event in sweep_events
-        if event.kind == SessionEnded.kind and event.time >= story.last_time
-    )
-    return next(later, None)
 
 
 def _trial_status(outcome: Outcome | None) -> RunStatus:
@@ -215,18 +210,13 @@ def _session_state(sweep_events: Iterable[Event]) -> tuple[RunStatus, float | No
     return status, ended, label
 
 
-def _commit_tags(sweep_events: Iterable[Event], before: float) -> dict[str, str]:
-    """Return the tags for the commit of the last session that started before a moment."""
-    commit: str | None = None
-    for event in sweep_events:
-        content = content_of(event)
-        if isinstance(content, SessionStarted) and (commit is None or event.time <= before):
-            commit = content.git_commit
+def _commit_tags(commit: str | None) -> dict[str, str]:
     return {} if commit is None else {"git_commit": commit, "mlflow.source.git.commit": commit}
 
 
 def _device_name(device: dict[str, Any]) -> str:
-    return str(device["name"]) if "name" in device else json.dumps(device, sort_keys=True)
+    name = device.get("name") or device.get("device")
+    return str(name) if name else json.dumps(device, sort_keys=True)
 
 
 def _params(specification: TrialSpecification) -> dict[str, str]:

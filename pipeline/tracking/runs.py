@@ -118,7 +118,7 @@ class SweepRuns:
         if content.keras_file is not None:
             self._attach_model(run, content, data)
         elif before.model is not None:
-            self._remove_models(run)
+            self._remove_models(run, run_models(self._client, self._experiment_id, run.run_id))
         self._set_status(run, view)
         self._client.set_tag(run.run_id, MIRRORED_TAG, after.to_text())
         return replace(run, mirrored=after, status=view.status)
@@ -200,9 +200,10 @@ class SweepRuns:
         view, digest = content.view, content.mirrored.model
         assert content.keras_file is not None and digest is not None
         models = run_models(self._client, self._experiment_id, run.run_id)
-        if [model.tags.get("digest") for model in models] == [digest]:
+        others = [model for model in models if model.tags.get("digest") != digest]
+        self._remove_models(run, others)
+        if len(others) < len(models):
             return
-        self._remove_models(run)
         model = self._client.create_logged_model(
             self._experiment_id,
             # MLflow refuses dots, and some other characters that do not occur, in these names.
@@ -229,10 +230,10 @@ class SweepRuns:
         # Last, so that a model that was interrupted on its way is replaced.
         self._client.set_logged_model_tags(model.model_id, {"digest": digest})
 
-    def _remove_models(self, run: KnownRun) -> None:
-        if registered_versions(self._client, {run.run_id}):
-            return  # somebody promoted it: it stays for them
-        for model in run_models(self._client, self._experiment_id, run.run_id):
+    def _remove_models(self, run: KnownRun, models: Sequence[LoggedModel]) -> None:
+        if not models or registered_versions(self._client, {run.run_id}):
+            return  # what somebody promoted stays for them
+        for model in models:
             remove_model(self._client, model)
 
 

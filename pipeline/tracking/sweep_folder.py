@@ -12,45 +12,29 @@ from pipeline.config import Config
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import specification_to_json
 from pipeline.tracking.curves import curves_png, history_csv
-from pipeline.tracking.event_log import EventLog, read, sweep_log_path
-from pipeline.tracking.events import SummaryChanged, content_of, record
 from pipeline.tracking.projection import RunView
 from pipeline.tracking.run_state import RunContent
-from pipeline.tracking.summary_metrics import description, ended_trials, summary_metrics
+from pipeline.tracking.summary_metrics import description
 
 _FILES = ("config.yaml", "summary.json", "importance.json", "front.csv", "report.html")
 
 
 def read_summary(sweep_dir: Path) -> dict[str, Any] | None:
-    """Return ``summary.json``, and note in the sweep's log if its numbers have changed.
-
-    None where there is no summary yet.
+    """Return ``summary.json``; None where there is none yet.
 
     Raises
     ------
     StorageError
-        The summary is damaged, or the log cannot be written.
+        The summary is damaged.
     """
     path = sweep_dir / "summary.json"
     try:
-        written = path.stat().st_mtime
         summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        metrics = summary_metrics(summary)
-        ended = ended_trials(summary)
+        description(summary)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(f"{path} cannot be read: {error!r}") from error
-    log_path = sweep_log_path(sweep_dir)
-    noted = [
-        content
-        for event in read(log_path)
-        if isinstance(content := content_of(event), SummaryChanged)
-    ]
-    if not noted or noted[-1].metrics != metrics:
-        # The moment is the summary's: a later `sweetspot sync` is no part of the sweep.
-        with EventLog(log_path, clock=lambda: written) as log:
-            record(log, SummaryChanged(ended=ended, metrics=metrics))
     return summary
 
 

@@ -78,11 +78,14 @@ class Device:
     ----------
     kind
         ``gpu`` if the backend sees one.
+    xla_only
+        The backend compiles everything with XLA.
     memory_counter
         Returns the peak memory in bytes since ``reset_memory``; None without such a counter.
     """
 
     kind: Literal["cpu", "gpu"]
+    xla_only: bool
     memory_counter: Callable[[], int] | None
     reset_memory: Callable[[], None]
 
@@ -157,8 +160,9 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 
 def forget_networks() -> None:
-    """Drop what Keras keeps of networks that nobody holds any more."""
+    """Free the networks that nobody holds any more; they are cycles, on the device too."""
     keras.backend.clear_session(free_memory=False)
+    gc.collect()
 
 
 def _set_up_tensorflow(threads: int, deterministic: bool) -> Device:
@@ -170,10 +174,11 @@ def _set_up_tensorflow(threads: int, deterministic: bool) -> Device:
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     if not tf.config.list_logical_devices("GPU"):
-        return Device(kind="cpu", memory_counter=None, reset_memory=_nothing)
+        return Device(kind="cpu", xla_only=False, memory_counter=None, reset_memory=_nothing)
     memory = tf.config.experimental
     return Device(
         kind="gpu",
+        xla_only=False,
         memory_counter=lambda: int(memory.get_memory_info("GPU:0")["peak"]),
         reset_memory=lambda: memory.reset_memory_stats("GPU:0"),
     )
@@ -190,15 +195,16 @@ def _set_up_jax(threads: int, deterministic: bool) -> Device:
 
     # JAX counts the peak of the whole process and cannot set it back.
     kind: Literal["cpu", "gpu"] = "cpu" if jax.default_backend() == "cpu" else "gpu"
-    return Device(kind=kind, memory_counter=None, reset_memory=_nothing)
+    return Device(kind=kind, xla_only=True, memory_counter=None, reset_memory=_nothing)
 
 
 def _jax_inference(network: Any) -> Inference:
     import jax
 
-    @jax.jit
-    def forward(trainable: Any, non_trainable: Any, images: Any) -> Any:
+    def stateless(trainable: Any, non_trainable: Any, images: Any) -> Any:
         return network.stateless_call(trainable, non_trainable, images, training=False)[0]
+
+    forward = jax.jit(stateless)
 
     def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         trainable = [variable.value for variable in network.trainable_variables]

@@ -121,7 +121,7 @@ def read_checkpoint(path: Path, trial: dict[str, Any]) -> Checkpoint | None:
         The file is damaged or another trial's.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         about = json.loads(arrays["about"].tobytes())
     except FileNotFoundError:

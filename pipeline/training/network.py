@@ -63,6 +63,8 @@ class CompiledNetwork:
         A Keras dtype policy.
     jit_compile
         Compile with XLA.
+    xla_on_cpu
+        XLA compiles for a CPU, on whichever backend.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class CompiledNetwork:
         epochs: int,
         precision: str,
         jit_compile: bool,
+        xla_on_cpu: bool,
     ) -> None:
         self._data = data
         self._seed = seed
@@ -82,14 +85,25 @@ class CompiledNetwork:
         self.images = data.count
         self.steps = steps_per_epoch(data.count, recipe.batch_size)
         self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
-        self._stepped = SteppedModel(self.model.inputs, self.model.get_layer("classes").output)
+        self._stepped = SteppedModel(
+            self.model.inputs, self.model.get_layer("classes").output, looping=not xla_on_cpu
+        )
         optimizer = build_optimizer(recipe, epochs * self.steps, precision)
         optimizer.build(self._stepped.trainable_variables)
         self._stepped.compile(optimizer=optimizer, jit_compile=jit_compile)
         self.infer: Inference = compile_inference(
             self.model, data.image_shape, jit_compile=jit_compile
         )
-        self.train(self.order(0), 0, 0)  # traces and compiles without taking a step
+        self._trace()
+
+    def _trace(self) -> None:
+        """Trace and compile the training step, the state unchanged."""
+        if self._stepped.looping:
+            self.train(self.order(0), 0, 0)
+            return
+        before = self.state()
+        self.train(self.order(0), 0, 1)
+        self.restore(before)
 
     def order(self, epoch: int) -> Any:
         """Return an epoch's order on the device; see ``stepping.epoch_order``."""
@@ -111,6 +125,13 @@ class CompiledNetwork:
         tuple
             Mean loss and mean accuracy of these steps.
         """
+        if self._stepped.looping:
+            return self._call(order, first, last)
+        means = np.array([self._call(order, row, row + 1) for row in range(first, last)])
+        loss, accuracy = means.mean(axis=0) if len(means) else (0.0, 0.0)
+        return float(loss), float(accuracy)
+
+    def _call(self, order: Any, first: int, last: int) -> tuple[float, float]:
         rows = np.asarray(first, dtype=np.int32), np.asarray(last, dtype=np.int32)
         logs = self._stepped.train_on_batch(
             (self._data.images, self._data.labels, order, *rows), return_dict=True

@@ -199,6 +199,7 @@ class TrainingSession:
             epochs=self._training.epochs,
             precision=self._precision,
             jit_compile=self._jit_compile,
+            xla_on_cpu=self._device.kind == "cpu" and (self._jit_compile or self._device.xla_only),
         )
 
     def _compiled_reference(self) -> Inference:

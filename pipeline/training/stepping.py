@@ -23,10 +23,19 @@ class SteppedModel(keras.Model):  # type: ignore[misc]
     ``(n, height, width, channels)`` and labels int32 ``(n,)`` on the device, the epoch's order
     int32 ``(steps, batch)``, and the rows of it to train on, ``first`` to before ``last``. It
     returns the mean ``loss`` and ``accuracy`` of these steps.
+
+    Parameters
+    ----------
+    image, logits
+        Input and output of the functional model.
+    looping
+        Whether a call may run several steps; else it runs the row ``first``, whatever
+        ``last`` is. XLA runs convolutions inside a loop forty times slower on a CPU.
     """
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
+    def __init__(self, image: Any, logits: Any, *, looping: bool) -> None:
+        super().__init__(image, logits)
+        self.looping = looping
         self._accuracy = keras.metrics.Mean(name="accuracy")
 
     def train_step(self, *arguments: Any) -> Any:
@@ -49,11 +58,17 @@ class SteppedModel(keras.Model):  # type: ignore[misc]
                 one_step(batch(row))
                 return carried
 
-            ops.fori_loop(first, last, step, 0)
+            _ = ops.fori_loop(first, last, step, 0) if self.looping else step(first, 0)
             return self.get_metrics_result()
 
-        *others, metrics = ops.fori_loop(
-            first, last, lambda row, carried: one_step(carried, batch(row))[1], state[0]
+        def stateless_step(row: Any, carried: Any) -> Any:
+            return one_step(carried, batch(row))[1]
+
+        before = state[0]
+        *others, metrics = (
+            ops.fori_loop(first, last, stateless_step, before)
+            if self.looping
+            else stateless_step(first, before)
         )
         with keras.StatelessScope(state_mapping=zip(self.metrics_variables, metrics, strict=True)):
             logs = self.get_metrics_result()

@@ -14,6 +14,8 @@ from optuna.trial import TrialState
 from pipeline.config import DataConfig
 from pipeline.data.loading import load_test, load_training
 
+pytestmark = pytest.mark.timeout(900)  # real training in processes of its own
+
 QUICK = ("data=digits", "training=quick", "measuring=quick", "search=random", "objective=macs")
 NAME = "end-to-end"
 

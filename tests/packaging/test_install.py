@@ -104,8 +104,9 @@ class Project:
 
     @property
     def python(self):
-        ours = self.folder / ".venv" / "bin" / "python"
-        return ours if ours.exists() else sys.executable
+        """The Python that the Makefile takes."""
+        venv = self.folder / ".venv"
+        return venv / "bin" / "python" if (venv / "installed.json").exists() else sys.executable
 
     def versions(self):
         """Return what .venv holds of the packages made here."""
@@ -113,7 +114,8 @@ class Project:
             "import importlib.metadata as m, json; "
             "print(json.dumps({d.name: d.version for d in m.distributions()}))"
         )
-        done = subprocess.run([self.python, "-Ic", ask], capture_output=True, check=True)
+        python = self.folder / ".venv" / "bin" / "python"
+        done = subprocess.run([python, "-Ic", ask], capture_output=True, check=True)
         others = ("pip", "setuptools")
         found = json.loads(done.stdout)
         return {name: version for name, version in found.items() if name not in others}
@@ -146,20 +148,27 @@ def test_a_set_up_is_done_once_and_follows_the_lock_files_and_the_machine(projec
     assert project.set_up(gpu=False).stderr == ""  # a machine without one, in the same folder
 
 
-def test_a_set_up_that_failed_starts_afresh(project):
-    damaged = wheel(project.wheels, "run", "1.0")
-    damaged.write_bytes(damaged.read_bytes() + b"other bytes")
+def test_a_set_up_starts_afresh_and_counts_only_when_it_is_done(project):
+    leftover = project.folder / ".venv" / "leftover"
+    leftover.parent.mkdir()
+    leftover.touch()
+    changed = wheel(project.wheels, "run", "1.0")
+    changed.write_bytes(changed.read_bytes() + b"other bytes")
     done = project.set_up()
     assert done.returncode == 1
     assert "The set-up of .venv did not finish" in done.stderr
     assert "Traceback" not in done.stderr
-    trace = project.folder / ".venv" / "trace"
-    trace.touch()
+    assert not leftover.exists()
+    assert project.versions() == {"build": "1.0"}
+    assert not (project.folder / ".venv" / "installed.json").exists()
 
-    project.lock("run", "1.0")
-    assert project.set_up().returncode == 0
-    assert project.versions()["run"] == "1.0"
-    assert not trace.exists()
+
+def test_a_set_up_that_cannot_begin_is_one_sentence(project):
+    (project.folder / ".venv").touch()
+    done = project.set_up()
+    assert done.returncode == 1
+    assert done.stderr.startswith("The set-up of .venv failed: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.fixture

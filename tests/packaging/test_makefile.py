@@ -31,6 +31,7 @@ def folder(tmp_path, project_root):
     shutil.copy(project_root / "Makefile", tmp_path)
     (tmp_path / "requirements" / "install.py").write_text("", encoding="utf-8")
     (bin_folder / "python").symlink_to(sys.executable)
+    (tmp_path / ".venv" / "installed.json").touch()
     script(bin_folder / "sweetspot", TELL)
     return tmp_path
 
@@ -131,10 +132,24 @@ def pythons(folder, **programs):
 
 
 def with_broken_venv(folder):
+    (folder / ".venv" / "installed.json").unlink()
     (folder / ".venv" / "bin" / "python").unlink()
     tell = "import sys; print(*sys.argv[1:], file=open('called', 'a'))\n"
     (folder / "requirements" / "install.py").write_text(tell, encoding="utf-8")
     return folder
+
+
+def test_the_finished_installation_is_asked_first_and_an_unfinished_one_never(folder):
+    ours = with_broken_venv(folder) / ".venv" / "bin" / "python"
+    script(ours, runs("ours"))
+    path = pythons(folder, python3_12=runs("found"))
+    tried = folder / "tried"
+    make(folder, "sweep", path=str(path))
+    assert tried.read_text(encoding="utf-8").startswith("found\n")
+    tried.unlink()
+    (folder / ".venv" / "installed.json").touch()
+    make(folder, "sweep", path=str(path))
+    assert tried.read_text(encoding="utf-8").startswith("ours\n")
 
 
 def runs(python):
@@ -177,6 +192,7 @@ def test_no_python_is_one_sentence(folder, named):
 def test_tests_and_checks_ask_for_what_they_need(folder):
     asked = Path(with_broken_venv(folder)) / "called"
     (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (folder / ".venv" / "installed.json").touch()
     for target in ("test", "soak", "check", "lock"):
         asked.unlink(missing_ok=True)
         make(folder, target, path="/usr/bin:/bin")

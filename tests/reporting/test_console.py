@@ -162,7 +162,9 @@ def test_screen_before_anything_is_known(progress: SweepProgress) -> None:
         progress, budget=None, running=(), ended=(), best=None, seconds_left=None,
         counts=dict.fromkeys(progress.counts, 0), elapsed_seconds=2.0,
     )  # fmt: skip
-    assert screen(fresh) == ["fashion_mnist-standard-a1b2c3", "0 trials done", "2 s so far"]
+    assert screen(fresh) == [
+        "fashion_mnist-standard-a1b2c3", "0 trials done", "2 s so far, the workers are starting",
+    ]  # fmt: skip
 
 
 def test_screen_tells_a_silent_trial_and_a_sweep_at_rest(progress: SweepProgress) -> None:

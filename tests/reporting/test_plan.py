@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 from pipeline.core.architecture import Architecture
 from pipeline.core.summary import DataSummary
@@ -10,13 +11,15 @@ DATA = DataSummary(
 )  # fmt: skip
 
 
+ESTIMATE = Estimate(
+    networks=1234, continuous=("learning_rate",), cheapest=Architecture(),
+    dearest=Architecture.parse("64k3-d9"), cheapest_macs=10, dearest_macs=1_000_000,
+    trials=12, workers=2, minutes=14.4,
+)  # fmt: skip
+
+
 def estimate(**changes):
-    values = {
-        "networks": 1234, "continuous": ("learning_rate",), "cheapest": Architecture(),
-        "dearest": Architecture.parse("64k3-d9"), "cheapest_macs": 10, "dearest_macs": 1_000_000,
-        "trials": 12, "workers": 2, "minutes": 14.4,
-    }  # fmt: skip
-    return Estimate(**(values | changes))
+    return replace(ESTIMATE, **changes)
 
 
 def test_it_says_all_that_was_asked_for():

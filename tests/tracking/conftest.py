@@ -4,11 +4,11 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from pipeline.commands.arguments import CommandLine
@@ -35,6 +35,7 @@ from pipeline.tracking.events import (
     SessionEnded,
     SessionStarted,
     Started,
+    SummaryChanged,
     SweepContent,
     SystemSampled,
     TestRead,
@@ -42,6 +43,7 @@ from pipeline.tracking.events import (
     record,
 )
 from pipeline.tracking.store import DATABASE, create_store
+from pipeline.tracking.summary_metrics import ended_trials, summary_metrics
 
 DATA = DataDescription(
     name="digits",
@@ -248,29 +250,31 @@ class FakeSweep:
             mlflow_run_id=None,
         )
         (self.dir / "summary.json").write_text(json.dumps(summary))
+        self.sweep(SummaryChanged(ended=ended_trials(summary), metrics=summary_metrics(summary)))
         return summary
 
     def references(self) -> None:
-        """Run both reference trials to their end."""
+        """Run both reference trials to their end, which takes three epochs."""
         for number, (name, architecture) in enumerate(REFERENCES.items()):
             spec = self.specification(number, architecture.notation, reference=name)
             self.start(spec, epochs=3)
             self.finish(spec)
 
 
+@pytest.fixture(scope="session")
+def _composed() -> Config:
+    return compose(CommandLine(command="sweep", overrides=("data=digits",)))
+
+
 @pytest.fixture
-def fake_sweep(tmp_path: Path) -> Callable[..., FakeSweep]:
+def fake_sweep(tmp_path: Path, _composed: Config) -> Callable[..., FakeSweep]:
     """Return a function that makes an empty sweep under ``tmp_path / "mlruns"``."""
 
-    def make(name: str = "question", *overrides: str) -> FakeSweep:
+    def make(name: str = "question", tracking_uri: str | None = None) -> FakeSweep:
         mlruns = tmp_path / "mlruns"
-        config = compose(
-            CommandLine(
-                command="sweep",
-                overrides=(f"mlruns={mlruns}", f"sweep_name={name}", "data=digits", *overrides),
-            )
-        )
-        return FakeSweep(mlruns, config)
+        tracking = _composed.tracking.model_copy(update={"uri": tracking_uri})
+        changes = {"mlruns": mlruns, "sweep_name": name, "tracking": tracking}
+        return FakeSweep(mlruns, _composed.model_copy(update=changes))
 
     return make
 
@@ -291,34 +295,33 @@ def stored_sweep(fake_sweep: Callable[..., FakeSweep], empty_store: Path) -> Fak
     return sweep
 
 
-@pytest.fixture(scope="session")
-def _network(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any]:
-    import keras
+@pytest.fixture
+def small_sweep(stored_sweep: FakeSweep, keras_file: Path) -> FakeSweep:
+    """A sweep of three trials without epochs that is over; two kept their models."""
+    sweep = stored_sweep
+    sweep.begin()
+    for number, architecture in enumerate(("d128", "64k3-64k3-d128", "32k3-d64")):
+        spec = sweep.specification(number, architecture)
+        sweep.start(spec)
+        sweep.finish(spec, epochs=0)
+    sweep.keep_model(0, keras_file.read_bytes())
+    sweep.keep_model(1, keras_file.read_bytes())
+    sweep.summarise()
+    sweep.end()
+    return sweep
 
-    network = keras.Sequential(
-        [
-            keras.layers.Input((28, 28, 1)),
-            keras.layers.Conv2D(2, 5, activation="relu"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(10, activation="softmax"),
-        ]
-    )
+
+@pytest.fixture(scope="session")
+def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the mirror reads of a saved Keras network, without the seconds TensorFlow takes."""
     path = tmp_path_factory.mktemp("network") / "network.keras"
-    network.save(path)
-    images = np.random.default_rng(1).random((4, 28, 28, 1), dtype=np.float32)
-    return path, images, network.predict(images, verbose=0)
-
-
-@pytest.fixture(scope="session")
-def keras_file(_network: tuple[Path, Any, Any]) -> Path:
-    """A saved Keras network for 28×28×1 images and 10 classes."""
-    return _network[0]
-
-
-@pytest.fixture(scope="session")
-def keras_predictions(_network: tuple[Path, Any, Any]) -> tuple[Any, Any]:
-    """Images, and what the network in ``keras_file`` says about them."""
-    return _network[1:]
+    image = {"batch_shape": [None, 28, 28, 1], "dtype": "float32"}
+    layers = [{"class_name": "InputLayer", "config": image}]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
+        archive.writestr("config.json", json.dumps({"config": {"layers": layers}}))
+        archive.writestr("model.weights.h5", b"weights")
+    return path
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ def test_the_table_has_a_row_for_each_epoch() -> None:
 
 def test_the_picture_is_the_same_each_time_and_shows_the_history() -> None:
     picture = curves_png("007 d128", HISTORY)
+    curves_png.cache_clear()
     assert picture == curves_png("007 d128", HISTORY)
     assert picture != curves_png("007 d128", HISTORY[:2])
     pixels = matplotlib.image.imread(io.BytesIO(picture))

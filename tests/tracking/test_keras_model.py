@@ -13,14 +13,25 @@ Sweep = Any
 
 
 def test_a_mirrored_model_predicts_what_the_network_predicted(
-    stored_sweep: Sweep, keras_file: Path, keras_predictions: tuple[Any, Any]
+    stored_sweep: Sweep, tmp_path: Path
 ) -> None:
+    import keras
     import mlflow
 
-    images, expected = keras_predictions
+    network = keras.Sequential(
+        [
+            keras.layers.Input((28, 28, 1)),
+            keras.layers.Conv2D(2, 5, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    network.save(tmp_path / "network.keras")
+    images = np.random.default_rng(1).random((4, 28, 28, 1), dtype=np.float32)
+    expected = network.predict(images, verbose=0)
     spec = stored_sweep.specification(0)
     stored_sweep.start(spec)
-    stored_sweep.keep_model(0, keras_file.read_bytes())
+    stored_sweep.keep_model(0, (tmp_path / "network.keras").read_bytes())
     with Mirror(stored_sweep.dir, stored_sweep.config, stored_sweep.data) as mirror:
         assert mirror.sync().failure is None
     client = open_client(stored_sweep.config)
@@ -33,8 +44,8 @@ def test_a_mirrored_model_predicts_what_the_network_predicted(
     assert signature.inputs.inputs[0].shape == (-1, 28, 28, 1)
     assert signature.outputs.inputs[0].shape == (-1, 10)
     assert loaded.metadata.model_id == model.model_id
-    network = mlflow.keras.load_model(folder)
-    np.testing.assert_array_equal(network.predict(images, verbose=0), expected)
+    again = mlflow.keras.load_model(folder)
+    np.testing.assert_array_equal(again.predict(images, verbose=0), expected)
 
 
 def test_what_is_no_network_is_said(tmp_path: Path) -> None:

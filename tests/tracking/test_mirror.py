@@ -1,7 +1,10 @@
+import http.server
 import json
+import re
 import shutil
 import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.tracking.event_log import read, sweep_log_path, trial_log_path
+from pipeline.tracking.event_log import read, trial_log_path
 from pipeline.tracking.events import Ended, EpochEnded, ModelKept
 from pipeline.tracking.mirror import Mirror, SyncReport
 from pipeline.tracking.store import open_client
@@ -206,9 +209,9 @@ def test_a_whole_sweep_is_mirrored(story: Sweep) -> None:
 
 
 def test_a_second_pass_changes_nothing(story: Sweep) -> None:
+    logs = {path: path.read_bytes() for path in story.dir.rglob("*.jsonl")}
     sync(story)
     before = everything(story)
-    logs = {path: path.read_bytes() for path in story.dir.rglob("*.jsonl")}
     with mirror_of(story) as mirror:
         assert mirror.sync() == SyncReport(runs=5, updated=0)
         assert mirror.sync() == SyncReport(runs=5, updated=0)
@@ -217,7 +220,7 @@ def test_a_second_pass_changes_nothing(story: Sweep) -> None:
 
 
 def test_mirrored_while_it_runs_or_afterwards_it_is_the_same(
-    story: Sweep, stored_sweep: Sweep, empty_store: Path, tmp_path: Path
+    story: Sweep, empty_store: Path
 ) -> None:
     """Feed the logs to the mirror line by line, then compare with a store rebuilt at the end."""
     complete = {path: path.read_bytes() for path in story.dir.rglob("*.jsonl")}
@@ -277,6 +280,7 @@ def test_a_running_trial_is_shown_and_then_closed(stored_sweep: Sweep) -> None:
         sweep.finish(spec, epochs=2)
         sweep.end()
         assert mirror.sync() == SyncReport(runs=2, updated=2)
+    assert mirror.sweep_run_id() == runs_of(sweep)["sweep"].info.run_id
     assert {name: run.info.status for name, run in runs_of(sweep).items()} == {
         "sweep": "FINISHED",
         "0": "FINISHED",
@@ -335,24 +339,24 @@ def test_no_run_is_left_running_after_a_session(stored_sweep: Sweep) -> None:
     assert runs["0"].info.end_time == runs["sweep"].info.end_time
 
 
-def test_a_run_that_somebody_threw_away_comes_back(story: Sweep) -> None:
-    sync(story)
-    before = everything(story)
-    client_of(story).delete_run(runs_of(story)["2"].info.run_id)
-    assert sync(story).updated == 1
-    assert everything(story) == before
+def test_a_run_that_somebody_threw_away_comes_back(small_sweep: Sweep) -> None:
+    sync(small_sweep)
+    before = everything(small_sweep)
+    client_of(small_sweep).delete_run(runs_of(small_sweep)["2"].info.run_id)
+    assert sync(small_sweep).updated == 1
+    assert everything(small_sweep) == before
 
 
-def test_a_second_run_of_one_trial_is_thrown_away(story: Sweep) -> None:
-    sync(story)
-    run = runs_of(story)["3"]
-    client = client_of(story)
-    client.create_run(run.info.experiment_id, tags={"sweep": "question", "trial": "3"})
-    sync(story)
-    kept = client.search_runs([run.info.experiment_id], "tags.trial = '3'")
+def test_a_second_run_of_one_trial_is_thrown_away(small_sweep: Sweep) -> None:
+    sync(small_sweep)
+    run = runs_of(small_sweep)["2"]
+    client = client_of(small_sweep)
+    client.create_run(run.info.experiment_id, tags={"sweep": "question", "trial": "2"})
+    sync(small_sweep)
+    kept = client.search_runs([run.info.experiment_id], "tags.trial = '2'")
     assert [item.info.run_id for item in kept] == [run.info.run_id]
     thrown = client.search_runs(
-        [run.info.experiment_id], "tags.trial = '3'", run_view_type=ViewType.DELETED_ONLY
+        [run.info.experiment_id], "tags.trial = '2'", run_view_type=ViewType.DELETED_ONLY
     )
     assert len(thrown) == 1
 
@@ -395,44 +399,46 @@ def test_a_pass_that_broke_off_anywhere_is_made_good(
     assert broken == everything(story)
 
 
-def test_one_bad_run_does_not_hold_up_the_others(story: Sweep) -> None:
-    story.trial(2, ModelKept(path="models/0002.keras"))
-    (story.dir / "models" / "0002.keras").write_text("no archive")
-    with mirror_of(story) as mirror:
+def test_one_bad_run_does_not_hold_up_the_others(small_sweep: Sweep) -> None:
+    small_sweep.keep_model(0, b"no archive")
+    with mirror_of(small_sweep) as mirror:
         report = mirror.sync()
     assert report.failure is not None and "is not a saved Keras network" in report.failure
-    assert set(runs_of(story)) == {"sweep", "0", "1", "2", "3"}
-    assert runs_of(story)["3"].info.status == "FINISHED"
+    assert set(runs_of(small_sweep)) == {"sweep", "0", "1", "2"}
+    assert runs_of(small_sweep)["1"].info.status == "FINISHED"
 
 
-def test_a_model_outside_the_folder_is_left_where_it_is(story: Sweep, tmp_path: Path) -> None:
-    shutil.copyfile(story.dir / "models" / "0001.keras", tmp_path / "other.keras")
-    story.trial(2, ModelKept(path="../../../other.keras"), ModelKept(path="/etc/passwd"))
-    sync(story)
-    assert everything(story)["2"]["models"] == []
+def test_a_model_outside_the_folder_is_left_where_it_is(small_sweep: Sweep, tmp_path: Path) -> None:
+    shutil.copyfile(small_sweep.dir / "models" / "0001.keras", tmp_path / "other.keras")
+    small_sweep.trial(2, ModelKept(path="../../../other.keras"), ModelKept(path="/etc/passwd"))
+    sync(small_sweep)
+    assert everything(small_sweep)["2"]["models"] == []
 
 
-def test_a_promoted_model_outlives_the_front(story: Sweep) -> None:
-    sync(story)
-    client = client_of(story)
-    run = runs_of(story)["1"]
+def test_a_promoted_model_outlives_the_front(small_sweep: Sweep) -> None:
+    sync(small_sweep)
+    client = client_of(small_sweep)
+    run = runs_of(small_sweep)["1"]
     assert run.outputs is not None
     (output,) = run.outputs.model_outputs
     client.create_registered_model("champion")
     client.create_model_version(
         "champion", f"models:/{output.model_id}", run_id=run.info.run_id, model_id=output.model_id
     )
-    story.keep_model(1, None)
-    sync(story)
-    assert len(everything(story)["1"]["models"]) == 1
+    small_sweep.keep_model(1, None)
+    sync(small_sweep)
+    assert len(everything(small_sweep)["1"]["models"]) == 1
     assert client.get_logged_model(output.model_id).model_id == output.model_id
 
 
-def test_a_figure_that_vanishes_vanishes_in_mlflow(story: Sweep) -> None:
-    sync(story)
-    (story.dir / "figures" / "front.png").unlink()
-    sync(story)
-    assert "figures/front.png" not in everything(story)["sweep"]["artifacts"]
+def test_a_figure_that_vanishes_vanishes_in_mlflow(small_sweep: Sweep) -> None:
+    (small_sweep.dir / "figures").mkdir()
+    (small_sweep.dir / "figures" / "front.png").write_bytes(b"a picture")
+    sync(small_sweep)
+    assert "figures/front.png" in everything(small_sweep)["sweep"]["artifacts"]
+    (small_sweep.dir / "figures" / "front.png").unlink()
+    sync(small_sweep)
+    assert "figures/front.png" not in everything(small_sweep)["sweep"]["artifacts"]
 
 
 def test_more_metrics_than_a_batch_takes(stored_sweep: Sweep) -> None:
@@ -456,57 +462,63 @@ def test_losses_that_are_not_finite_reach_mlflow(stored_sweep: Sweep) -> None:
     assert metrics["train_loss"] != metrics["train_loss"] and metrics["val_loss"] > 1e300
 
 
-def test_a_damaged_summary_is_said_and_trials_are_mirrored(story: Sweep) -> None:
-    (story.dir / "summary.json").write_text('{"trials": ')
-    with mirror_of(story) as mirror:
+def test_a_damaged_summary_is_said_and_trials_are_mirrored(small_sweep: Sweep) -> None:
+    (small_sweep.dir / "summary.json").write_text('{"trials": ')
+    with mirror_of(small_sweep) as mirror:
         report = mirror.sync()
     assert report.failure is not None and "summary.json cannot be read" in report.failure
-    assert len(runs_of(story)) == 5
+    assert len(runs_of(small_sweep)) == 4
 
 
-def test_what_a_later_sync_notes_has_the_time_of_the_summary(story: Sweep) -> None:
-    sync(story)
-    noted = [e for e in read(sweep_log_path(story.dir)) if e.kind == "summary"]
-    assert [e.time for e in noted] == [(story.dir / "summary.json").stat().st_mtime]
-
-
-def test_one_process_mirrors_a_sweep_at_a_time(story: Sweep) -> None:
-    with mirror_of(story) as first:
+def test_one_process_mirrors_a_sweep_at_a_time(small_sweep: Sweep) -> None:
+    with mirror_of(small_sweep) as first:
         assert first.sync().failure is None
-        with mirror_of(story) as second:
+        with mirror_of(small_sweep) as second:
             report = second.sync()
         assert report.failure is not None and "another process" in report.failure
         assert first.sync().failure is None
-    sync(story)
+    sync(small_sweep)
 
 
 @pytest.mark.parametrize("deleted", [False, True])
-def test_a_store_that_cannot_be_written_is_reported(story: Sweep, deleted: bool) -> None:
-    database = story.mlruns / "mlflow.db"
+def test_a_store_that_cannot_be_written_is_reported(small_sweep: Sweep, deleted: bool) -> None:
+    database = small_sweep.mlruns / "mlflow.db"
     database.unlink()
     database.mkdir() if deleted else database.write_text("not a database" * 100)
-    with mirror_of(story) as mirror:
+    with mirror_of(small_sweep) as mirror:
         report = mirror.sync()
     assert report.failure is not None and f"the MLflow store {database}" in report.failure
     assert report.details is None
 
 
-def test_a_table_that_is_gone_is_reported_with_its_traceback(story: Sweep) -> None:
-    sync(story)
-    with sqlite3.connect(story.mlruns / "mlflow.db") as database:
+def test_a_mistake_of_ours_is_reported_with_its_traceback(
+    small_sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistake(*_: object) -> None:
+        raise TypeError("ours")
+
+    monkeypatch.setattr("pipeline.tracking.mirror.trial_content", mistake)
+    with mirror_of(small_sweep) as mirror:
+        report = mirror.sync()
+    assert report.failure is not None and "TypeError" in (report.details or "")
+
+
+def test_a_table_that_is_gone_is_reported(small_sweep: Sweep) -> None:
+    sync(small_sweep)
+    with sqlite3.connect(small_sweep.mlruns / "mlflow.db") as database:
         database.execute("DROP TABLE tags")
     database.close()
-    with mirror_of(story) as mirror:
+    with mirror_of(small_sweep) as mirror:
         report = mirror.sync()
     assert report.failure is not None and "nothing is lost" in report.failure
-    assert report.failure.count("\n") == 0 and report.details is not None
+    assert report.failure.count("\n") == 0 and report.details is None
 
 
 def test_a_server_that_is_down_is_reported(fake_sweep: Callable[..., Sweep]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: a connection is refused
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        sweep = fake_sweep("question", f"tracking.uri={uri}")
+        sweep = fake_sweep("question", uri)
         sweep.begin()
         with mirror_of(sweep) as mirror:
             report = mirror.sync()
@@ -517,12 +529,74 @@ def test_a_server_that_is_down_is_reported(fake_sweep: Callable[..., Sweep]) -> 
     assert not (sweep.mlruns / "mlflow.db").exists()
 
 
+class _BadServer(http.server.BaseHTTPRequestHandler):
+    """Answers every request as ``answer`` says: with an error, not at all, or by hanging up."""
+
+    answer = "error"
+    release = threading.Event()
+
+    def do_POST(self) -> None:
+        if self.answer == "error":
+            self.send_error(500, "no disk left")
+        elif self.answer == "silence":
+            self.release.wait(30)
+
+    do_GET = do_POST
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("error", "refused (.*500"),
+        ("silence", "did not answer within 1 s;"),
+        ("hangs up", "cut off the connection;"),
+    ],
+)
+def test_a_server_in_trouble_is_reported(
+    fake_sweep: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch, answer: str, words: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setattr(_BadServer, "answer", answer)
+    monkeypatch.setattr(_BadServer, "release", threading.Event())
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _BadServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        sweep = fake_sweep("question", f"http://127.0.0.1:{server.server_port}")
+        sweep.begin()
+        with mirror_of(sweep) as mirror:
+            report = mirror.sync()
+        _BadServer.release.set()
+        server.shutdown()
+    assert report.failure is not None and re.search(words.replace("(", "\\("), report.failure)
+    assert report.details is None
+
+
 def test_a_password_in_the_uri_is_reported_before_anything_is_sent(
     fake_sweep: Callable[..., Sweep],
 ) -> None:
-    sweep = fake_sweep("question", "tracking.uri='http://me:s3cret@127.0.0.1:1'")
+    sweep = fake_sweep("question", "http://me:s3cret@127.0.0.1:1")
     sweep.begin()
     with mirror_of(sweep) as mirror:
         report = mirror.sync()
     assert report.failure is not None
     assert "must not hold a password" in report.failure and "s3cret" not in str(report)
+
+
+def test_a_trial_that_needs_nothing_is_not_even_read(
+    small_sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mirror_of(small_sweep) as mirror:
+        assert mirror.sync().failure is None
+        views: list[str] = []
+        monkeypatch.setattr(
+            "pipeline.tracking.mirror.trial_view", lambda *_: views.append("read a trial")
+        )
+        small_sweep.readings[1] = 0.5
+        small_sweep.summarise()
+        assert mirror.sync() == SyncReport(runs=4, updated=1)
+        assert views == []
+        small_sweep.read_test(1, 0.5)
+        mirror.sync()
+        assert len(views) == 1

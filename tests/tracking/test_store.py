@@ -30,7 +30,7 @@ def test_the_store_is_pinned_under_mlruns(fake_sweep: Callable[..., Sweep]) -> N
 
 
 def test_a_server_keeps_its_own_artifacts(fake_sweep: Callable[..., Sweep]) -> None:
-    config = fake_sweep("question", "tracking.uri=http://box:5000").config
+    config = fake_sweep("question", "http://box:5000").config
     assert store.tracking_uri(config) == "http://box:5000"
     assert store.artifact_location(config, "sweetspot-digits") is None
 
@@ -38,7 +38,7 @@ def test_a_server_keeps_its_own_artifacts(fake_sweep: Callable[..., Sweep]) -> N
 def test_a_password_in_the_uri_is_refused_and_not_repeated(
     fake_sweep: Callable[..., Sweep],
 ) -> None:
-    config = fake_sweep("question", "tracking.uri='http://me:s3cret@box:5000'").config
+    config = fake_sweep("question", "http://me:s3cret@box:5000").config
     with pytest.raises(ConfigurationError, match="MLFLOW_TRACKING_PASSWORD") as raised:
         store.tracking_uri(config)
     assert "s3cret" not in str(raised.value) and "box:5000" in str(raised.value)
@@ -47,11 +47,13 @@ def test_a_password_in_the_uri_is_refused_and_not_repeated(
 def test_four_at_once_create_one_complete_store_in_silence(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], empty_store: Path
 ) -> None:
+    """Somebody was killed before, while creating it."""
+    (tmp_path / ".mlflow.db.unfinished-1").write_bytes(empty_store.read_bytes()[:5000])
     errors: list[Exception] = []
 
     def create() -> None:
         try:
-            store.create_store(tmp_path / "mlruns")
+            store.create_store(tmp_path)
         except Exception as error:
             errors.append(error)
 
@@ -61,16 +63,9 @@ def test_four_at_once_create_one_complete_store_in_silence(
     for thread in threads:
         thread.join()
     assert errors == []
-    assert tables(tmp_path / "mlruns" / "mlflow.db") == tables(empty_store)
-    assert not list((tmp_path / "mlruns").glob("*unfinished*"))
-    assert capfd.readouterr() == ("", "")
-
-
-def test_what_a_killed_creation_left_behind_is_replaced(tmp_path: Path, empty_store: Path) -> None:
-    (tmp_path / ".mlflow.db.unfinished-1").write_bytes(empty_store.read_bytes()[:5000])
-    store.create_store(tmp_path)
     assert tables(tmp_path / "mlflow.db") == tables(empty_store)
-    assert not list(tmp_path.glob(".mlflow.db.unfinished*"))
+    assert not list(tmp_path.glob("*unfinished*"))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_existing_store_is_left_alone(tmp_path: Path, empty_store: Path) -> None:

@@ -14,7 +14,10 @@ Sweep = Any
 
 def mirrored(sweep: Sweep, keras_file: Path) -> None:
     sweep.begin()
-    sweep.references()
+    for number, architecture in enumerate(("d128", "64k3-64k3-d128")):
+        spec = sweep.specification(number, architecture)
+        sweep.start(spec)
+        sweep.finish(spec, epochs=0)
     sweep.keep_model(1, keras_file.read_bytes())
     sweep.summarise()
     sweep.end()
@@ -45,7 +48,11 @@ def test_a_deleted_sweep_leaves_nothing_and_its_neighbour_alone(
     thrown_away = open_client(other.config).create_experiment("somebody's")
     open_client(other.config).delete_experiment(thrown_away)
     assert delete_sweep(other.config, "question-2") == 3
-    assert names(stored_sweep) == ["question/000 dnn", "question/001 cnn", "question/question"]
+    assert names(stored_sweep) == [
+        "question/000 d128",
+        "question/001 64k3-64k3-d128",
+        "question/question",
+    ]
     assert sorted(files(stored_sweep)) == sorted(kept)
     client = open_client(other.config)
     assert client.get_experiment(thrown_away).lifecycle_stage == "deleted"
@@ -79,10 +86,10 @@ def test_a_renamed_sweep_is_found_by_its_new_name(stored_sweep: Sweep, keras_fil
     mirrored(stored_sweep, keras_file)
     assert rename_sweep(stored_sweep.config, "question", "answer") == 3
     stored_sweep.dir = stored_sweep.dir.rename(stored_sweep.dir.with_name("answer"))
-    assert names(stored_sweep) == ["answer/000 dnn", "answer/001 cnn", "answer/answer"]
+    assert names(stored_sweep) == ["answer/000 d128", "answer/001 64k3-64k3-d128", "answer/answer"]
     with Mirror(stored_sweep.dir, stored_sweep.config, stored_sweep.data) as mirror:
         assert mirror.sync().failure is None
-    assert names(stored_sweep) == ["answer/000 dnn", "answer/001 cnn", "answer/answer"]
+    assert names(stored_sweep) == ["answer/000 d128", "answer/001 64k3-64k3-d128", "answer/answer"]
 
 
 def test_a_sweep_in_use_is_not_touched(stored_sweep: Sweep, keras_file: Path) -> None:

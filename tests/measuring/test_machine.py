@@ -1,0 +1,192 @@
+from dataclasses import replace
+
+import pytest
+
+from pipeline.core.errors import ConfigurationError
+from pipeline.measuring import machine as room
+from pipeline.measuring.machine import (
+    Gpu,
+    Machine,
+    available_memory,
+    default_threads,
+    default_workers,
+    describe_device,
+    own_cgroup,
+    read_cpu,
+    resolve_precision,
+    this_machine,
+    usable_cores,
+    visible_gpus,
+)
+
+GIB = 1024**3
+CPU = Machine(cpu="Fast One", flags=frozenset({"avx2"}), cores=4, memory_bytes=64 * GIB, gpus=())
+GPU = Gpu(name="NVIDIA H200", uuid="GPU-1", memory_mib=143771, capability=(9, 0))
+LISTING = "NVIDIA A100-SXM4-40GB, GPU-aa, 40960, 8.0\nNVIDIA T4, GPU-bb, 15360, 7.5\n"
+
+
+def test_this_machine_can_be_looked_at():
+    machine = this_machine()
+    assert machine.cores >= 1
+    assert machine.cpu
+    assert default_workers() >= 1
+    assert default_threads() >= 1
+    assert resolve_precision("auto") in room.PRECISIONS
+    assert describe_device()["device"] in ("cpu", "gpu")
+
+
+@pytest.mark.parametrize("setting", room.PRECISIONS)
+def test_a_named_precision_is_that_precision(setting):
+    assert resolve_precision(setting, CPU) == setting
+
+
+@pytest.mark.parametrize(
+    ("machine", "precision"),
+    [
+        (CPU, "float32"),
+        (replace(CPU, flags=frozenset({"avx2", "amx_bf16"})), "mixed_bfloat16"),
+        (replace(CPU, flags=frozenset({"avx512_bf16"})), "mixed_bfloat16"),
+        (replace(CPU, gpus=(GPU,)), "mixed_bfloat16"),
+        (replace(CPU, gpus=(replace(GPU, capability=(7, 5)),)), "mixed_float16"),
+        (replace(CPU, gpus=(GPU, replace(GPU, capability=(6, 1)))), "float32"),
+    ],
+)
+def test_auto_is_mixed_only_where_the_hardware_has_it(machine, precision):
+    assert resolve_precision("auto", machine) == precision
+
+
+def test_an_unknown_precision_is_refused_with_the_valid_ones():
+    with pytest.raises(ConfigurationError, match=r"auto, float32, .*'float8'"):
+        resolve_precision("float8", CPU)
+
+
+@pytest.mark.parametrize(
+    ("machine", "workers"),
+    [
+        (CPU, 4),
+        (replace(CPU, cores=64), 8),
+        (replace(CPU, memory_bytes=5 * GIB), 2),
+        (replace(CPU, memory_bytes=GIB), 1),
+        (replace(CPU, memory_bytes=None), 4),
+        (replace(CPU, cores=64, gpus=(GPU, GPU)), 2),
+    ],
+)
+def test_workers(machine, workers):
+    assert default_workers(machine) == workers
+
+
+def test_threads_are_shared_beside_gpus_and_one_without():
+    assert default_threads(CPU) == 1
+    assert default_threads(replace(CPU, cores=16, gpus=(GPU, GPU))) == 8
+    assert default_threads(replace(CPU, cores=1, gpus=(GPU, GPU))) == 1
+
+
+def test_descriptions():
+    assert describe_device(CPU) == {
+        "device": "cpu",
+        "name": "Fast One",
+        "cores": "4",
+        "memory_mib": "65536",
+    }
+    assert describe_device(replace(CPU, gpus=(GPU,))) == {
+        "device": "gpu",
+        "name": "NVIDIA H200",
+        "count": "1",
+        "memory_mib": "143771",
+        "cpu": "Fast One",
+        "cores": "4",
+    }
+
+
+def test_the_processor_is_read(tmp_path):
+    path = tmp_path / "cpuinfo"
+    path.write_text(
+        "processor\t: 0\nmodel name\t: Fast One @ 3 GHz\nflags\t\t: fpu amx_bf16\n\n"
+        "processor\t: 1\nmodel name\t: Other\nflags\t\t: none\n"
+    )
+    assert read_cpu(path) == ("Fast One @ 3 GHz", frozenset({"fpu", "amx_bf16"}))
+
+
+def test_another_system_has_no_cpuinfo(tmp_path):
+    assert read_cpu(tmp_path / "cpuinfo") == ("", frozenset())
+
+
+def cgroup(tmp_path, files):
+    for name, text in files.items():
+        path = tmp_path / "cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "membership").write_text("0::/job/step\n")
+    return own_cgroup(tmp_path / "membership", tmp_path / "cgroup")
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, 8),
+        ({"job/step/cpu.max": "max 100000\n"}, 8),
+        ({"job/step/cpu.max": "250000 100000\n"}, 2),
+        ({"job/step/cpu.max": "max 100000\n", "job/cpu.max": "300000 100000\n"}, 3),
+        ({"job/step/cpu.max": "50000 100000\n"}, 1),
+        ({"other/cpu.max": "100000 100000\n"}, 8),
+    ],
+)
+def test_the_tightest_quota_on_the_way_up_counts(tmp_path, files, cores):
+    assert usable_cores(8, cgroup(tmp_path, files)) == cores
+
+
+def test_affinity_counts_where_it_is_tighter_than_the_quota(tmp_path):
+    assert usable_cores(2, cgroup(tmp_path, {"job/cpu.max": "800000 100000"})) == 2
+
+
+def test_the_first_version_of_cgroups(tmp_path):
+    (tmp_path / "membership").write_text("4:cpu,cpuacct:/job\n")
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("200000\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("123\n")
+    folders = own_cgroup(tmp_path / "membership", tmp_path)
+    assert usable_cores(8, folders) == 2
+    assert available_memory(tmp_path / "meminfo", folders) == 123
+
+
+def test_memory_is_the_tightest_limit(tmp_path):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 900 kB\nMemAvailable:     800 kB\n")
+    assert available_memory(meminfo, ()) == 800 * 1024
+    assert available_memory(meminfo, cgroup(tmp_path, {"job/memory.max": "4096\n"})) == 4096
+    assert available_memory(meminfo, cgroup(tmp_path, {"job/memory.max": "max\n"})) == 800 * 1024
+
+
+def test_another_system_does_not_say_how_much_memory_there_is(tmp_path):
+    assert available_memory(tmp_path / "meminfo", ()) is None
+
+
+def test_gpus_are_read():
+    assert visible_gpus(LISTING, None) == (
+        Gpu(name="NVIDIA A100-SXM4-40GB", uuid="GPU-aa", memory_mib=40960, capability=(8, 0)),
+        Gpu(name="NVIDIA T4", uuid="GPU-bb", memory_mib=15360, capability=(7, 5)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        ("", []),
+        ("-1", []),
+        ("1", ["GPU-bb"]),
+        ("1,0", ["GPU-bb", "GPU-aa"]),
+        ("GPU-aa", ["GPU-aa"]),
+        ("0,7,1", ["GPU-aa"]),
+        ("MIG-5f", ["GPU-aa"]),
+    ],
+)
+def test_the_environment_decides_which_gpus_are_seen(visible, names):
+    assert [gpu.uuid for gpu in visible_gpus(LISTING, visible)] == names
+
+
+def test_a_gpu_that_shares_the_hosts_memory_does_not_say_how_much():
+    (gpu,) = visible_gpus("NVIDIA GB10, GPU-cc, [N/A], 12.1\n", None)
+    assert gpu.memory_mib == 0
+    assert gpu.capability == (12, 1)

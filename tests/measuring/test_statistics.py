@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.measuring.statistics import median_interval, summarise
+
+samples = st.lists(st.floats(1e-6, 10.0), min_size=1, max_size=60)
+
+
+@given(samples)
+def test_the_interval_lies_within_the_samples_and_around_their_middle(values):
+    interval = median_interval(values)
+    assert min(values) <= interval.low <= interval.high <= max(values)
+    assert interval.low <= np.median(values) <= interval.high
+
+
+@given(samples, st.integers(0, 5))
+def test_the_interval_is_decided_by_samples_and_seed_not_by_their_order(values, seed):
+    assert median_interval(values, seed) == median_interval(sorted(values), seed)
+
+
+def test_the_interval_holds_the_true_median_about_as_often_as_it_says():
+    generator = np.random.default_rng(7)
+    # Latencies have a long right tail; the median of exp(N(0, s)) is 1.
+    measurements = np.exp(generator.normal(0.0, 0.2, size=(200, 100)))
+    held = 0
+    for values in measurements:
+        interval = median_interval(values)
+        held += interval.low <= 1.0 <= interval.high
+    assert 0.92 <= held / 200 <= 0.98
+
+
+def test_no_samples_have_no_interval():
+    with pytest.raises(ValueError, match="at least one"):
+        median_interval([])
+
+
+def test_a_summary_by_hand():
+    ours = [0.001, 0.002, 0.003, 0.004, 0.005]
+    theirs = [0.002, 0.002, 0.002, 0.002, 0.002]
+    found = summarise(ours, theirs, batch_size=8, tolerance=0.05)
+    assert found.samples == 5
+    assert found.median_ms == pytest.approx(3.0)
+    assert found.p90_ms == pytest.approx(4.6)
+    assert found.p99_ms is None
+    assert found.reference_ms == pytest.approx(2.0)
+    assert found.ratio == pytest.approx(1.5)
+    assert found.images_per_second == pytest.approx(8 / 0.003)
+    assert found.noisy
+
+
+def test_a_99th_percentile_needs_a_hundred_samples():
+    values = np.linspace(1.0, 2.0, 100)
+    assert summarise(values, values, batch_size=1, tolerance=0.5).p99_ms is not None
+    assert summarise(values[:99], values[:99], batch_size=1, tolerance=0.5).p99_ms is None
+
+
+def test_steady_samples_are_not_noisy():
+    assert not summarise([0.1] * 10, [0.2] * 10, batch_size=1, tolerance=0.01).noisy
+
+
+@given(samples, st.floats(1.1, 100.0))
+def test_what_slows_both_for_a_while_leaves_the_ratio_alone(values, factor):
+    reference = np.asarray(values)
+    slow = np.ones(len(values))
+    slow[::2] = factor
+    found = summarise(3.0 * reference * slow, reference * slow, batch_size=1, tolerance=1.0)
+    assert found.ratio == pytest.approx(3.0)
+    assert found.ratio_low == pytest.approx(3.0) and found.ratio_high == pytest.approx(3.0)
+
+
+def test_samples_come_in_pairs():
+    with pytest.raises(ValueError, match="pairs"):
+        summarise([1.0, 2.0], [1.0], batch_size=1, tolerance=0.1)

@@ -1,0 +1,143 @@
+"""Tiny images and sessions; Keras is imported once for the whole folder."""
+
+import numpy as np
+import pytest
+
+from pipeline.config import MeasuringConfig, ObjectiveConfig, TrainingConfig
+from pipeline.core.architecture import Architecture
+from pipeline.core.trial import Recipe, TrialSpecification
+from pipeline.data.dataset import DataDescription, Split, TrainingData
+from pipeline.measuring.clocks import Clocks
+from pipeline.measuring.quiet import QuietLock
+from pipeline.training.backend import set_up
+from pipeline.training.session import TrainingSession
+
+CLASSES = 3
+
+
+def split(images, seed):
+    """Pictures of a bright bar in one of three places, with noise."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(CLASSES, size=images)
+    pixels = generator.integers(0, 120, size=(images, 8, 8, 1))
+    for index, label in enumerate(labels):
+        pixels[index, 2 * label : 2 * label + 2] += 100
+    return Split(images=pixels.astype(np.uint8), labels=labels.astype(np.int64))
+
+
+class Observer:
+    """Remembers what it hears, and does what it is told to do at a moment."""
+
+    def __init__(self, at_execution=None, at_epoch=None):
+        self.costs = {}
+        self.measurements = {}
+        self.summary = ""
+        self.epochs = []
+        self.executions = 0
+        self._at_execution = at_execution or (lambda observer: None)
+        self._at_epoch = at_epoch or (lambda observer: None)
+
+    def measured(self, costs, measurements, summary):
+        self.costs, self.measurements, self.summary = costs, measurements, summary
+
+    def epoch_ended(self, result):
+        self.epochs.append(result)
+        self._at_epoch(self)
+
+    def between_executions(self):
+        self.executions += 1
+        self._at_execution(self)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def device():
+    """Set the backend up before any test uses it; it cannot be changed afterwards."""
+    return set_up(threads=1, deterministic=True)
+
+
+@pytest.fixture(scope="session")
+def data():
+    return TrainingData(
+        description=DataDescription(
+            name="bars",
+            fingerprint="0" * 64,
+            train=90,
+            validation=50,
+            test=0,
+            image_shape=(8, 8, 1),
+            classes=("top", "middle", "bottom"),
+        ),
+        train=split(90, seed=1),
+        validation=split(50, seed=2),
+    )
+
+
+@pytest.fixture(scope="session")
+def session_with(data, tmp_path_factory):
+    """Build a session; all in this process are deterministic and have one thread."""
+    quiet = QuietLock("cpu", tmp_path_factory.mktemp("locks"))
+
+    def build(target_accuracy=None, **training):
+        settings = {
+            "epochs": 2,
+            "precision": "float32",
+            "deterministic": True,
+            "jit_compile": "auto",
+            "steps_per_execution": 2,
+            "batch_size": 16,
+            "optimizer": "adam",
+            "learning_rate": 0.01,
+            "schedule": "one_cycle",
+            "evaluation_batch_size": 20,
+        } | training
+        return TrainingSession(
+            data,
+            TrainingConfig(**settings),
+            MeasuringConfig(step_executions=3, latency_samples=10, warmup_seconds=0.01),
+            ObjectiveConfig(costs=("epoch_seconds",), rule="knee", target_accuracy=target_accuracy),
+            precision=settings["precision"],
+            threads=1,
+            quiet=quiet,
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def session(session_with):
+    return session_with()
+
+
+def specification(notation="4k3-d8", *, seed=7, **recipe):
+    values = {
+        "batch_size": 16,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "schedule": "one_cycle",
+    }
+    return TrialSpecification(
+        number=3,
+        architecture=Architecture.parse(notation),
+        recipe=Recipe(**values | recipe),
+        seed=seed,
+    )
+
+
+@pytest.fixture(scope="session")
+def trial():
+    return specification
+
+
+@pytest.fixture
+def observer():
+    return Observer()
+
+
+@pytest.fixture(scope="session")
+def observing():
+    return Observer
+
+
+@pytest.fixture
+def clocks():
+    return Clocks()

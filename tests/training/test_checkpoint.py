@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from pipeline.core.errors import StorageError
+from pipeline.core.trial import EpochResult
+from pipeline.training.checkpoint import (
+    Checkpoint,
+    KeptWeights,
+    read_checkpoint,
+    write_checkpoint,
+)
+
+TRIAL = {"architecture": "4k3-d8", "seed": 5, "learning_rate": 0.1}
+RESULT = EpochResult(
+    epoch=1,
+    train_loss=0.1,
+    train_accuracy=1 / 3,
+    val_loss=0.3,
+    val_accuracy=0.4,
+    epoch_seconds=0.5,
+    images_per_second=6.0,
+)
+
+
+def checkpoint(weights=None):
+    return Checkpoint(
+        trial=TRIAL,
+        costs={"epoch_seconds": 0.1},
+        measurements={"step_ms": 0.7},
+        step_seconds=0.0007,
+        history=(RESULT,),
+        kept=KeptWeights(
+            epoch=1,
+            val_loss=0.3,
+            val_accuracy=0.4,
+            labels=np.arange(4),
+            weights=weights,
+        ),
+        state=[np.full((2, index), index, dtype=np.float32) for index in range(12)],
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "checkpoints" / "0001.npz"
+
+
+@pytest.mark.parametrize("weights", [None, [], [np.ones((2, 3), dtype=np.float32)]])
+def test_what_is_read_is_what_was_written(path, weights):
+    written = checkpoint(weights)
+    write_checkpoint(path, written)
+    found = read_checkpoint(path, TRIAL)
+    assert found is not None
+    assert (found.trial, found.costs, found.measurements) == (
+        written.trial, written.costs, written.measurements,
+    )  # fmt: skip
+    assert found.history == (RESULT,)
+    assert found.step_seconds == written.step_seconds
+    assert (found.kept.epoch, found.kept.val_loss, found.kept.val_accuracy) == (1, 0.3, 0.4)
+    np.testing.assert_array_equal(found.kept.labels, np.arange(4))
+    assert (found.kept.weights is None) == (weights is None)
+    for one, other in zip(found.state, written.state, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def test_where_there_is_none_there_is_none(path):
+    assert read_checkpoint(path, TRIAL) is None
+
+
+def test_writing_replaces_and_leaves_nothing_else(path):
+    for _ in range(2):
+        write_checkpoint(path, checkpoint())
+    assert [other.name for other in path.parent.iterdir()] == [path.name]
+
+
+def test_another_trials_checkpoint_is_refused(path):
+    write_checkpoint(path, checkpoint())
+    with pytest.raises(StorageError, match="belongs to another trial"):
+        read_checkpoint(path, TRIAL | {"seed": 6})
+
+
+@pytest.mark.parametrize("keep", [0, 100, -30])
+def test_a_damaged_checkpoint_is_named(path, keep):
+    write_checkpoint(path, checkpoint())
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(StorageError, match=r"0001.npz cannot be read, remove it"):
+        read_checkpoint(path, TRIAL)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(path, monkeypatch):
+    write_checkpoint(path, checkpoint())
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        write_checkpoint(path, checkpoint([np.ones(3)]))
+    assert path.read_bytes() == before
+    assert [other.name for other in path.parent.iterdir()] == [path.name]

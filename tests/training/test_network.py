@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from pipeline.core.architecture import Architecture
+from pipeline.core.trial import Recipe
+from pipeline.training.backend import keras
+from pipeline.training.network import CompiledNetwork, DeviceData
+from pipeline.training.stepping import epoch_order
+
+
+@pytest.fixture(scope="module")
+def build(session, data):
+    """Build networks; the session has set the backend up."""
+    on_device = DeviceData.place(data.train, 3)
+
+    def build(notation="4k3-d8", *, optimizer="adam", xla_on_cpu=False, precision="float32"):
+        return CompiledNetwork(
+            Architecture.parse(notation),
+            Recipe(batch_size=16, optimizer=optimizer, learning_rate=0.01, schedule="constant"),
+            seed=5,
+            data=on_device,
+            epochs=2,
+            precision=precision,
+            jit_compile=False,
+            xla_on_cpu=xla_on_cpu,
+        )
+
+    return build
+
+
+def weights_after(network, *spans):
+    network.begin_epoch(1)
+    order = network.order(1)
+    means = [network.train(order, first, last) for first, last in spans]
+    return network.weights(), means
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_steps_in_one_call_are_the_same_steps(build, optimizer):
+    together, (mean,) = weights_after(build(optimizer=optimizer), (0, 6))
+    apart, means = weights_after(build(optimizer=optimizer), (0, 1), (1, 4), (4, 6))
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_array_equal(one, other)
+    shares = np.array([1, 3, 2]) / 6
+    np.testing.assert_allclose(shares @ np.array(means), mean, rtol=1e-5)
+
+
+def test_steps_outside_the_graph_are_the_same_steps(build):
+    inside, means = weights_after(build(), (0, 6))
+    outside, others = weights_after(build(xla_on_cpu=True), (0, 6))
+    for one, other in zip(inside, outside, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(means, others, rtol=1e-5)
+
+
+def test_a_step_is_what_keras_does_with_the_same_batch(build, data):
+    network = build(optimizer="sgd")
+    plain = keras.models.clone_model(network.model)
+    plain.set_weights(network.model.get_weights())
+    plain.compile(
+        keras.optimizers.SGD(0.01 * 16 / 128, momentum=0.9), "sparse_categorical_crossentropy"
+    )
+    batch = epoch_order(90, 16, 5, 1)[0]
+    loss = plain.train_on_batch(data.train.images[batch], data.train.labels[batch])
+    found, ((mean, _),) = weights_after(network, (0, 1))
+    assert mean == pytest.approx(float(loss), rel=1e-5)
+    for one, other in zip(found, plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_building_takes_no_step(build):
+    for network in (build(), build(xla_on_cpu=True)):
+        fresh = build()
+        for one, other in zip(network.state(), fresh.state(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_restoring_a_state_undoes_everything(build):
+    network = build("4k3b-d8p0.5")
+    before = network.state()
+    first, means = weights_after(network, (0, 6))
+    assert any(not np.array_equal(a, b) for a, b in zip(before, network.state(), strict=True))
+    network.restore(before)
+    for one, other in zip(before, network.state(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    second, again = weights_after(network, (0, 6))
+    assert means == again
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_dropout_is_decided_by_seed_and_epoch(build):
+    network = build("d8p0.5")
+    before = network.state()
+    losses = []
+    for epoch in (1, 2, 1):
+        network.restore(before)
+        network.begin_epoch(epoch)
+        losses.append(network.train(network.order(1), 0, 1)[0])
+    assert losses[0] == losses[2] != losses[1]
+
+
+def test_evaluation_is_the_same_in_any_batch_size(build, data):
+    network = build()
+    probabilities = network.infer(data.validation.images)
+    labels = data.validation.labels
+    expected = -np.log(probabilities[np.arange(50), labels]).mean()
+    for batch_size in (1000, 50, 20, 7):
+        found = network.evaluate(data.validation, batch_size)
+        assert found.loss == pytest.approx(float(expected), rel=1e-5)
+        assert found.accuracy == np.mean(probabilities.argmax(axis=1) == labels)
+        np.testing.assert_array_equal(found.labels, probabilities.argmax(axis=1))
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_float32_weights(build, precision):
+    network = build("4k3-d8", precision=precision)
+    assert network.model.get_layer("convolution_1").compute_dtype == precision[6:]
+    weights, ((loss, _),) = weights_after(network, (0, 6))
+    assert np.isfinite(loss)
+    assert {weight.dtype for weight in weights} == {np.dtype("float32")}
+    assert network.infer(np.zeros((2, 8, 8, 1), dtype=np.uint8)).dtype == np.float32
+
+
+def test_the_summary_names_layers_and_parameters(build):
+    summary = build().summary()
+    assert "convolution_1" in summary and "Total params: 343" in summary

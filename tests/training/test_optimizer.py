@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from pipeline.core.trial import Recipe
+from pipeline.training.backend import keras
+from pipeline.training.optimizer import FlatOptimizer, build_optimizer
+
+SHAPES = [(3, 3, 1, 4), (4,), (36, 5), (5,)]
+
+
+def variables():
+    generator = np.random.default_rng(1)
+    return [keras.Variable(generator.normal(size=shape).astype("float32")) for shape in SHAPES]
+
+
+def trained(optimizer, steps=5):
+    weights = variables()
+    optimizer.build(weights)
+    generator = np.random.default_rng(2)
+    for _ in range(steps):
+        gradients = [generator.normal(size=shape).astype("float32") for shape in SHAPES]
+        gradients = [keras.ops.convert_to_tensor(gradient) for gradient in gradients]
+        optimizer.apply_gradients(zip(gradients, weights, strict=True))
+    return [np.asarray(weight) for weight in weights]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: keras.optimizers.Adam(0.01),
+        lambda: keras.optimizers.RMSprop(0.01),
+        lambda: keras.optimizers.SGD(0.01, momentum=0.9),
+    ],
+)
+def test_in_a_row_the_weights_get_the_same_updates(build):
+    for flat, plain in zip(trained(FlatOptimizer(build())), trained(build()), strict=True):
+        np.testing.assert_allclose(flat, plain, rtol=1e-6, atol=1e-7)
+
+
+def test_steps_are_counted():
+    optimizer = FlatOptimizer(keras.optimizers.Adam(0.01))
+    trained(optimizer, steps=3)
+    assert int(optimizer.iterations) == 3
+
+
+def test_the_state_of_a_step_can_be_taken_up():
+    generator = np.random.default_rng(3)
+    gradients = [
+        keras.ops.convert_to_tensor(generator.normal(size=shape).astype("float32"))
+        for shape in SHAPES
+    ]
+    first, second = (FlatOptimizer(keras.optimizers.Adam(0.01)) for _ in range(2))
+    weights, others = variables(), variables()
+    first.build(weights)
+    second.build(others)
+    first.apply_gradients(zip(gradients, weights, strict=True))
+    for target, source in (
+        *zip(others, weights, strict=True),
+        *zip(second.variables, first.variables, strict=True),
+    ):
+        target.assign(np.asarray(source))
+    first.apply_gradients(zip(gradients, weights, strict=True))
+    second.apply_gradients(zip(gradients, others, strict=True))
+    for other, weight in zip(others, weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(other), np.asarray(weight))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("adam", keras.optimizers.Adam),
+        ("rmsprop", keras.optimizers.RMSprop),
+        ("sgd", keras.optimizers.SGD),
+    ],
+)
+def test_the_recipe_names_the_optimizer(name, kind):
+    recipe = Recipe(batch_size=512, optimizer=name, learning_rate=0.004, schedule="constant")
+    optimizer = build_optimizer(recipe, 10, "float32")
+    inner = getattr(optimizer, "inner", optimizer)
+    assert isinstance(inner, kind)
+    assert float(inner.learning_rate) == pytest.approx(0.016 if name == "sgd" else 0.008)
+    assert getattr(inner, "momentum", 0.9) in (0.9, 0.0) and (name != "sgd" or inner.momentum)
+
+
+def test_float16_scales_its_loss():
+    recipe = Recipe(batch_size=128, optimizer="adam", learning_rate=0.004, schedule="constant")
+    optimizer = build_optimizer(recipe, 10, "mixed_float16")
+    assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)

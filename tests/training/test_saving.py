@@ -1,0 +1,68 @@
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from pipeline.core.architecture import Architecture
+from pipeline.core.errors import StorageError
+from pipeline.training.model import build_model
+from pipeline.training.saving import load_model, predicted_labels, save_model
+
+IMAGES = np.random.default_rng(3).integers(0, 256, size=(1500, 8, 8, 1)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model(Architecture.parse("4k3b-d8p0.2"), (8, 8, 1), 3, 1, "float32")
+
+
+def modules_in(configuration):
+    if isinstance(configuration, dict):
+        if "class_name" in configuration and "module" in configuration:
+            yield configuration["module"], configuration["registered_name"]
+        configuration = list(configuration.values())
+    if isinstance(configuration, list):
+        for part in configuration:
+            yield from modules_in(part)
+
+
+def test_a_model_needs_nothing_of_this_project(model, tmp_path):
+    save_model(model, tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        found = set(modules_in(json.loads(archive.read("config.json"))))
+    assert ("keras.layers", None) in found
+    for module, registered in found:
+        assert module.split(".")[0] == "keras" or (module, registered) == ("builtins", None)
+
+
+def test_labels_come_in_the_images_order(model, tmp_path):
+    save_model(model, tmp_path / "model.keras")
+    found = predicted_labels(tmp_path / "model.keras", IMAGES)
+    np.testing.assert_array_equal(found, np.asarray(model(IMAGES)).argmax(axis=1))
+
+
+def test_a_model_holds_no_optimizer(model, tmp_path):
+    save_model(model, tmp_path / "model.keras")
+    assert load_model(tmp_path / "model.keras").optimizer is None
+
+
+def test_saving_replaces_and_leaves_nothing_else(model, tmp_path):
+    (tmp_path / "model.keras").write_text("old")
+    save_model(model, tmp_path / "model.keras")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+    load_model(tmp_path / "model.keras")
+
+
+def test_a_place_that_cannot_be_written_is_named(model, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"model\.keras cannot be written"):
+        save_model(model, tmp_path / "file" / "model.keras")
+
+
+@pytest.mark.parametrize("content", [None, "not a model"])
+def test_what_is_not_a_model_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "model.keras").write_text(content)
+    with pytest.raises(StorageError, match=r"model\.keras cannot be read"):
+        load_model(tmp_path / "model.keras")

@@ -1,0 +1,202 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.core.outcome import Interrupted, LossNotFinite, OutOfMemory, StoppedAtRung
+from pipeline.core.trial import Recipe
+from pipeline.measuring.clocks import Clocks
+from pipeline.training.session import predicted_labels, save_model
+
+
+@pytest.fixture(scope="module")
+def long_session(session_with):
+    return session_with(epochs=3, patience=3, target_accuracy=0.4)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(long_session, trial, observing):
+    """One trial with everything in it, trained to its end."""
+    observer, clocks = observing(), Clocks()
+    trained = long_session.run(trial("4k3b-d8p0.2"), observer, clocks)
+    return trained, observer, clocks
+
+
+def test_costs_are_told_before_the_first_epoch(undisturbed):
+    _, observer, _ = undisturbed
+    assert set(observer.costs) == {"parameters", "macs", "epoch_seconds", "latency_ms"}
+    # 3x3x1x4 weights and 4x4 of normalisation; 3x3x4 pooled values; three classes.
+    assert observer.costs["parameters"] == 36 + 16 + 36 * 8 + 8 + 8 * 3 + 3
+    assert observer.costs["macs"] == 6 * 6 * 36 + 36 * 8 + 8 * 3
+    assert observer.costs["epoch_seconds"] == pytest.approx(
+        6 * observer.measurements["step_ms"] / 1000
+    )
+    assert observer.measurements["latency_low_ms"] <= observer.costs["latency_ms"]
+    assert observer.measurements["latency_ratio"] > 0
+    assert "convolution_1" in observer.summary
+
+
+def test_every_epoch_is_told(undisturbed):
+    trained, observer, _ = undisturbed
+    assert [result.epoch for result in observer.epochs] == [1, 2, 3]
+    assert trained.epochs == tuple(observer.epochs)
+    assert observer.executions == 3 * 3
+    for result in observer.epochs:
+        assert result.images_per_second == pytest.approx(90 / result.epoch_seconds)
+
+
+def test_it_learns(undisturbed):
+    trained, observer, _ = undisturbed
+    assert observer.epochs[-1].train_loss < observer.epochs[0].train_loss
+    assert trained.val_accuracy > 0.5
+
+
+def test_training_costs(undisturbed):
+    trained, observer, clocks = undisturbed
+    seconds = [result.epoch_seconds for result in observer.epochs]
+    assert trained.costs["train_seconds"] == sum(seconds)
+    assert trained.costs["train_seconds"] == pytest.approx(clocks.seconds()["training"])
+    reached = next(i for i, result in enumerate(observer.epochs) if result.val_accuracy >= 0.4)
+    assert trained.costs["time_to_accuracy_seconds"] == sum(seconds[: reached + 1])
+    assert "device_memory_mib" not in trained.costs
+
+
+def test_the_kept_weights_are_those_of_the_best_epoch(undisturbed, data):
+    trained, observer, _ = undisturbed
+    best = min(observer.epochs, key=lambda result: result.val_loss)
+    assert trained.val_accuracy == best.val_accuracy
+    found = np.asarray(trained.model(data.validation.images)).argmax(axis=1)
+    np.testing.assert_array_equal(trained.validation_labels, found)
+    assert np.mean(found == data.validation.labels) == trained.val_accuracy
+
+
+def test_clocks_have_all_of_it(undisturbed):
+    _, _, clocks = undisturbed
+    seconds = clocks.seconds()
+    for name in ("build_and_trace", "first_step", "training", "evaluation", "measuring"):
+        assert seconds[name] > 0
+
+
+def timeless(results):
+    return [replace(result, epoch_seconds=0.0, images_per_second=0.0) for result in results]
+
+
+@pytest.mark.parametrize("epochs_before", [1, 2])
+def test_a_resumed_trial_equals_an_undisturbed_one(
+    long_session, trial, observing, undisturbed, tmp_path, *, epochs_before
+):
+    def leave(observer):
+        if len(observer.epochs) == epochs_before and observer.executions % 3 == 2:
+            raise Interrupted("told to leave")
+
+    checkpoint = tmp_path / "deep" / "trial.npz"
+    clocks = Clocks()
+    specification = trial("4k3b-d8p0.2")
+    first = observing(at_execution=leave)
+    with pytest.raises(Interrupted):
+        long_session.run(specification, first, clocks, checkpoint)
+    second = observing()
+    trained = long_session.run(specification, second, clocks, checkpoint)
+
+    expected, _, _ = undisturbed
+    assert [result.epoch for result in second.epochs] == [2, 3][epochs_before - 1 :]
+    assert second.costs == first.costs and second.measurements == first.measurements
+    assert timeless(trained.epochs) == timeless(expected.epochs)
+    assert trained.val_accuracy == expected.val_accuracy
+    assert trained.costs["train_seconds"] == sum(r.epoch_seconds for r in trained.epochs)
+    np.testing.assert_array_equal(trained.validation_labels, expected.validation_labels)
+    for one, other in zip(trained.model.get_weights(), expected.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_finished_checkpoint_ends_at_once(session, trial, observing, clocks, tmp_path):
+    checkpoint = tmp_path / "trial.npz"
+    first = session.run(trial("d8"), observing(), clocks, checkpoint)
+    again = observing()
+    second = session.run(trial("d8"), again, clocks, checkpoint)
+    assert not again.epochs and again.costs
+    assert second.val_accuracy == first.val_accuracy and second.epochs == first.epochs
+    np.testing.assert_array_equal(second.validation_labels, first.validation_labels)
+
+
+def test_training_stops_at_its_training_accuracy(session_with, trial, observer, clocks):
+    session = session_with(epochs=40, stop_at_accuracy=0.6)
+    trained = session.run(trial("d16"), observer, clocks)
+    assert len(trained.epochs) < 40
+    assert trained.epochs[-1].train_accuracy >= 0.6
+    assert all(result.train_accuracy < 0.6 for result in trained.epochs[:-1])
+
+
+def test_patience_ends_the_training_and_keeps_the_best_epoch(
+    session_with, trial, observer, clocks, data
+):
+    # A rate far too large: the validation loss jumps about.
+    session = session_with(epochs=60, patience=2)
+    trained = session.run(trial("d16", learning_rate=3.0), observer, clocks)
+    losses = [result.val_loss for result in trained.epochs]
+    best = losses.index(min(losses))
+    assert len(losses) == min(best + 1 + 2, 60)
+    assert len(losses) < 60
+    found = np.asarray(trained.model(data.validation.images)).argmax(axis=1)
+    assert np.mean(found == data.validation.labels) == trained.epochs[best].val_accuracy
+
+
+def test_a_loss_that_is_not_finite_ends_the_trial(session, trial, observer, clocks):
+    with pytest.raises(LossNotFinite, match=r"loss became (nan|inf) in epoch 1"):
+        session.run(
+            trial("8k3-8k3n-d16", learning_rate=1e30, schedule="constant", optimizer="sgd"),
+            observer,
+            clocks,
+        )
+
+
+def test_what_the_observer_raises_ends_the_trial(session, trial, observing, clocks):
+    def stop(observer):
+        raise StoppedAtRung("others are better")
+
+    with pytest.raises(StoppedAtRung):
+        session.run(trial("d8"), observing(at_epoch=stop), clocks)
+    # The device is free again, and the session goes on.
+    assert session.run(trial("d8"), observing(), clocks).epochs
+
+
+@pytest.mark.parametrize("text", ["RESOURCE_EXHAUSTED: Out of memory", "CUDA_ERROR_OUT_OF_MEMORY"])
+def test_the_devices_memory_errors_end_the_trial(session, trial, observing, clocks, text):
+    def fail(observer):
+        raise RuntimeError(text)
+
+    with pytest.raises(OutOfMemory, match="the cpu ran out of memory"):
+        session.run(trial("d8"), observing(at_execution=fail), clocks)
+
+
+def test_an_impossible_allocation_is_out_of_memory(session, trial, observer, clocks):
+    with pytest.raises(OutOfMemory):
+        session.run(trial(f"d{2**40}"), observer, clocks)
+
+
+def test_the_same_seed_gives_the_same_trial(session, trial, observing, clocks):
+    one, other, different = (
+        session.run(trial("4k3-d8", seed=seed), observing(), clocks) for seed in (1, 1, 2)
+    )
+    assert timeless(one.epochs) == timeless(other.epochs) != timeless(different.epochs)
+
+
+def test_a_batch_may_be_larger_than_the_data(session, trial, observer, clocks):
+    trained = session.run(trial("d8", batch_size=256), observer, clocks)
+    assert len(trained.epochs) == 2
+
+
+def test_step_time_of_any_network_at_any_batch_size(session, trial):
+    seconds = session.step_seconds(
+        trial("4k3-d8").architecture,
+        Recipe(batch_size=32, optimizer="sgd", learning_rate=0.01, schedule="constant"),
+    )
+    assert seconds > 0
+
+
+def test_a_trained_model_predicts_the_same_from_disk(undisturbed, data, tmp_path):
+    trained, _, _ = undisturbed
+    save_model(trained.model, tmp_path / "model.keras")
+    found = predicted_labels(tmp_path / "model.keras", data.validation.images)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, trained.validation_labels)
