@@ -192,7 +192,8 @@ def _explain_price(
     rest = [i for i in range(len(front)) if behind[i] > ROUNDING]
     if not rest:
         return (
-            f"at {terms} all members of the front are worth the same; the cheapest is {described}"
+            f"at {terms} all members of the front are worth the same; it is the cheapest, "
+            f"{described}"
         )
     next_best = min(rest, key=lambda i: (behind[i], front[i][1]))
     return (

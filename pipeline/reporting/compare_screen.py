@@ -128,7 +128,7 @@ def _spot_rows(comparison: SweepComparison) -> list[_Row]:
                 "validation\naccuracy": accuracy_text(spot["val_accuracy"] if spot else None),
                 "test accuracy,\n95% interval": _test_text(sweep),
                 **{
-                    cost_label(cost): cost_text(cost, spot_cost(sweep, cost))
+                    cost_label(cost): cost_text(cost, _spot_cost(sweep, cost))
                     for cost in comparison.costs
                 },
             }
@@ -136,7 +136,7 @@ def _spot_rows(comparison: SweepComparison) -> list[_Row]:
     return rows
 
 
-def spot_cost(sweep: ComparedSweep, cost: str) -> float | None:
+def _spot_cost(sweep: ComparedSweep, cost: str) -> float | None:
     """Return a cost of the sweet spot; None without one."""
     spot = sweep.summary["sweet_spot"]
     members = {member["trial"]: member for member in sweep.summary["front"]}

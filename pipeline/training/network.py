@@ -86,7 +86,7 @@ class CompiledNetwork:
         self.steps = steps_per_epoch(data.count, recipe.batch_size)
         self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
         self._stepped = SteppedModel(
-            self.model.inputs, self.model.get_layer("classes").output, looping=not xla_on_cpu
+            self.model.input, self.model.get_layer("classes").output, looping=not xla_on_cpu
         )
         optimizer = build_optimizer(recipe, epochs * self.steps, precision)
         optimizer.build(self._stepped.trainable_variables)
@@ -166,7 +166,7 @@ class CompiledNetwork:
 
     def state(self) -> list[NDArray[Any]]:
         """Return copies of all weights, optimiser variables and seeds, in a fixed order."""
-        return [np.array(variable) for variable in self._variables]
+        return [np.asarray(variable).copy() for variable in self._variables]
 
     def restore(self, state: list[NDArray[Any]]) -> None:
         """Set what ``state`` has returned."""
@@ -175,7 +175,7 @@ class CompiledNetwork:
 
     def weights(self) -> list[NDArray[Any]]:
         """Return copies of the model's weights alone."""
-        return [np.array(variable) for variable in self.model.weights]
+        return [np.asarray(variable).copy() for variable in self.model.weights]
 
     def restore_weights(self, weights: list[NDArray[Any]]) -> None:
         """Set what ``weights`` has returned."""

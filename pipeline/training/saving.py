@@ -31,7 +31,8 @@ def save_model(model: Any, path: Path) -> None:
         model.save(temporary)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
         raise StorageError(
             f"the model {path} cannot be written: {error.strerror or error}"
         ) from error

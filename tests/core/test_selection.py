@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -140,14 +141,119 @@ def test_equally_accurate_within_the_budget_gives_the_cheaper() -> None:
     assert selection.reason.endswith("(2 members tie, the cheapest of them is taken)")
 
 
+def priced(price: float) -> RuleSettings:
+    return RuleSettings(name="price", price=price)
+
+
+def test_price_by_hand() -> None:
+    # At 1 point a doubling: 80 - 0, 89 - 1, 90 - 2, 92 - 4.
+    front = [(0.92, 16.0), (0.80, 1.0), (0.89, 2.0), (0.905, 4.0)]
+    assert chosen(front, priced(1.0)) == Selection(
+        index=3,
+        rule="price",
+        reason=(
+            "at 1 point of accuracy for a doubling of epoch_seconds none of the 4 members of the "
+            "front is worth more: accuracy 0.9050 at epoch_seconds 4, 0.5 points ahead of "
+            "accuracy 0.8900 at epoch_seconds 2"
+        ),
+    )
+    assert chosen(front, priced(0.7)).index == 0
+    assert chosen(front, priced(10.0)).index == 1
+
+
+def test_tied_prices_give_the_cheaper_one_and_say_so() -> None:
+    # 88, 88 and 86 points are left.
+    selection = chosen([(0.90, 4.0), (0.89, 2.0), (0.86, 1.0)], priced(1.0))
+    assert selection.index == 1
+    assert selection.reason.endswith(
+        "2 points ahead of accuracy 0.8600 at epoch_seconds 1 (2 members tie, the cheapest of "
+        "them is taken)"
+    )
+
+
+def test_price_at_which_all_are_worth_the_same() -> None:
+    selection = chosen([(0.90, 4.0), (0.89, 2.0), (0.88, 1.0)], priced(1.0))
+    assert selection.index == 2
+    assert selection.reason == (
+        "at 1 point of accuracy for a doubling of epoch_seconds all members of the front are "
+        "worth the same; it is the cheapest, accuracy 0.8800 at epoch_seconds 1"
+    )
+
+
+@pytest.mark.parametrize("rule", ["price", "one_standard_error"])
+def test_the_only_member_is_picked_as_such(rule: str) -> None:
+    selection = chosen([(0.9, 3.0)], RuleSettings(name=rule, price=1.0, images=100))
+    assert selection.index == 0
+    assert selection.reason == (
+        "it is the only member of the front, accuracy 0.9000 at epoch_seconds 3"
+    )
+
+
+def test_one_standard_error_by_hand() -> None:
+    front = [(0.80, 1.0), (0.905, 2.0), (0.911, 4.0), (0.92, 16.0)]
+    settings = RuleSettings(name="one_standard_error", standard_errors=[None, None, None, 0.01])
+    selection = chosen(front, replace(settings, images=10_000))
+    assert selection == Selection(
+        index=2,
+        rule="one_standard_error",
+        reason=(
+            "it is the cheapest of the 2 members of the front within one standard error (0.0100, "
+            "of its repeated training) of the most accurate one, accuracy 0.9200 at "
+            "epoch_seconds 16: accuracy 0.9110 at epoch_seconds 4"
+        ),
+    )
+
+
+def test_exactly_one_standard_error_is_within() -> None:
+    settings = RuleSettings(name="one_standard_error", standard_errors=[0.5, 0.01])
+    assert chosen([(0.91, 4.0), (0.92, 16.0)], settings).index == 0
+
+
+def test_one_standard_error_falls_back_to_the_binomial_one_and_says_so() -> None:
+    # sqrt(0.92 * 0.08 / 400) = 0.0136
+    settings = RuleSettings(name="one_standard_error", images=400)
+    selection = chosen([(0.80, 1.0), (0.91, 4.0), (0.92, 16.0)], settings)
+    assert selection.index == 1
+    assert "one standard error (0.0136, binomial for 400 validation images, as it was trained " in (
+        selection.reason
+    )
+
+
+def test_nothing_within_one_standard_error_of_the_best() -> None:
+    settings = RuleSettings(name="one_standard_error", images=10_000)
+    selection = chosen([(0.92, 16.0), (0.90, 4.0)], settings)
+    assert selection.index == 0
+    assert selection.reason == (
+        "nothing cheaper is within one standard error (0.0027, binomial for 10,000 validation "
+        "images, as it was trained once) of the front's most accurate member, accuracy 0.9200 at "
+        "epoch_seconds 16"
+    )
+
+
+def test_equally_cheap_within_one_standard_error_gives_the_more_accurate() -> None:
+    settings = RuleSettings(name="one_standard_error", standard_errors=[0.1] * 3)
+    selection = chosen([(0.90, 2.0, 1.0), (0.91, 2.0, 5.0), (0.92, 4.0, 1.0)], settings)
+    assert selection.index == 1
+    assert selection.reason.endswith("(2 members tie, the most accurate of them is taken)")
+
+
+def test_one_standard_error_needs_one_or_the_images() -> None:
+    with pytest.raises(ValueError, match="the number of images has to be"):
+        chosen([(0.9, 1.0), (0.91, 2.0)], RuleSettings(name="one_standard_error"))
+    with pytest.raises(ValueError, match="2 members need as many standard errors, not 1"):
+        settings = RuleSettings(name="one_standard_error", standard_errors=[0.1])
+        chosen([(0.9, 1.0), (0.91, 2.0)], settings)
+
+
 def test_unknown_rule() -> None:
-    with pytest.raises(ConfigurationError, match="must be knee or budget, not 'elbow'"):
+    with pytest.raises(ConfigurationError, match=r"knee, budget, price or .*, not 'elbow'"):
         chosen([(0.9, 1.0)], RuleSettings(name="elbow"))
 
 
-def test_rule_without_its_parameter() -> None:
-    with pytest.raises(ConfigurationError, match=r"needs objective\.budget"):
-        chosen([(0.9, 1.0)], RuleSettings(name="budget"))
+@pytest.mark.parametrize("rule", ["budget", "price"])
+def test_rule_without_its_parameter(rule: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"needs objective\.{rule}, the .*epoch_seconds"):
+        chosen([(0.9, 1.0)], RuleSettings(name=rule))
 
 
 @pytest.mark.parametrize("front", [[], [(0.9, 0.0)], [(0.9, math.nan)], [(0.9, -1.0)]])
@@ -161,7 +267,8 @@ def test_fronts_that_cannot_be_ranked(front: list[tuple[float, ...]]) -> None:
 def test_every_rule_answers_for_every_front(
     front: list[tuple[float, ...]], rule: str, most: float, floor: float
 ) -> None:
-    selection = chosen(front, RuleSettings(name=rule, budget=most, floor=floor))
+    settings = RuleSettings(name=rule, budget=most, price=most, floor=floor, images=500)
+    selection = chosen(front, settings)
     assert 0 <= selection.index < len(front)
     assert selection.rule == rule
     assert selection.reason
@@ -177,7 +284,7 @@ def test_every_rule_answers_for_every_front(
 def test_order_does_not_matter(
     front: list[tuple[float, ...]], rule: str, most: float, random: Random
 ) -> None:
-    settings = RuleSettings(name=rule, budget=most)
+    settings = RuleSettings(name=rule, budget=most, price=most / 5, images=500)
     picked = front[chosen(front, settings).index]
     random.shuffle(front)
     assert front[chosen(front, settings).index] == picked
@@ -205,3 +312,35 @@ def test_budget_is_kept_and_nothing_better_fits(
         assert picked[0] == max(point[0] for point in within)
     else:
         assert picked[1] == min(point[1] for point in front)
+
+
+@settings(deadline=None)
+@given(fronts, st.floats(0.05, 10.0))
+def test_nothing_is_worth_more_at_the_price(front: list[tuple[float, ...]], price: float) -> None:
+    def worth(point: Point) -> float:
+        return 100 * point[0] - price * math.log2(point[1])
+
+    picked = front[chosen(front, priced(price)).index]
+    assert worth(picked) == pytest.approx(max(map(worth, front)))
+
+
+@settings(deadline=None)
+@given(fronts, st.floats(0.05, 10.0), st.floats(0.05, 10.0))
+def test_a_higher_price_never_picks_a_dearer_one(
+    front: list[tuple[float, ...]], one: float, other: float
+) -> None:
+    low, high = sorted((one, other))
+    at_low, at_high = (front[chosen(front, priced(p)).index] for p in (low, high))
+    assert at_high[1] <= at_low[1]
+
+
+@settings(deadline=None)
+@given(fronts, st.floats(0.0, 0.5))
+def test_one_standard_error_is_kept_and_nothing_cheaper_fits(
+    front: list[tuple[float, ...]], error: float
+) -> None:
+    settings = RuleSettings(name="one_standard_error", standard_errors=[error] * len(front))
+    picked = front[chosen(front, settings).index]
+    lowest = max(point[0] for point in front) - error - 1e-9
+    assert picked[0] >= lowest
+    assert picked[1] == min(point[1] for point in front if point[0] >= lowest)

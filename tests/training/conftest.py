@@ -1,5 +1,7 @@
 """Tiny images and sessions; Keras is imported once for the whole folder."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -78,7 +80,7 @@ def session_with(data, tmp_path_factory):
     quiet = QuietLock("cpu", tmp_path_factory.mktemp("locks"))
 
     def build(target_accuracy=None, **training):
-        settings = {
+        settings: dict[str, Any] = {
             "epochs": 2,
             "precision": "float32",
             "deterministic": True,
@@ -109,7 +111,7 @@ def session(session_with):
 
 
 def specification(notation="4k3-d8", *, seed=7, **recipe):
-    values = {
+    values: dict[str, Any] = {
         "batch_size": 16,
         "optimizer": "adam",
         "learning_rate": 0.01,

@@ -21,6 +21,7 @@ print(model(keras.ops.zeros((1, 8, 8, 1), dtype="uint8")).shape)
 """
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras'
 def test_a_fresh_process_reads_a_model_and_says_nothing_while_it_starts(tmp_path):
     model = build_model(Architecture.parse("4k3b-d8p0.2"), (8, 8, 1), 3, 1, "mixed_bfloat16")
     save_model(model, tmp_path / "model.keras")

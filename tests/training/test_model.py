@@ -120,7 +120,7 @@ def test_blocks_compute_convolution_normalisation_relu_and_pooling_in_this_order
         values = squares.max(axis=(2, 4))
     elif block.pooling == "average":
         values = squares.mean(axis=(2, 4))
-    flat = keras.Model(model.inputs, model.get_layer("flatten").output)
+    flat = keras.Model(model.input, model.get_layer("flatten").output)
     np.testing.assert_allclose(
         np.asarray(flat(IMAGES)), values.reshape(6, -1), rtol=1e-4, atol=1e-5
     )

@@ -124,4 +124,4 @@ def test_mixed_precision_trains_float32_weights(build, precision):
 
 def test_the_summary_names_layers_and_parameters(build):
     summary = build().summary()
-    assert "convolution_1" in summary and "Total params: 343" in summary
+    assert "convolution_1" in summary and "Total params: 363" in summary

@@ -9,6 +9,9 @@ from pipeline.core.errors import StorageError
 from pipeline.training.model import build_model
 from pipeline.training.saving import load_model, predicted_labels, save_model
 
+#: Keras 3.15 itself copies arrays in a way that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 IMAGES = np.random.default_rng(3).integers(0, 256, size=(1500, 8, 8, 1)).astype(np.uint8)
 
 
@@ -30,7 +33,9 @@ def modules_in(configuration):
 def test_a_model_needs_nothing_of_this_project(model, tmp_path):
     save_model(model, tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
-        found = set(modules_in(json.loads(archive.read("config.json"))))
+        configuration = json.loads(archive.read("config.json"))
+    assert not configuration["compile_config"]  # no optimiser, no loss
+    found = set(modules_in(configuration))
     assert ("keras.layers", None) in found
     for module, registered in found:
         assert module.split(".")[0] == "keras" or (module, registered) == ("builtins", None)
@@ -40,11 +45,6 @@ def test_labels_come_in_the_images_order(model, tmp_path):
     save_model(model, tmp_path / "model.keras")
     found = predicted_labels(tmp_path / "model.keras", IMAGES)
     np.testing.assert_array_equal(found, np.asarray(model(IMAGES)).argmax(axis=1))
-
-
-def test_a_model_holds_no_optimizer(model, tmp_path):
-    save_model(model, tmp_path / "model.keras")
-    assert load_model(tmp_path / "model.keras").optimizer is None
 
 
 def test_saving_replaces_and_leaves_nothing_else(model, tmp_path):

@@ -17,7 +17,7 @@ def recipe(batch_size, optimizer="adam"):
 
 def rates(shape, total_steps, peak=1.0):
     schedule = TrainingSchedule(shape, peak, total_steps)
-    return np.array([float(schedule(step)) for step in range(total_steps)])
+    return np.broadcast_to(np.asarray(schedule(np.arange(total_steps))), total_steps)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])

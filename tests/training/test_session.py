@@ -18,7 +18,7 @@ def long_session(session_with):
 def undisturbed(long_session, trial, observing):
     """One trial with everything in it, trained to its end."""
     observer, clocks = observing(), Clocks()
-    trained = long_session.run(trial("4k3b-d8p0.2"), observer, clocks)
+    trained = long_session.run(trial("4k3b-d8p0.2", learning_rate=0.1), observer, clocks)
     return trained, observer, clocks
 
 
@@ -91,7 +91,7 @@ def test_a_resumed_trial_equals_an_undisturbed_one(
 
     checkpoint = tmp_path / "deep" / "trial.npz"
     clocks = Clocks()
-    specification = trial("4k3b-d8p0.2")
+    specification = trial("4k3b-d8p0.2", learning_rate=0.1)
     first = observing(at_execution=leave)
     with pytest.raises(Interrupted):
         long_session.run(specification, first, clocks, checkpoint)
@@ -169,11 +169,6 @@ def test_the_devices_memory_errors_end_the_trial(session, trial, observing, cloc
         session.run(trial("d8"), observing(at_execution=fail), clocks)
 
 
-def test_an_impossible_allocation_is_out_of_memory(session, trial, observer, clocks):
-    with pytest.raises(OutOfMemory):
-        session.run(trial(f"d{2**40}"), observer, clocks)
-
-
 def test_the_same_seed_gives_the_same_trial(session, trial, observing, clocks):
     one, other, different = (
         session.run(trial("4k3-d8", seed=seed), observing(), clocks) for seed in (1, 1, 2)
@@ -194,6 +189,7 @@ def test_step_time_of_any_network_at_any_batch_size(session, trial):
     assert seconds > 0
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras'
 def test_a_trained_model_predicts_the_same_from_disk(undisturbed, data, tmp_path):
     trained, _, _ = undisturbed
     save_model(trained.model, tmp_path / "model.keras")

@@ -1,0 +1,91 @@
+"""``sweetspot compare`` on sweeps whose training is simulated and whose files are real."""
+
+import numpy as np
+import pytest
+
+from pipeline.commands import cli
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.data.loading import load_test
+from pipeline.launching.evaluation import evaluate
+from pipeline.launching.planning import create_folder, plan_sweep
+from pipeline.launching.results import SweepResults
+from pipeline.launching.trial_run import TrialRun
+from pipeline.reporting.compare import LABELS_NAME, answers_name
+from pipeline.reporting.files import read_summary
+from pipeline.search.study import SweepStudy
+from pipeline.testing.simulated import SimulatedTrainer
+
+SETTINGS = ("data=digits", "search=random", "tracking=off", "search.trials=4")
+
+
+def run_sweep(mlruns, name, *overrides, device="Xeon"):
+    """Leave behind what a sweep leaves behind, its answers to the test images included."""
+    overrides = (*SETTINGS, f"sweep_name={name}", f"mlruns={mlruns}", *overrides)
+    plan = plan_sweep(compose(CommandLine(command="sweep", overrides=overrides)), print)
+    create_folder(plan)
+    config = plan.config
+    run = TrialRun(
+        config=config,
+        description=plan.description,
+        study=SweepStudy(config, plan.space),
+        results=SweepResults(config, plan.description),
+        trainer=SimulatedTrainer(config=config, description=plan.description),
+        worker="w",
+        device={"device": "cpu", "name": device, "cores": "2"},
+        must_leave=lambda: None,
+    )
+    while (claim := run.study.claim("w")) is not None:
+        run.run(claim)
+    evaluate(config, run.study, run.results, run.trainer)
+    trial = read_summary(config.sweep_dir)["sweet_spot"]["trial"]
+    test = load_test(config.data)
+    model = config.sweep_dir / "models" / f"{trial:04d}.keras"
+    np.save(config.sweep_dir / answers_name(trial), run.trainer.predict(model, test.images))
+    np.save(config.sweep_dir / LABELS_NAME, test.labels)
+
+
+@pytest.fixture(scope="module")
+def mlruns(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home") / "mlruns"
+    run_sweep(folder, "one", "objective=macs")
+    run_sweep(folder, "two", "objective=macs", "search.seed=1", device="Epyc")
+    run_sweep(folder, "other-data", "objective=macs", "data.limit=600")
+    run_sweep(folder, "other-cost", "objective=size")
+    return folder
+
+
+def test_two_sweeps_side_by_side(mlruns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["compare", "one", "two", f"mlruns={mlruns}", "--force"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "digits: 2 sweeps, accuracy against multiply-accumulates" in said
+    assert "A on Xeon with 2 cores, B on Epyc with 2 cores" in said
+    assert "On the same 270 test images B is " in said
+    figure = mlruns / "comparisons" / "one-vs-two" / "pareto-macs.png"
+    assert said.endswith(str(figure))
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "compare takes 2 to 8 sweep names, not 0"),
+        (["one"], "compare takes 2 to 8 sweep names, not 1"),
+        (["one", "two", "one"], "compare takes each sweep once, not one again"),
+        (["one", "three"], "there is no sweep three under"),
+        (["one", "a/b"], "a name consists of letters"),
+        (list("abcdefghi"), "'i' is not a setting"),
+        (["one", "two"], "they ran on different devices (Xeon with 2 cores against Epyc"),
+        (["one", "other-data"], "one and other-data cannot be compared: their images or splits"),
+        (["one", "other-data", "--force"], "their images or splits differ (digits "),
+        (["one", "other-cost"], "their costs differ (macs against parameters)"),
+        (["one", "two", "--hurry"], "'--hurry' is not a flag of compare; choose --force"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_sentence(mlruns, capsys, words, said):
+    assert cli.main(["compare", *words, f"mlruns={mlruns}"]) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
