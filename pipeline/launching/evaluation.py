@@ -3,10 +3,14 @@
 Readings are kept in the sweep's event log; asking again reads the kept ones.
 """
 
+import io
 import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.core.trial import Outcome
@@ -14,6 +18,7 @@ from pipeline.data.loading import load_test
 from pipeline.launching.results import SweepResults, model_path
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.trial_run import Trainer
+from pipeline.reporting.compare import LABELS_NAME, answers_name
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import write_atomically
 from pipeline.search.study import SweepStudy
@@ -60,9 +65,12 @@ def _due(summary: dict[str, Any]) -> dict[int, str]:
 
 def _read_test(config: Config, trainer: Trainer, unread: dict[int, str]) -> None:
     test = load_test(config.data)
+    # What was predicted is kept: sweeps are compared on the same images, without reading again.
+    _keep(config.sweep_dir / LABELS_NAME, test.labels)
     with EventLog(sweep_log_path(config.sweep_dir)) as log:
         for number, why in unread.items():
             labels = trainer.predict(model_path(config.sweep_dir, number), test.images)
+            _keep(config.sweep_dir / answers_name(number), labels)
             correct = int((labels == test.labels).sum())
             record(
                 log,
@@ -74,6 +82,12 @@ def _read_test(config: Config, trainer: Trainer, unread: dict[int, str]) -> None
                     reason=why,
                 ),
             )
+
+
+def _keep(path: Path, labels: NDArray[np.int64]) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, labels, allow_pickle=False)
+    write_atomically(path, buffer.getvalue())
 
 
 def _compare(config: Config, study: SweepStudy, summary: dict[str, Any], trainer: Trainer) -> None:

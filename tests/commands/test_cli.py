@@ -62,6 +62,15 @@ def test_hydras_flags_work_behind_a_command(capfd):
     assert "sampler: tpe" in capfd.readouterr().out
 
 
+def test_help_behind_a_command_names_groups_options_and_settings(capfd):
+    assert cli.main(["sweep", "--help"]) == 0
+    printed = capfd.readouterr().out
+    assert printed.startswith("sweetspot sweep: search the space of networks")
+    for part in ("objective   which costs count", "space/depth: deep, one,", "sampler: tpe",
+                 'eval "$(sweetspot -sc install=bash)"'):  # fmt: skip
+        assert part in printed
+
+
 def test_completion_knows_commands_groups_and_options(monkeypatch, capfd):
     def offered(text):
         monkeypatch.setenv("COMP_LINE", text)

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pipeline.launching.evaluation import evaluate, is_due
@@ -48,6 +49,10 @@ def test_test_is_read_once_for_the_sweet_spot_and_the_references(finished):
         assert not is_due(summary, Sessions.read(config.sweep_dir))
     for network in (*summary["references"].values(), summary["sweet_spot"]):
         assert network["test_accuracy"] is not None
+    truth = np.load(config.sweep_dir / "test_labels.npy")
+    for reading in readings(config):
+        answers = np.load(config.sweep_dir / "models" / f"{reading['trial']:04d}.test.npy")
+        assert int((answers == truth).sum()) == reading["correct"]
     reasons = {reading["trial"]: reading["reason"] for reading in readings(config)}
     assert reasons[0] == "the dnn reference"
 
