@@ -12,7 +12,6 @@ _ACTIONS = ("remove", "rename")
 
 def run(line: CommandLine) -> int:
     """List the sweeps, or do what ``remove=NAME`` or ``rename=OLD:NEW`` says."""
-    from pipeline.launching.housekeeping import remove_sweep, rename_sweep
     from pipeline.reporting.listing import show_sweeps
 
     actions = [w for w in line.overrides if w.partition("=")[0] in _ACTIONS]
@@ -23,6 +22,8 @@ def run(line: CommandLine) -> int:
     if not actions:
         show_sweeps(config.mlruns)
         return 0
+    from pipeline.launching.housekeeping import remove_sweep, rename_sweep
+
     action, _, value = actions[0].partition("=")
     if action == "remove":
         freed = remove_sweep(config, _checked(value))

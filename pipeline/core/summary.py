@@ -35,6 +35,7 @@ from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.front import hypervolume, pareto_front
 from pipeline.core.journey import ImageShape, shape_journey
+from pipeline.core.resampling import Stability, stability
 from pipeline.core.selection import RuleSettings, select
 from pipeline.core.trial import Outcome, TrialRecord
 
@@ -102,13 +103,15 @@ def build_summary(
     points = [_point(record, costs) for record in members]
     sweet_spot: dict[str, Any] | None = None
     if members:
-        selection = select(points, costs[0], replace(rule, floor=_dnn_accuracy(latest)))
+        settings = replace(rule, floor=_dnn_accuracy(latest), images=data.validation)
+        selection = select(points, costs[0], settings)
         record = members[selection.index]
+        again = _stability(latest, record, costs, settings)
         sweet_spot = {
             "trial": record.number,
             "architecture": record.specification.architecture.notation,
             "rule": selection.rule,
-            "reason": selection.reason,
+            "reason": f"{selection.reason}; {again.reason}",
             **_values(record, data, test_accuracies),
         }
     references = {name: _reference(name, by_number, data, test_accuracies) for name in REFERENCES}
@@ -202,6 +205,27 @@ def _values(
         **_size(record.specification.architecture, data),
         **{name: record.costs.get(name) for name in _TIMES},
     }
+
+
+def _stability(
+    records: Sequence[TrialRecord],
+    selected: TrialRecord,
+    costs: Sequence[str],
+    settings: RuleSettings,
+) -> Stability:
+    """Return how often the rule would pick ``selected`` again, had other images been drawn.
+
+    Every complete trial takes part: one just behind the front may be on it next time.
+    """
+    comparable = [record for record in records if _comparable(record, costs)]
+    names = [record.specification.reference for record in comparable]
+    return stability(
+        [_point(record, costs) for record in comparable],
+        comparable.index(selected),
+        costs[0],
+        settings,
+        floor_index=names.index("dnn") if "dnn" in names else None,
+    )
 
 
 def _dnn_accuracy(records: Iterable[TrialRecord]) -> float | None:

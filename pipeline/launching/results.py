@@ -125,7 +125,7 @@ class SweepResults:
             data=data_summary(self._description),
             costs=objective.costs,
             records=records,
-            rule=RuleSettings(name=objective.rule, budget=objective.budget),
+            rule=RuleSettings(name=objective.rule, budget=objective.budget, price=objective.price),
             test_accuracies={n: read.accuracy for n, read in sessions.test_readings.items()},
             test_readings=len(sessions.test_readings),
             wall_seconds=sessions.wall_seconds(),

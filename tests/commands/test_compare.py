@@ -1,18 +1,14 @@
 """``sweetspot compare`` on sweeps whose training is simulated and whose files are real."""
 
-import numpy as np
 import pytest
 
 from pipeline.commands import cli
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.data.loading import load_test
 from pipeline.launching.evaluation import evaluate
 from pipeline.launching.planning import create_folder, plan_sweep
 from pipeline.launching.results import SweepResults
 from pipeline.launching.trial_run import TrialRun
-from pipeline.reporting.compare import LABELS_NAME, answers_name
-from pipeline.reporting.files import read_summary
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
 
@@ -20,7 +16,7 @@ SETTINGS = ("data=digits", "search=random", "tracking=off", "search.trials=4")
 
 
 def run_sweep(mlruns, name, *overrides, device="Xeon"):
-    """Leave behind what a sweep leaves behind, its answers to the test images included."""
+    """Leave behind what a sweep leaves behind."""
     overrides = (*SETTINGS, f"sweep_name={name}", f"mlruns={mlruns}", *overrides)
     plan = plan_sweep(compose(CommandLine(command="sweep", overrides=overrides)), print)
     create_folder(plan)
@@ -38,11 +34,6 @@ def run_sweep(mlruns, name, *overrides, device="Xeon"):
     while (claim := run.study.claim("w")) is not None:
         run.run(claim)
     evaluate(config, run.study, run.results, run.trainer)
-    trial = read_summary(config.sweep_dir)["sweet_spot"]["trial"]
-    test = load_test(config.data)
-    model = config.sweep_dir / "models" / f"{trial:04d}.keras"
-    np.save(config.sweep_dir / answers_name(trial), run.trainer.predict(model, test.images))
-    np.save(config.sweep_dir / LABELS_NAME, test.labels)
 
 
 @pytest.fixture(scope="module")
