@@ -1,5 +1,6 @@
 """Keras' optimisers, applied to all weights at once."""
 
+import itertools
 import math
 from typing import Any
 
@@ -29,7 +30,8 @@ class FlatOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     def build(self, variables: list[Any]) -> None:
         """Create the row, a copy of the variables, and the inner optimiser's state for it."""
-        self._row_shapes = [tuple(variable.shape) for variable in variables]
+        sizes = [math.prod(variable.shape) for variable in variables]
+        self._row_ends = list(itertools.accumulate(sizes))[:-1]
         self._row = keras.Variable(_in_a_row(variables), name="row")
         self.inner.build([self._row])
         super().build(variables)
@@ -53,11 +55,9 @@ class FlatOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             self._trainable_variables if trainable_variables is None else trainable_variables
         )
         self.inner.apply([_in_a_row(grads)], [self._row])
-        start = 0
-        for variable, shape in zip(variables, self._row_shapes, strict=True):
-            end = start + math.prod(shape)
-            variable.assign(ops.reshape(self._row[start:end], shape))
-            start = end
+        parts = ops.split(self._row.value, self._row_ends)
+        for variable, part in zip(variables, parts, strict=True):
+            variable.assign(ops.reshape(part, variable.shape))
 
 
 def _in_a_row(arrays: Any) -> Any:

@@ -49,7 +49,8 @@ class SteppedModel(keras.Model):  # type: ignore[misc]
         one_step = super().train_step
 
         def batch(row: Any) -> tuple[Any, Any]:
-            taken = order[row]
+            # Not order[row]: XLA compiles a slice anew for each row that it starts from.
+            taken = ops.take(order, row, axis=0)
             return ops.take(images, taken, axis=0), ops.take(labels, taken, axis=0)
 
         if not state:
