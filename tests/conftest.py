@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,18 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("SWEETSPOT_", "HYDRA_", "MLFLOW_", "OPTUNA_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")  # tests need no network
+
+
+@pytest.fixture(scope="session")
+def backend() -> Any:
+    """Keras' backend with one thread and repeatable numbers, for every test of this process.
+
+    TensorFlow cannot be set up any more once something has used it, so whatever test loads a
+    network, through MLflow too, asks for this first.
+    """
+    from pipeline.training.backend import set_up
+
+    return set_up(threads=1, deterministic=True)
 
 
 @pytest.fixture(scope="session")

@@ -99,12 +99,10 @@ class TrainingSession:
         self._objective = objective
         self._precision = precision
         self._quiet = quiet
-        self._jit_compile = training.jit_compile == "on" or (
-            # XLA pays on a GPU and costs on a CPU; it is not deterministic everywhere.
-            training.jit_compile == "auto"
-            and self._device.kind == "gpu"
-            and not training.deterministic
-        )
+        # XLA pays on a GPU and costs on a CPU, and Keras refuses it where numbers must repeat.
+        wanted = "on" if self._device.kind == "gpu" else "off"
+        setting = wanted if training.jit_compile == "auto" else training.jit_compile
+        self._jit_compile = setting == "on" and not training.deterministic
         self._classes = len(data.description.classes)
         self._on_device = DeviceData.place(data.train, self._classes)
         self._reference = self._compiled_reference()

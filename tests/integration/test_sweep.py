@@ -102,7 +102,7 @@ def test_artifacts_and_data_are_attached(command, client, runs):
     assert {"summary.json", "front.csv", "config.yaml"} <= parent
 
 
-def test_the_kept_model_classifies_as_the_summary_says(command, client, runs):
+def test_the_kept_model_classifies_as_the_summary_says(command, client, runs, backend):
     test = load_test(DataConfig(name="digits"))
     mlflow.set_tracking_uri(f"sqlite:///{command.mlruns / 'mlflow.db'}")
     (experiment,) = [e for e in client.search_experiments() if e.name == "sweetspot-digits"]

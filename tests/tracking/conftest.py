@@ -83,21 +83,6 @@ def _epoch_result(epoch: int, accuracy: float = 0.9) -> EpochResult:
     )
 
 
-#: Warnings of libraries about each other, which nobody here can heed.
-FOREIGN_WARNINGS = (
-    "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning",  # MLflow's store
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",  # Keras' saving
-    "ignore:.*Any type hint is inferred as AnyType:UserWarning",  # MLflow about its own types
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            for warning in FOREIGN_WARNINGS:
-                item.add_marker(pytest.mark.filterwarnings(warning))
-
-
 class FakeSweep:
     """Writes what happens to a sweep; each event is one second after the one before."""
 

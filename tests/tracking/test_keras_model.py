@@ -13,7 +13,7 @@ Sweep = Any
 
 
 def test_a_mirrored_model_predicts_what_the_network_predicted(
-    stored_sweep: Sweep, tmp_path: Path
+    stored_sweep: Sweep, tmp_path: Path, backend: Any
 ) -> None:
     import keras
     import mlflow

@@ -11,7 +11,6 @@ from pipeline.core.trial import Recipe, TrialSpecification
 from pipeline.data.dataset import DataDescription, Split, TrainingData
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.quiet import QuietLock
-from pipeline.training.backend import set_up
 from pipeline.training.session import TrainingSession
 
 CLASSES = 3
@@ -52,9 +51,9 @@ class Observer:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def device():
-    """Set the backend up before any test uses it; it cannot be changed afterwards."""
-    return set_up(threads=1, deterministic=True)
+def device(backend):
+    """Set the backend up before any test uses it."""
+    return backend
 
 
 @pytest.fixture(scope="session")
