@@ -5,11 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # Read before any test: in the tests themselves the environment is clean.
 DATA_DIR = os.environ.get("SWEETSPOT_DATA_DIR")
 SERVICES_REQUIRED = os.environ.get("SWEETSPOT_REQUIRE_SERVICES") == "1"
+# A busy machine is no failure; `--hypothesis-profile=thorough` looks longer.
+settings.register_profile("quick", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile("quick")
+
 DATA_SETS = ("fashion_mnist", "mnist")
 IDX_FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 
