@@ -1,0 +1,53 @@
+"""The whole configuration as one typed, frozen value.
+
+Hydra composes plain YAML from ``conf/``; ``Config.model_validate`` checks it once. Nothing
+below this package reads an untyped setting.
+"""
+
+from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDimension
+from pipeline.config.identity import differing_keys, identity_hash, identity_parts
+from pipeline.config.root import Config
+from pipeline.config.section import PROJECT_ROOT, Section, anchored, checked_name
+from pipeline.config.sections import (
+    CostName,
+    DataConfig,
+    DataName,
+    LaunchConfig,
+    LimitsConfig,
+    MeasuringConfig,
+    ObjectiveConfig,
+    RungsConfig,
+    SearchConfig,
+    StorageConfig,
+    TrackingConfig,
+    TrainingConfig,
+)
+from pipeline.config.space import MAX_DEPTH, SpaceConfig
+
+__all__ = [
+    "MAX_DEPTH",
+    "PROJECT_ROOT",
+    "Config",
+    "CostName",
+    "DataConfig",
+    "DataName",
+    "FloatDimension",
+    "IntegerDimension",
+    "LaunchConfig",
+    "LimitsConfig",
+    "MeasuringConfig",
+    "NamedDimension",
+    "ObjectiveConfig",
+    "RungsConfig",
+    "SearchConfig",
+    "Section",
+    "SpaceConfig",
+    "StorageConfig",
+    "TrackingConfig",
+    "TrainingConfig",
+    "anchored",
+    "checked_name",
+    "differing_keys",
+    "identity_hash",
+    "identity_parts",
+]

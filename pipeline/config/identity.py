@@ -1,0 +1,50 @@
+"""What makes a sweep this sweep and no other."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.config.root import Config
+
+
+def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
+    """Return what makes a sweep this sweep: another value asks another question.
+
+    Parameters
+    ----------
+    config
+        With ``training.precision`` resolved.
+    data_fingerprint
+        Of the images, labels and splits that were resolved.
+    """
+    search = config.search.model_dump(mode="json")
+    for budget in ("trials", "minutes", "max_failed", "max_retries"):
+        del search[budget]
+    return {
+        "architecture": config.architecture,
+        "data": data_fingerprint,
+        "space": config.space.model_dump(mode="json"),
+        "objective": config.objective.model_dump(mode="json"),
+        "training": config.training.model_dump(mode="json"),
+        "measuring": config.measuring.model_dump(mode="json"),
+        "search": search,
+    }
+
+
+def identity_hash(parts: Mapping[str, Any]) -> str:
+    """Return 64 hexadecimal digits that stand for ``identity_parts``."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def differing_keys(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """Return the dotted keys whose values differ, sorted."""
+    keys = []
+    for key in sorted(set(ours) | set(theirs)):
+        left, right = ours.get(key), theirs.get(key)
+        if isinstance(left, Mapping) and isinstance(right, Mapping):
+            keys += [f"{key}.{below}" for below in differing_keys(left, right)]
+        elif left != right:
+            keys.append(key)
+    return keys

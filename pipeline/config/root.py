@@ -1,0 +1,77 @@
+"""The whole configuration."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import field_validator, model_validator
+
+from pipeline.config.section import Section, anchored, checked_name
+from pipeline.config.sections import (
+    DataConfig,
+    LaunchConfig,
+    MeasuringConfig,
+    ObjectiveConfig,
+    SearchConfig,
+    StorageConfig,
+    TrackingConfig,
+    TrainingConfig,
+)
+from pipeline.config.space import SpaceConfig
+from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.errors import ConfigurationError
+
+
+class Config(Section):
+    """Everything a command needs to know."""
+
+    sweep_name: str | None = None
+    mlruns: Path
+    architecture: str | None = None  #: for `train`: the network; null draws one from the space
+    references: bool = True  #: every sweep has both; `train` goes without them
+    data: DataConfig
+    space: SpaceConfig
+    training: TrainingConfig
+    measuring: MeasuringConfig
+    objective: ObjectiveConfig
+    search: SearchConfig
+    storage: StorageConfig
+    tracking: TrackingConfig
+    launch: LaunchConfig
+
+    @field_validator("sweep_name")
+    @classmethod
+    def _sweep_name(cls, value: str | None) -> str | None:
+        return None if value is None else checked_name(value)
+
+    @field_validator("architecture")
+    @classmethod
+    def _architecture(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else Architecture.parse(value).notation
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("mlruns")
+    @classmethod
+    def _mlruns(cls, value: Path) -> Path:
+        return anchored(value)
+
+    @model_validator(mode="after")
+    def _room_for_references(self) -> Self:
+        if self.references and self.search.trials < len(REFERENCES):
+            raise ValueError(
+                f"search.trials must be at least {len(REFERENCES)}, for the two references, not "
+                f"{self.search.trials}"
+            )
+        return self
+
+    @property
+    def sweep_dir(self) -> Path:
+        """The sweep's folder; the sweep has its name by now."""
+        assert self.sweep_name is not None
+        return self.mlruns / "sweeps" / self.sweep_name
+
+    @property
+    def storage_path(self) -> Path:
+        """The journal file of the study."""
+        return anchored(self.storage.path) if self.storage.path else self.mlruns / "optuna.journal"

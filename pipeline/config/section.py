@@ -1,0 +1,43 @@
+"""What every part of the configuration is made of."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+def _auto_or_count(value: object) -> object:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise ValueError(f"must be auto or a positive whole number, not {value!r}")
+
+
+Count = Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+
+def anchored(path: Path) -> Path:
+    """Return the absolute path; a relative one starts at the project, wherever we are."""
+    return (PROJECT_ROOT / path.expanduser()).resolve()
+
+
+def checked_name(value: str) -> str:
+    """Return a name that is safe as a folder, or raise ValueError."""
+    if not _NAME.fullmatch(value) or ".." in value:
+        raise ValueError(
+            "a name consists of letters, digits, '.', '_' and '-' (at most 100, no '..'), "
+            f"not {value!r}"
+        )
+    return value

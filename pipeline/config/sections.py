@@ -1,0 +1,171 @@
+"""The parts of the configuration, one a folder of ``conf/``; the space has its own module."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.config.section import Count, Positive, Section, Share
+from pipeline.core.trial import Optimizer, Recipe, Schedule
+
+Limit = Annotated[float, Field(gt=0)] | None
+DataName = Literal["auto", "fashion_mnist", "mnist", "digits", "idx", "npz", "folder"]
+CostName = Literal[
+    "epoch_seconds", "latency_ms", "train_seconds", "time_to_accuracy_seconds",
+    "device_memory_mib", "parameters", "macs",
+]  # fmt: skip
+
+
+class DataConfig(Section):
+    """Which images, and how they are split."""
+
+    name: DataName
+    dir: Path | None = None  #: folder of `fashion_mnist/`, `mnist/`, four IDX files, or classes
+    file: Path | None = None  #: the archive for `npz`
+    classes: tuple[str, ...] | None = None  #: class names, where the source has none
+    image_size: Annotated[int, Field(ge=8, le=512)] | None = None  #: pixels a side, for `folder`
+    validation: Share = 0.1667  #: share of the training images kept for validation
+    test: Share = 0.15  #: share kept for test where the source has no test set of its own
+    limit: Positive | None = None  #: use this many training images (validation included)
+    seed: Annotated[int, Field(ge=0)] = 0
+    download: bool = True  #: let `auto`, `fashion_mnist` and `mnist` use Keras' download
+
+    @model_validator(mode="after")
+    def _source_is_complete(self) -> Self:
+        if self.name in ("idx", "folder") and self.dir is None:
+            raise ValueError(f"data={self.name} needs data.dir, the folder to read")
+        if self.name == "npz" and self.file is None:
+            raise ValueError("data=npz needs data.file, the archive to read")
+        return self
+
+
+class TrainingConfig(Section):
+    """How every trial is trained, and the recipe of the references."""
+
+    epochs: Positive
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+    deterministic: bool
+    jit_compile: Literal["auto", "on", "off"]
+    steps_per_execution: Positive
+    patience: Positive | None = None  #: epochs without a better validation loss
+    stop_at_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None  #: training accuracy
+    batch_size: Positive
+    optimizer: Optimizer
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Schedule
+    max_seconds: Annotated[float, Field(gt=0)] | None = None  #: a trial's longest time
+    evaluation_batch_size: Positive = 1000
+
+    @property
+    def recipe(self) -> Recipe:
+        """The default recipe, that of the references."""
+        return Recipe(
+            batch_size=self.batch_size,
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            schedule=self.schedule,
+        )
+
+
+class MeasuringConfig(Section):
+    """How cost is measured before training."""
+
+    step_executions: Annotated[int, Field(ge=3)]  #: timed executions of the training step
+    latency_samples: Annotated[int, Field(ge=10)]  #: timed calls a batch size
+    warmup_seconds: Annotated[float, Field(gt=0, le=60)]  #: longest warm-up of a timed call
+
+
+class LimitsConfig(Section):
+    """The most a trial may cost, by cost; null where there is no limit."""
+
+    epoch_seconds: Limit = None
+    latency_ms: Limit = None
+    train_seconds: Limit = None
+    time_to_accuracy_seconds: Limit = None
+    device_memory_mib: Limit = None
+    parameters: Limit = None
+    macs: Limit = None
+
+    def broken(self, costs: Mapping[str, float]) -> dict[str, float]:
+        """Return ``value / limit - 1`` of every limit that ``costs`` break, by cost name."""
+        limits = {name: limit for name, limit in self if limit is not None}
+        return {
+            name: costs[name] / limit - 1.0
+            for name, limit in limits.items()
+            if name in costs and costs[name] > limit
+        }
+
+
+class ObjectiveConfig(Section):
+    """What a sweep looks for besides validation accuracy."""
+
+    costs: Annotated[tuple[CostName, ...], Field(min_length=1)]
+    rule: Literal["knee", "budget", "price", "one_standard_error"]
+    budget: Annotated[float, Field(gt=0)] | None = None  #: for the rule `budget`: a cost's most
+    price: Annotated[float, Field(gt=0)] | None = None  #: points of accuracy a doubled cost brings
+    limits: LimitsConfig = LimitsConfig()
+    target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if len(set(self.costs)) < len(self.costs):
+            raise ValueError(f"costs repeat a name: {list(self.costs)}")
+        if self.rule == "budget" and self.budget is None:
+            raise ValueError(
+                f"the rule budget needs objective.budget, the most {self.costs[0]} may be"
+            )
+        if self.rule == "price" and self.price is None:
+            raise ValueError(
+                "the rule price needs objective.price, the percentage points of accuracy that a "
+                f"doubling of {self.costs[0]} has to bring"
+            )
+        if "time_to_accuracy_seconds" in self.costs and self.target_accuracy is None:
+            raise ValueError("the cost time_to_accuracy_seconds needs objective.target_accuracy")
+        return self
+
+
+class RungsConfig(Section):
+    """When a running trial is compared with its peers."""
+
+    enabled: bool
+    first: Positive  #: epoch of the first rung; the next ones double it
+    keep: Share  #: share of a rung that goes on
+    peers: Annotated[int, Field(ge=2)]  #: trials a rung needs before it stops anything
+
+
+class SearchConfig(Section):
+    """How the space is searched, and for how long."""
+
+    sampler: Literal["tpe", "random"]
+    seed: Annotated[int, Field(ge=0)]
+    startup_trials: Positive  #: random trials before TPE starts to model
+    rungs: RungsConfig
+    trials: Positive  #: originals in all, the two references included
+    minutes: Annotated[float, Field(gt=0)] | None = None  #: and the most minutes of one run
+    max_failed: Annotated[int, Field(ge=0)]  #: more failures than this end with status 1
+    max_retries: Annotated[int, Field(ge=0)]  #: how often an interrupted trial is queued again
+
+
+class StorageConfig(Section):
+    """Where Optuna keeps the study."""
+
+    kind: Literal["journal"]
+    path: Path | None = None  #: default: `optuna.journal` under `mlruns`
+
+
+class TrackingConfig(Section):
+    """Where MLflow is, and what it gets."""
+
+    enabled: bool
+    uri: str | None = None  #: default: the SQLite store under `mlruns`
+    interval_seconds: Annotated[float, Field(gt=0)]
+    system_metrics: bool
+
+
+class LaunchConfig(Section):
+    """Which processes train."""
+
+    kind: Literal["local"]
+    workers: Count
+    threads: Count  #: compute threads a worker

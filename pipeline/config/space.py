@@ -1,0 +1,73 @@
+"""The search space as it is configured; ``pipeline.search.space`` draws from it."""
+
+from pydantic import field_validator
+
+from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDimension
+from pipeline.config.section import Section, checked_name
+from pipeline.core.architecture import Normalisation, Padding, Pooling
+from pipeline.core.trial import Optimizer, Schedule
+
+MAX_DEPTH = 4
+
+
+class SpaceConfig(Section):
+    """The search space: per layer from ``filters`` to ``normalisation``, else per network."""
+
+    name: str
+    depth: IntegerDimension
+    filters: IntegerDimension
+    kernel_size: IntegerDimension
+    padding: NamedDimension[Padding]
+    pooling: NamedDimension[Pooling]
+    normalisation: NamedDimension[Normalisation]
+    dense_units: IntegerDimension
+    dropout: FloatDimension
+    batch_size: IntegerDimension
+    optimizer: NamedDimension[Optimizer]
+    learning_rate: FloatDimension
+    schedule: NamedDimension[Schedule]
+
+    @field_validator("depth")
+    @classmethod
+    def _depth(cls, value: IntegerDimension) -> IntegerDimension:
+        if value.smallest < 0 or value.largest > MAX_DEPTH:
+            raise ValueError(f"depth must lie in 0 to {MAX_DEPTH}, not {list(value.values())}")
+        return value
+
+    @field_validator("kernel_size")
+    @classmethod
+    def _odd(cls, value: IntegerDimension) -> IntegerDimension:
+        if value.log:
+            raise ValueError("kernel sizes are drawn from a short list, log does not apply")
+        for size in value.values():
+            if size < 1 or size % 2 == 0:
+                raise ValueError(
+                    f"kernel sizes must be odd, so that a filter has a centre, not {size}"
+                )
+        return value
+
+    @field_validator("filters", "dense_units", "batch_size")
+    @classmethod
+    def _positive(cls, value: IntegerDimension) -> IntegerDimension:
+        if value.smallest < 1:
+            raise ValueError(f"values must be at least 1, not {value.smallest}")
+        return value
+
+    @field_validator("dropout")
+    @classmethod
+    def _rate(cls, value: FloatDimension) -> FloatDimension:
+        if value.smallest < 0 or value.largest >= 1:
+            raise ValueError("dropout rates must be at least 0 and less than 1")
+        return value
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _rate_positive(cls, value: FloatDimension) -> FloatDimension:
+        if value.smallest <= 0:
+            raise ValueError(f"learning rates must be positive, not {value.smallest:g}")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return checked_name(value)
