@@ -45,4 +45,8 @@ def test_a_full_disk_ends_sampling_and_nothing_else() -> None:
 def test_this_machine_can_be_read() -> None:
     values = SystemReader()()
     assert 0 <= values["cpu_utilization_percentage"] <= 100
-    assert 0 < values["process_memory_usage_megabytes"] < values["system_memory_usage_megabytes"]
+    assert 0 < values["system_memory_usage_percentage"] <= 100
+    # No order between these two: a process counts the pages of libraries that it shares with the
+    # page cache, and the system's use leaves the page cache out.
+    assert values["process_memory_usage_megabytes"] > 1
+    assert values["system_memory_usage_megabytes"] > 1
