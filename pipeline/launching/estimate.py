@@ -13,19 +13,21 @@ from pipeline.core.trial import derived_seed
 from pipeline.launching.planning import SweepPlan
 from pipeline.measuring.machine import default_workers
 from pipeline.reporting.plan import Estimate
+from pipeline.search.rungs import rung_epochs
 from pipeline.search.space import Name
 
 #: A training step costs about three times the forward pass, and a multiply-accumulate is two
 #: operations (Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1).
 _OPERATIONS_A_MAC = 6.0
-#: Share of the matrix-product rate that training small convolutions reaches, and the time an
-#: image costs whatever the network; both read off sweeps on CPUs (benchmarks/overhead).
-_EFFICIENCY = 0.25
-_SECONDS_AN_IMAGE = 2e-5
+#: Share of the float32 matrix-product rate that training small convolutions reaches, and the time
+#: an image costs whatever the network: read off the trials of benchmarks/overhead, where they
+#: give most training times to within a third.
+_EFFICIENCY = 0.85
+_SECONDS_AN_IMAGE = 1e-5
 #: Building, tracing and measuring a network.
-_SECONDS_A_TRIAL = 6.0
+_SECONDS_A_TRIAL = 1.5
 #: Starting the workers and reading test at the end.
-_SECONDS_A_SWEEP = 40.0
+_SECONDS_A_SWEEP = 30.0
 _DRAWS = 200
 
 
@@ -65,12 +67,14 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
     dice = _Dice(derived_seed("estimate", plan.config.search.seed))
     drawn = [macs(space.draw(dice)[0], shape, classes) for _ in range(_DRAWS)]
     trials, workers = plan.config.search.trials, plan.config.launch.workers
-    operations: float = sum(_reference_macs(name, plan) for name in REFERENCES)
-    operations += float(np.mean(drawn)) * (trials - len(REFERENCES))
+    full, stopped = _trained_in_full(plan)
+    references = len(REFERENCES) if plan.config.references else 0
+    operations = float(np.mean(drawn)) * (full - references + stopped)
+    operations += sum(_reference_macs(name, plan) for name in REFERENCES) if references else 0.0
     images = plan.config.training.epochs * (description.train + description.validation / 3)
     rate = _EFFICIENCY * (operations_a_second or matrix_product_rate)()
     seconds = (
-        images * (trials * _SECONDS_AN_IMAGE + operations * _OPERATIONS_A_MAC / rate)
+        images * ((full + stopped) * _SECONDS_AN_IMAGE + operations * _OPERATIONS_A_MAC / rate)
         + trials * _SECONDS_A_TRIAL
     )
     return Estimate(
@@ -84,6 +88,23 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
         workers=default_workers() if workers == "auto" else workers,
         minutes=(seconds + _SECONDS_A_SWEEP) / 60,
     )
+
+
+def _trained_in_full(plan: SweepPlan) -> tuple[float, float]:
+    """Return the trials that train to the end, and what the others amount to in such trials.
+
+    A rung stops all but ``keep`` of those that reach it, once it has seen enough of them.
+    """
+    search, epochs = plan.config.search, plan.config.training.epochs
+    references = len(REFERENCES) if plan.config.references else 0
+    full = min(search.trials, references + search.rungs.peers)
+    share, reaching, before = 0.0, 1.0, 0
+    for epoch in rung_epochs(search.rungs, epochs):
+        share += reaching * (epoch - before)
+        reaching *= search.rungs.keep
+        before = epoch
+    share += reaching * (epochs - before)
+    return float(full), (search.trials - full) * share / epochs
 
 
 def _reference_macs(name: str, plan: SweepPlan) -> int:

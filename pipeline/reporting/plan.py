@@ -62,8 +62,7 @@ def plan_lines(sweep: str, continues: bool, data: DataSummary, estimate: Estimat
         f"cheapest  {estimate.cheapest} ({estimate.cheapest_macs:,} multiply-accumulates an image)",
         f"dearest   {estimate.dearest} ({estimate.dearest_macs:,} multiply-accumulates an image)",
         f"trials    {estimate.trials}, the two references included, {estimate.workers} at a time",
-        f"time      about {_minutes(estimate.minutes)} on this machine, less where trials are "
-        "stopped early",
+        f"time      about {_minutes(estimate.minutes)} on this machine",
     ]
 
 

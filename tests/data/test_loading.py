@@ -12,8 +12,6 @@ from pipeline.data.dataset import Split, fingerprint
 from pipeline.data.loading import load_test, load_training, resolve
 from pipeline.data.published import FASHION_MNIST
 
-SHARED = os.environ.get("SWEETSPOT_DATA_DIR")  # as it was before any test
-
 
 def config(name: str, **values: object) -> DataConfig:
     return DataConfig.model_validate({"name": name, "download": False, **values})
@@ -223,11 +221,17 @@ def test_names_given_must_fit(tmp_path, write_idx):
         load_training(resolved("idx", dir=tmp_path, classes=("a", "b")))
 
 
-@pytest.mark.skipif(SHARED is None, reason="SWEETSPOT_DATA_DIR names no data folder")
-def test_complete_fashion_mnist(monkeypatch):
-    monkeypatch.setenv("SWEETSPOT_DATA_DIR", str(SHARED))
-    description = load_training(resolved("auto")).description
+@pytest.mark.parametrize("name", ["fashion_mnist", "mnist"])
+def test_the_complete_sets_are_read_split_and_told_apart(real_data, name):
+    data = load_training(resolved(name, dir=real_data))
+    description = data.description
     assert (description.train, description.validation, description.test) == (50_000, 10_000, 10_000)
-    assert description.fingerprint == (
-        "ae7014599203b244a545c646b9e7a1c0ba362cca863eab50c8c851dd02ea8180"
-    )
+    assert description.image_shape == (28, 28, 1)
+    # The published means of the training images, in [0, 1]: 0.2860 and 0.1307.
+    pixels = np.concatenate([data.train.images, data.validation.images])
+    published = {"fashion_mnist": 0.2860, "mnist": 0.1307}
+    assert round(float(pixels.mean()) / 255, 4) == published[name]
+    if name == "fashion_mnist":  # what a sweep's name is made of must not change by itself
+        assert description.fingerprint == (
+            "ae7014599203b244a545c646b9e7a1c0ba362cca863eab50c8c851dd02ea8180"
+        )

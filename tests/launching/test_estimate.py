@@ -30,3 +30,19 @@ def test_images_too_small_for_the_cnn_have_an_estimate_too(plan):
 
 def test_the_machines_rate_is_a_rate():
     assert matrix_product_rate(size=64, repeats=2) > 1e6
+
+
+def test_trials_that_rungs_stop_take_less(plan, replan, tmp_path):
+    rungs = plan.config.search.rungs.model_copy(update={"enabled": True, "peers": 2})
+    longer = {"epochs": 8}
+    stopping = replan(
+        plan, search={"trials": 50, "rungs": rungs}, training=longer, mlruns=tmp_path / "stopping"
+    )
+    never = replan(
+        plan,
+        search={"trials": 50, "rungs": rungs.model_copy(update={"enabled": False})},
+        training=longer,
+        mlruns=tmp_path / "never",
+    )
+    # Half stop after one epoch of eight, a quarter after two, an eighth after four.
+    assert estimate(stopping, lambda: 1e9).minutes < 0.6 * estimate(never, lambda: 1e9).minutes
