@@ -49,10 +49,10 @@ compile = $(UV) pyproject.toml --output-file requirements/run.txt $(1) && \
 	  --output-file requirements/cuda.txt $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep train status report ui test check lock bench soak clean
+.PHONY: help sweep train status report ui dashboard test check lock bench soak clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo 'Variables: DATA=mnist  TRIALS=20  SWEEP=name  ARGS="any Hydra overrides"  PYTHON=/path/to/python'
 
 sweep: ## search for the sweet spot; again continues (DATA= TRIALS= SWEEP= ARGS=)
@@ -74,6 +74,10 @@ report: ## write a sweep's summary and figures anew (SWEEP=)
 ui: ## open MLflow on this machine's 127.0.0.1
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot ui "$$@"
+
+dashboard: ## open optuna-dashboard on this machine's 127.0.0.1
+	$(call setup,)
+	@$(words); exec $(BIN)/sweetspot dashboard "$$@"
 
 clean: ## list sweeps with their sizes, remove or rename one (ARGS=)
 	$(call setup,)

@@ -14,10 +14,11 @@ from pipeline.core.errors import ConfigurationError, SweetspotError, one_of
 COMMANDS = {
     "sweep": "search the space of networks for the sweet spot of accuracy and cost",
     "train": "train and measure one network by hand: architecture=64k3-d128",
-    "status": "show what a sweep is doing, or did",
+    "status": "show what a sweep is doing, or did (--watch: until it ends; --json: for programs)",
     "report": "write a sweep's summary, front.csv and figures",
     "compare": "show 2 to 8 sweeps of the same images side by side (--force: of any device)",
     "ui": "serve the MLflow UI on 127.0.0.1",
+    "dashboard": "serve optuna-dashboard on 127.0.0.1, with every study in it",
     "sync": "bring MLflow up to date with a sweep's event logs",
     "clean": "list the sweeps and their sizes; remove=NAME or rename=OLD:NEW",
     "worker": "train trials of a sweep that is set up (sweep starts these itself)",

@@ -1,24 +1,76 @@
-"""``sweetspot status``: what a sweep is doing, or did, from its files alone."""
+"""``sweetspot status``: what a sweep is doing, or did, from its files alone.
+
+It works from another terminal, or on another machine that sees the same ``mlruns/``.
+"""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.commands.sweeps import chosen_sweep
+from pipeline.core.errors import ConfigurationError
 
-FLAGS = ()
+if TYPE_CHECKING:
+    from pipeline.reporting.progress import ProgressReader
+
+FLAGS = ("--watch", "--json")
 NAMES = 1
+
+_WATCH_SECONDS = 1.0
 
 
 def run(line: CommandLine) -> int:
-    """Print the progress, and the result as far as there is one."""
-    from pipeline.reporting.console import show_status
+    """Print the progress, and the result as far as there is one.
+
+    ``--watch`` shows it until nobody works on the sweep any more; ``--json`` prints it for
+    programs.
+    """
     from pipeline.reporting.files import SUMMARY_NAME
-    from pipeline.reporting.progress import read_progress
+    from pipeline.reporting.progress import ProgressReader
     from pipeline.reporting.result import show_sweep
 
+    if {"--watch", "--json"} <= line.flags:
+        raise ConfigurationError("--watch and --json exclude each other, choose one")
     config = compose(line)
     folder = config.mlruns / "sweeps" / chosen_sweep(line, config)
-    progress = read_progress(folder)
-    show_status(progress)
-    if not progress.active and (folder / SUMMARY_NAME).exists():
+    reader = ProgressReader(folder)
+    if "--json" in line.flags:
+        return _print_json(folder, reader)
+    active = _watch(reader) if "--watch" in line.flags else _show(reader)
+    if not active and (folder / SUMMARY_NAME).exists():
         show_sweep(folder)
+    return 0
+
+
+def _show(reader: "ProgressReader") -> bool:
+    """Show the sweep as it is; say whether somebody works on it."""
+    from pipeline.reporting.console import show_status
+
+    progress = reader.read()
+    show_status(progress)
+    return progress.active
+
+
+def _watch(reader: "ProgressReader") -> bool:
+    """Show the sweep for as long as somebody works on it; return False."""
+    from pipeline.reporting.console import open_view, show_status
+
+    with open_view() as view:
+        progress = reader.read()
+        while progress.active:
+            view.update(progress)
+            time.sleep(_WATCH_SECONDS)
+            progress = reader.read()
+    show_status(progress)
+    return False
+
+
+def _print_json(folder: Path, reader: "ProgressReader") -> int:
+    import json
+
+    from pipeline.reporting.progress_json import status_json
+
+    print(json.dumps(status_json(folder, reader.read()), indent=2, allow_nan=False))
     return 0

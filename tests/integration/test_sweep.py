@@ -129,6 +129,9 @@ def test_nothing_is_written_elsewhere(command, sweep):
 
 def test_status_and_report_work_after_the_sweep(command, sweep):
     assert "3 of 3 trials" in command.run("status").stdout
+    assert json.loads(command.run("status", "--json").stdout)["counts"]["complete"] == 3
+    watched = command.run("status", "--watch").stdout  # nobody works on it: shown once
+    assert "The sweet spot is " in " ".join(watched.split())
     assert "front.csv" in command.run("report", NAME).stdout
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["sweep", "train", "status", "report", "ui", "clean"]
+COMMANDS = ["sweep", "train", "status", "report", "ui", "dashboard", "clean"]
 TARGETS = ["bench", "check", "help", "lock", "soak", "test", *COMMANDS]
 MAKE = shutil.which("make") or "make"
 TELL = f"""#!{sys.executable}

@@ -1,0 +1,58 @@
+"""optuna-dashboard over the study storage."""
+
+from collections.abc import Callable
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from pipeline.config import Config
+from pipeline.core.errors import StorageError
+from pipeline.search.study import open_storage
+
+HOST = "127.0.0.1"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Answers further requests while it computes importances."""
+
+    daemon_threads = True
+
+
+class _Silent(WSGIRequestHandler):
+    """Writes no line a request."""
+
+    def log_message(self, format: str, *values: object) -> None:
+        pass
+
+
+def serve_dashboard(config: Config, port: int, ready: Callable[[int], None]) -> None:
+    """Serve optuna-dashboard on this machine alone, until the process is told to stop.
+
+    It runs in this process: the command line of another one would show everybody the address of
+    the storage.
+
+    Parameters
+    ----------
+    port
+        0 takes a free one.
+    ready
+        Called with the port once the server answers.
+
+    Raises
+    ------
+    StorageError
+        There is no study yet, or the port cannot be had.
+    """
+    from optuna_dashboard import wsgi
+
+    if not config.storage_path.exists():
+        raise StorageError(f"there is no study in {config.storage_path} yet: make sweep makes one")
+    application = wsgi(open_storage(config))
+    try:
+        server = make_server(HOST, port, application, _Server, _Silent)
+    except OSError as error:
+        raise StorageError(
+            f"port {port} of {HOST} cannot be had ({error.strerror}), choose another with port=8081"
+        ) from error
+    with server:
+        ready(server.server_port)
+        server.serve_forever()
