@@ -161,6 +161,8 @@ class Mirror:
             return
         self._open()
         parent = self._write(None, sweep_content(self._sweep_dir, view, summary), None, progress)
+        if self._sweep_run_id != parent.run_id and self._runs is not None:
+            self._runs.share_view(parent, self._config.objective.costs)
         self._sweep_run_id = parent.run_id
         for number, path in logs.items():
             seen = (path.stat().st_size, facts.version_for(number))

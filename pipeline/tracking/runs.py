@@ -35,9 +35,11 @@ from pipeline.tracking.keras_model import write_model_folder
 from pipeline.tracking.points import Point
 from pipeline.tracking.projection import RunView
 from pipeline.tracking.run_state import KnownRun, Mirrored, RunContent
+from pipeline.tracking.shared_view import view_link, view_state, view_tag
 
 #: How far a run is mirrored; MLflow's pages do not list tags whose names start like this.
 MIRRORED_TAG = "mlflow.sweetspot.mirrored"
+_NOTE = "mlflow.note.content"
 _METRICS_A_BATCH = 1000
 _PARAMS_A_BATCH = 100
 _LONGEST_TAG = 5000
@@ -108,7 +110,7 @@ class SweepRuns:
         points = [point for point in view.points if point.end > log_end]
         points += [point for point in view.sweep_points if point.end > sweep_end]
         self._log_metrics(run, points)
-        self._set_tags(run, view.tags)
+        self._set_tags(run, self._linked(run, view.tags))
         for name in set(before.tags) - set(after.tags):
             self._remove_tag(run, name)
         changed = {n for n, digest in after.files.items() if before.files.get(n) != digest}
@@ -122,6 +124,22 @@ class SweepRuns:
         self._set_status(run, view)
         self._client.set_tag(run.run_id, MIRRORED_TAG, after.to_text())
         return replace(run, mirrored=after, status=view.status)
+
+    def share_view(self, sweep_run: KnownRun, costs: Sequence[str]) -> None:
+        """Let MLflow's pages show the sweep's trials as a table with these costs."""
+        tag, state = view_tag(sweep_run.run_id), view_state(sweep_run.run_id, costs)
+        experiment = self._client.get_experiment(self._experiment_id)
+        if experiment.tags.get(tag) != state:
+            self._client.set_experiment_tag(self._experiment_id, tag, state)
+
+    def _linked(self, run: KnownRun, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return the tags with a way from the sweep's description to its table."""
+        note = tags.get(_NOTE)
+        if note is None:
+            return dict(tags)
+        title, _, story = note.partition("\n")
+        link = view_link(self._experiment_id, run.run_id)
+        return {**tags, _NOTE: f"{title}\n\n{link}\n{story}"}
 
     def _log_params(self, run: KnownRun, params: Mapping[str, str]) -> None:
         for batch in _batches([Param(*item) for item in params.items()], _PARAMS_A_BATCH):
@@ -322,7 +340,7 @@ def _experiment(client: MlflowClient, name: str, artifact_location: str | None) 
     known = client.get_experiment_by_name(name)
     if known is None:
         tags = {
-            "mlflow.note.content": "Sweeps over the width, kernel size and depth of convolutional "
+            _NOTE: "Sweeps over the width, kernel size and depth of convolutional "
             "networks: one run a sweep, and below it one run a trial.",
             # Without it, MLflow's pages ask what the experiment is for.
             "mlflow.experimentKind": "custom_model_development",

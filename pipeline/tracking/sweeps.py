@@ -10,10 +10,12 @@ from pipeline.config import Config
 from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.tracking.failure import failure_sentence
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, mirror_lock
+from pipeline.tracking.shared_view import view_tag
 from pipeline.tracking.store import DATABASE, open_client, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 
 def delete_sweep(config: Config, sweep: str) -> int:
@@ -42,6 +44,8 @@ def delete_sweep(config: Config, sweep: str) -> int:
             )
         # The sweep's own run last: while it is there, a repetition finds what is left.
         for run in sorted(runs, key=lambda run: run.data.tags.get("kind") == "sweep"):
+            if run.data.tags.get("kind") == "sweep":
+                _forget_view(client, run)
             remove_run(client, run)
         return len(runs)
 
@@ -65,6 +69,12 @@ def rename_sweep(config: Config, sweep: str, new_name: str) -> int:
                 client.update_run(run.info.run_id, name=new_name)
             client.set_tag(run.info.run_id, "sweep", new_name)
         return len(runs)
+
+
+def _forget_view(client: "MlflowClient", run: "Run") -> None:
+    experiment, tag = run.info.experiment_id, view_tag(run.info.run_id)
+    if tag in client.get_experiment(experiment).tags:
+        client.delete_experiment_tag(experiment, tag)
 
 
 @contextmanager

@@ -65,6 +65,9 @@ def everything(sweep: Sweep) -> dict[str, Any]:
         tags = dict(run.data.tags)
         if "mlflow.parentRunId" in tags:
             assert tags.pop("mlflow.parentRunId") == runs["sweep"].info.run_id
+        if "mlflow.note.content" in tags:
+            note = tags["mlflow.note.content"]
+            tags["mlflow.note.content"] = note.replace(run.info.run_id, "ID")
         folder = Path(client.download_artifacts(run.info.run_id, "."))
         models = client.search_logged_models(
             [run.info.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'"
@@ -202,10 +205,34 @@ def test_a_whole_sweep_is_mirrored(story: Sweep) -> None:
     note = parent["tags"]["mlflow.note.content"]
     summary = json.loads((story.dir / "summary.json").read_text())
     assert f"trial {summary['sweet_spot']['trial']}," in note
+    run = runs_of(story)["sweep"].info
+    address = f"#/experiments/{run.experiment_id}/runs?viewStateShareKey={run.run_id}"
+    assert f"]({address})" in parent_note(story)
+    shared = json.loads(shared_views(story)[f"mlflow.sharedViewState.{run.run_id}"])
+    client = client_of(story)
+    listed = client.search_runs(
+        [run.experiment_id], shared["searchFilter"], order_by=["metrics.val_accuracy DESC"]
+    )
+    assert {found.info.run_name for found in listed} == {
+        runs_of(story)[name].info.run_name for name in shown if name != "sweep"
+    }
+    for column in shared["selectedColumns"]:
+        section, name = column.removesuffix("`").split(".`")
+        assert name in getattr(listed[0].data, section)
     latest = {key: max(values)[2] for key, values in parent["metrics"].items()}
     assert latest["front/members"] == len(summary["front"])
     assert latest["sweet_spot/val_accuracy"] == summary["sweet_spot"]["val_accuracy"]
     assert latest["test_readings"] == 1
+
+
+def parent_note(sweep: Sweep) -> str:
+    return runs_of(sweep)["sweep"].data.tags["mlflow.note.content"]
+
+
+def shared_views(sweep: Sweep) -> dict[str, str]:
+    client = client_of(sweep)
+    (experiment,) = client.search_experiments(filter_string="name = 'sweetspot-digits'")
+    return {k: v for k, v in experiment.tags.items() if k.startswith("mlflow.sharedViewState.")}
 
 
 def test_a_second_pass_changes_nothing(story: Sweep) -> None:
