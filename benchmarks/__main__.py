@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("overhead",)
+BENCHMARKS = ("overhead", "throughput")
 
 
 def main(arguments: list[str]) -> int:

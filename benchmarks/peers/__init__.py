@@ -1,0 +1,1 @@
+"""What people write instead, as its own documentation recommends it."""

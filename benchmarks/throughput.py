@@ -1,0 +1,93 @@
+"""Images a second while the ``cnn`` reference is trained: a sweep's workers against Keras' fit.
+
+    make bench ARGS=throughput
+
+Both use all cores. The sweep trains the reference's architecture again and again, and all of its
+time counts from the first trial's start to the last one's end: building, measuring, evaluation,
+event logs and the mirror to MLflow included. Keras is measured before and after it.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results_files import keep
+from pipeline.core.architecture import REFERENCES
+from pipeline.core.journey import macs
+from pipeline.launching.estimate import matrix_product_rate
+from pipeline.measuring.machine import default_workers
+from pipeline.reporting.progress import read_records
+
+IMAGE_SHAPE = (28, 28, 1)
+CLASSES = 10
+
+
+def main(short: bool) -> None:
+    """Run the benchmark; ``short`` trains fewer epochs."""
+    rate = matrix_product_rate()
+    before = plain_keras(short)
+    swept = sweep(short)
+    after = plain_keras(short)
+    plain = statistics.mean([before, after])
+    work = 6.0 * macs(REFERENCES["cnn"], IMAGE_SHAPE, CLASSES)
+    result = {
+        "plain_keras_images_per_second": [before, after],
+        **swept,
+        "ratio": swept["images_per_second"] / plain,
+        "matrix_product_gflops": rate / 1e9,
+        "share_of_matrix_product_rate": swept["images_per_second"] * work / rate,
+    }
+    lines = [
+        "| what | images a second |",
+        "| --- | --- |",
+        f"| Keras `fit`, batch 32, float32 (before, after) | {before:,.0f}, {after:,.0f} |",
+        f"| a sweep of {swept['trials']} trials, {swept['workers']} workers, all of its time | "
+        f"{swept['images_per_second']:,.0f} |",
+        f"| the same, training steps alone | {swept['training_images_per_second']:,.0f} |",
+        "",
+        f"**{result['ratio']:.1f} times** Keras' `fit`; "
+        f"{result['share_of_matrix_product_rate']:.0%} of the rate of a float32 matrix product "
+        f"here ({rate / 1e9:.0f} GFLOP/s).",
+    ]
+    print("\n".join(lines))
+    print(keep("throughput", result, lines))
+
+
+def plain_keras(short: bool) -> float:
+    """Return the images a second of the script that people write."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.peers.plain_keras", "5000" if short else "30000"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return float(json.loads(done.stdout.splitlines()[-1])["images_per_second"])
+
+
+def sweep(short: bool) -> dict[str, Any]:
+    """Train the reference's architecture in a sweep, twice a worker."""
+    workers = default_workers()
+    trials = 2 * workers  # beside the dnn reference, which every sweep begins with
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}",
+             "data=auto", f"architecture={REFERENCES['cnn'].notation}",
+             f"training.epochs={1 if short else 4}", f"search.trials={trials + 1}",
+             "search.rungs.enabled=false", "sweep_name=throughput"],
+            check=True, stdout=sys.stderr,
+        )  # fmt: skip
+        sweep_dir = Path(folder) / "sweeps" / "throughput"
+        records = [r for r in read_records(sweep_dir) if r.specification.reference != "dnn"]
+        description = json.loads((sweep_dir / "description.json").read_text())
+    images = sum(len(record.history) for record in records) * description["train"]
+    started = min(record.started for record in records if record.started is not None)
+    ended = max(record.ended for record in records if record.ended is not None)
+    training = sum(record.clocks["training"] for record in records)
+    return {
+        "trials": trials,
+        "workers": workers,
+        "images_per_second": images / (ended - started),
+        "training_images_per_second": images / training * workers,
+    }
