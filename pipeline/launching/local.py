@@ -80,7 +80,8 @@ class LocalSupervisor:
         -------
         int
             0 when the sweep is at its budget, 1 when more trials failed than
-            ``search.max_failed`` allows, 128 + the signal's number when told to stop.
+            ``search.max_failed`` allows or none kept within the limits, 128 + the signal's
+            number when told to stop.
         """
         with self._alone(), self._signals():
             return self._run()
@@ -269,6 +270,10 @@ class LocalSupervisor:
     def _status(self, study: SweepStudy) -> int:
         if self._signal is not None:
             return 128 + self._signal
+        unmet = study.unmet_limits()
+        if unmet is not None:
+            self.say(unmet)
+            return 1
         failed = sum(item.outcome is Outcome.FAILED for item in study.records())
         return 1 if failed > self.config.search.max_failed else 0
 

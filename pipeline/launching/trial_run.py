@@ -54,8 +54,8 @@ class Observer(Protocol):
     ) -> None:
         """Hear what the untrained network costs."""
 
-    def epoch_ended(self, result: EpochResult) -> None:
-        """Hear how an epoch and its validation went."""
+    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
+        """Hear how an epoch and its validation went, and the costs that training has shown."""
 
     def between_executions(self) -> None:
         """Hear that some steps are done and nothing runs on the device right now."""
@@ -139,13 +139,13 @@ class _TrialObserver:
             self._claim.knows_costs(costs)
         self._check_limits(costs)
 
-    def epoch_ended(self, result: EpochResult) -> None:
+    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
         with self._clocks.on("tracking"):
             earlier = [done for done in self.story.history if done.epoch < result.epoch]
             self.story.history = [*earlier, result]
             record(self._log, EpochEnded(attempt=self._attempt, result=result))
-        trained = sum(done.epoch_seconds for done in self.story.history)
-        self._check_limits({"train_seconds": trained})
+        # Until the target is reached, its time is at least that of the training so far.
+        self._check_limits(costs, {"time_to_accuracy_seconds": costs["train_seconds"]})
         if result.epoch in self._rungs:
             with self._clocks.on("tracking"):
                 self._check_rung(result)
@@ -158,12 +158,16 @@ class _TrialObserver:
         if most is not None and time.monotonic() - self._started > most:
             raise TimeUp(f"took longer than training.max_seconds={most:g}")
 
-    def _check_limits(self, costs: dict[str, float]) -> None:
+    def _check_limits(
+        self, costs: dict[str, float], at_least: dict[str, float] | None = None
+    ) -> None:
         limits = self._run.config.objective.limits
-        excess = limits.broken(costs)
+        values = (at_least or {}) | costs
+        excess = limits.broken(values)
         if excess and self._claim.specification.reference is None:
+            self.story.costs |= costs
             said = ", ".join(
-                f"{name} {costs[name]:.4g} is above its limit {getattr(limits, name):.4g}"
+                f"{name} {values[name]:.4g} is above its limit {getattr(limits, name):.4g}"
                 for name in sorted(excess)
             )
             raise LimitBroken(said, excess)
@@ -255,7 +259,7 @@ class TrialRun:
             except BaseException as error:  # whatever it is, ``decide`` says what it means
                 raised = error
             story = observer.story
-            ending = self._decide(raised, trained, story)
+            ending = self._decide(raised, specification, story)
             result = TrialRecord(
                 specification=specification,
                 outcome=ending.outcome,
@@ -292,14 +296,17 @@ class TrialRun:
             raise RuntimeError(f"{', '.join(missing)} could not be measured on this device")
 
     def _decide(
-        self, raised: BaseException | None, trained: Trained | None, story: _Story
+        self, raised: BaseException | None, specification: TrialSpecification, story: _Story
     ) -> Ending:
-        timed = "time_to_accuracy_seconds" in self.config.objective.costs
+        objective, reference = self.config.objective, specification.reference
+        timed = "time_to_accuracy_seconds" in objective.costs or (
+            objective.limits.time_to_accuracy_seconds is not None and reference is None
+        )
         reached = [result.val_accuracy for result in story.history]
         return decide(
             raised,
             reached_accuracy=max(reached, default=None),
-            target_accuracy=self.config.objective.target_accuracy if timed else None,
+            target_accuracy=objective.target_accuracy if timed else None,
         )
 
 

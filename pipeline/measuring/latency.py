@@ -7,9 +7,11 @@ a noisy machine.
 
 import time
 from collections.abc import Callable
+from operator import itemgetter
 
 import numpy as np
 
+from pipeline.measuring.repetition import Repetition, take_samples
 from pipeline.measuring.statistics import Latency, summarise
 
 Call = Callable[[], object]
@@ -51,31 +53,13 @@ def warm_up(call: Call, *, seconds: float, now: Now = time.perf_counter) -> int:
         before, window = median, []
 
 
-def paired_samples(
-    call: Call, reference: Call, samples: int, now: Now = time.perf_counter
-) -> tuple[list[float], list[float]]:
-    """Return seconds of ``samples`` calls and of as many of the reference, taken in turn."""
-    ours, theirs = [], []
-    for _ in range(samples):
-        started = now()
-        call()
-        between = now()
-        reference()
-        ended = now()
-        ours.append(between - started)
-        theirs.append(ended - between)
-    return ours, theirs
-
-
 def measure_latency(
     call: Call,
     reference: Call,
     *,
     batch_size: int,
-    samples: int,
     warmup_seconds: float,
-    tolerance: float,
-    rounds: int,
+    repetition: Repetition,
     seed: int = 0,
     now: Now = time.perf_counter,
 ) -> Latency:
@@ -85,25 +69,24 @@ def measure_latency(
     ----------
     call, reference
         Classify one batch and return when the result is there.
-    samples
-        Timed calls of each in a round.
+    batch_size
+        Images of that batch.
     warmup_seconds
         Longest warm-up of each.
-    tolerance, rounds
-        While the interval of the median is wider than this share of it, another round is
-        taken, up to so many; what is still wider after the last round is flagged as noisy.
-        The round with the narrowest interval counts.
+    repetition
+        How many pairs of calls are timed; what is still wide after the last one is flagged as
+        noisy.
     """
     warm_up(reference, seconds=warmup_seconds, now=now)
     warm_up(call, seconds=warmup_seconds, now=now)
-    best: Latency | None = None
-    for _ in range(rounds):
-        ours, theirs = paired_samples(call, reference, samples, now)
-        found = summarise(ours, theirs, batch_size=batch_size, tolerance=tolerance, seed=seed)
-        if best is None or found.relative_width < best.relative_width:
-            best = found
-        if not best.noisy:
-            return best
-    if best is None:
-        raise ValueError(f"rounds must be at least 1, not {rounds}")
-    return best
+
+    def pair() -> tuple[float, float]:
+        started = now()
+        call()
+        between = now()
+        reference()
+        return between - started, now() - between
+
+    pairs = take_samples(pair, itemgetter(0), repetition, now)
+    ours, theirs = zip(*pairs, strict=True)
+    return summarise(ours, theirs, batch_size=batch_size, tolerance=repetition.tolerance, seed=seed)

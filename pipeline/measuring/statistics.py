@@ -1,6 +1,7 @@
 """Pure statistics of timed samples: percentiles, a bootstrap interval, paired ratios."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,11 +35,25 @@ def median_interval(samples: ArrayLike, seed: int = 0) -> Interval:
     values = np.sort(np.asarray(samples, dtype=np.float64))
     if values.ndim != 1 or not len(values):
         raise ValueError("an interval needs at least one sample")
-    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    medians = np.median(values[drawn], axis=1)
+    lower, upper = _median_ranks(len(values), seed)
+    medians = (values[lower] + values[upper]) / 2.0
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(medians, (tail, 1.0 - tail))
     return Interval(low=float(low), high=float(high))
+
+
+@lru_cache(maxsize=64)
+def _median_ranks(samples: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ranks of the two samples in the middle of each resample, in sorted samples."""
+    drawn = np.random.default_rng(seed).integers(samples, size=(RESAMPLES, samples))
+    middle = ((samples - 1) // 2, samples // 2)
+    ranks = np.partition(drawn, middle, axis=1)
+    return ranks[:, middle[0]].copy(), ranks[:, middle[1]].copy()
+
+
+def is_wide(interval: Interval, median: float, tolerance: float) -> bool:
+    """Say whether an interval is wider than the share ``tolerance`` of its median."""
+    return interval.high - interval.low > tolerance * median
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,11 +95,6 @@ class Latency:
         """Throughput at the median."""
         return self.batch_size / self.median_ms * 1000.0
 
-    @property
-    def relative_width(self) -> float:
-        """Width of the median's interval as a share of the median."""
-        return (self.high_ms - self.low_ms) / self.median_ms
-
 
 def summarise(
     seconds: ArrayLike,
@@ -125,5 +135,5 @@ def summarise(
         ratio=float(np.median(ratios)),
         ratio_low=ratio_interval.low,
         ratio_high=ratio_interval.high,
-        noisy=interval.high - interval.low > tolerance * median,
+        noisy=is_wide(interval, median, tolerance),
     )

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import StorageError
+from pipeline.core.limits import unmet_limits
 from pipeline.core.outcome import Ending
 from pipeline.core.trial import (
     Outcome,
@@ -111,7 +112,10 @@ class SweepStudy:
                     self._enqueue(number)
 
     def claim(self, worker: str) -> Claim | None:
-        """Claim the next trial for ``worker``, or None when the budget is used up.
+        """Claim the next trial for ``worker``, or None when the search is over.
+
+        It is when the budget is used up, or ``search.max_infeasible`` trials were above the
+        limits and none within.
 
         Interrupted trials that were queued again come first.
         """
@@ -121,7 +125,7 @@ class SweepStudy:
             waiting = [t.user_attrs["number"] for t in trials if t.state is TrialState.WAITING]
             if waiting:
                 number = waiting[0]  # the one that Optuna hands out next
-            elif number >= self._config.search.trials:
+            elif number >= self._config.search.trials or self._gives_up():
                 return None
             else:
                 self._enqueue(number)
@@ -248,11 +252,18 @@ class SweepStudy:
         return _originals(self._trials())
 
     def is_done(self) -> bool:
-        """Whether the budget is used up and no trial waits or runs."""
+        """Whether the search is over and no trial waits or runs."""
         trials = self._trials()
-        return _originals(trials) >= self._config.search.trials and all(
-            trial.state.is_finished() for trial in trials
-        )
+        over = _originals(trials) >= self._config.search.trials or self._gives_up()
+        return over and all(trial.state.is_finished() for trial in trials)
+
+    def unmet_limits(self, enough: int = 1) -> str | None:
+        """Say which limits no trial has kept within; see ``core.limits.unmet_limits``."""
+        limits = self._config.objective.limits.given
+        return unmet_limits(self.records(), limits, enough) if limits else None
+
+    def _gives_up(self) -> bool:
+        return self.unmet_limits(self._config.search.max_infeasible) is not None
 
     def waiting(self) -> int:
         """Return how many trials were queued again and wait for a worker."""
@@ -302,7 +313,10 @@ def _record(trial: FrozenTrial) -> TrialRecord | None:
     if "record" in trial.user_attrs:
         return TrialRecord.from_json(json.loads(trial.user_attrs["record"]))
     if trial.state is TrialState.RUNNING and "specification" in trial.user_attrs:
-        return TrialRecord(specification=specification_from_json(trial.user_attrs["specification"]))
+        return TrialRecord(
+            specification=specification_from_json(trial.user_attrs["specification"]),
+            costs=trial.user_attrs.get("costs", {}),
+        )
     return None
 
 

@@ -42,11 +42,15 @@ class SimulatedTrainer:
     before_epoch
         Called with the specification and the epoch (from 1) before each epoch; whatever it
         raises ends the trial, as an error of the real trainer would.
+    memory_mib
+        Returns the peak of the device's memory up to an epoch; None on a device that does not
+        count it.
     """
 
     config: Config
     description: DataDescription
     before_epoch: Callable[[TrialSpecification, int], None] = lambda specification, epoch: None
+    memory_mib: Callable[[int], float] | None = None
 
     def run(
         self,
@@ -58,16 +62,23 @@ class SimulatedTrainer:
         """Go through a trial's epochs; costs depend on the architecture alone."""
         costs = self._costs(specification.architecture)
         observer.measured(costs, {}, f"simulated {specification.architecture}")
-        accuracy = 0.0
+        accuracy, reached = 0.0, math.inf
+        shown: dict[str, float] = {}
         epochs = self.config.training.epochs
         for epoch in range(1, epochs + 1):
             observer.between_executions()
             self.before_epoch(specification, epoch)
             accuracy = self._accuracy(specification, epoch / epochs)
-            observer.epoch_ended(self._result(epoch, accuracy, costs["epoch_seconds"]))
-        return SimulatedTraining(
-            val_accuracy=accuracy, costs={"train_seconds": epochs * costs["epoch_seconds"]}
-        )
+            result = self._result(epoch, accuracy, costs["epoch_seconds"])
+            shown = {"train_seconds": epoch * result.epoch_seconds}
+            target = self.config.objective.target_accuracy
+            if target is not None and accuracy >= target:
+                reached = min(reached, shown["train_seconds"])
+                shown["time_to_accuracy_seconds"] = reached
+            if self.memory_mib is not None:
+                shown["device_memory_mib"] = self.memory_mib(epoch)
+            observer.epoch_ended(result, shown)
+        return SimulatedTraining(val_accuracy=accuracy, costs=shown)
 
     def save(self, trained: Any, path: Path) -> None:
         """Write what ``predict`` needs."""

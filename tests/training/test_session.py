@@ -31,9 +31,19 @@ def test_costs_are_told_before_the_first_epoch(undisturbed):
     assert observer.costs["epoch_seconds"] == pytest.approx(
         6 * observer.measurements["step_ms"] / 1000
     )
-    assert observer.measurements["latency_low_ms"] <= observer.costs["latency_ms"]
-    assert observer.measurements["latency_ratio"] > 0
     assert "convolution_1" in observer.summary
+
+
+def test_measurements_come_with_intervals_at_every_batch_size(undisturbed):
+    _, observer, _ = undisturbed
+    found, costs = observer.measurements, observer.costs
+    assert found["epoch_low_seconds"] <= costs["epoch_seconds"] <= found["epoch_high_seconds"]
+    assert found["latency_batch_size"] == 1
+    assert found["latency_low_ms"] <= costs["latency_ms"] <= found["latency_high_ms"]
+    assert found["latency_64_low_ms"] <= found["latency_64_ms"] <= found["latency_64_high_ms"]
+    assert found["latency_64_ratio_low"] <= found["latency_64_ratio"]
+    assert found["latency_64_images_per_second"] == pytest.approx(64_000 / found["latency_64_ms"])
+    assert found["host_peak_memory_mib"] > 10
 
 
 def test_every_epoch_is_told(undisturbed):
@@ -58,6 +68,8 @@ def test_training_costs(undisturbed):
     assert trained.costs["train_seconds"] == pytest.approx(clocks.seconds()["training"])
     reached = next(i for i, result in enumerate(observer.epochs) if result.val_accuracy >= 0.4)
     assert trained.costs["time_to_accuracy_seconds"] == sum(seconds[: reached + 1])
+    assert observer.training_costs[0]["train_seconds"] == seconds[0]
+    assert observer.training_costs[-1] == trained.costs
     assert "device_memory_mib" not in trained.costs
 
 
