@@ -120,7 +120,8 @@ def latency_table(record: TrialRecord) -> "Table":
     row("share of the cnn's", value("ratio"))
     row("95% interval", interval("ratio_low", "ratio_high"))
     row("calls", value("samples"))
-    row("", lambda name: "noisy" if found.get(f"{name}_noisy") else "")
+    if any(found.get(f"{name}_noisy") for name in names.values()):
+        row("", lambda name: "noisy" if found.get(f"{name}_noisy") else "")
     return table
 
 
