@@ -81,17 +81,15 @@ class TrainingConfig(Section):
 class MeasuringConfig(Section):
     """How cost is measured before training.
 
-    The training step, and the latency at each batch size, are timed in rounds until the 95%
-    interval of the median is narrow enough, the rounds are used up or the time is over.
+    The training step, and the latency at each batch size, are timed in turns until the 95%
+    intervals of their medians are narrow enough or the time is over.
     """
 
-    step_executions: Annotated[int, Field(ge=5)]  #: timed executions of the step in a round
     batch_sizes: tuple[BatchSize, ...]  #: of latency, increasing; the first is the cost's
-    latency_samples: Annotated[int, Field(ge=10)]  #: most timed calls in a round
     warmup_seconds: Annotated[float, Field(gt=0, le=60)]  #: longest warm-up of a timed call
-    tolerance: Share  #: widest interval, as a share of the median, that is not taken again
-    rounds: Positive  #: how often it is taken at most
-    seconds: Annotated[float, Field(gt=0, le=60)]  #: time for the rounds of one median
+    turns: Annotated[int, Field(ge=5)]  #: with fewer there is no 95% interval
+    tolerance: Share  #: widest interval, as a share of its median, that is narrow enough
+    seconds: Annotated[float, Field(gt=0, le=60)]  #: after so long no further turn is begun
 
     @field_validator("batch_sizes")
     @classmethod

@@ -16,9 +16,9 @@ from pipeline.training.session import TrainedTrial, TrainingSession, predicted_l
 
 
 class KerasTrainer:
-    """Trains with Keras on this process' device."""
+    """Trains with Keras on this process' device, whose locks are ``quiet``."""
 
-    def __init__(self, config: Config, data: TrainingData, threads: int) -> None:
+    def __init__(self, config: Config, data: TrainingData, threads: int, quiet: QuietLock) -> None:
         self._session = TrainingSession(
             data,
             config.training,
@@ -26,7 +26,7 @@ class KerasTrainer:
             config.objective,
             precision=config.training.precision,
             threads=threads,
-            quiet=QuietLock("device-0"),
+            quiet=quiet,
         )
 
     def run(

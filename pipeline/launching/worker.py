@@ -19,6 +19,7 @@ from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.trial_run import Trainer, TrialRun
 from pipeline.measuring.machine import default_threads, describe_device
+from pipeline.measuring.quiet import QuietLock
 from pipeline.search.space import SearchSpace
 from pipeline.search.study import SweepStudy
 
@@ -104,9 +105,12 @@ def out_of_time(config: Config) -> bool:
 
 def _keras_session(config: Config) -> Callable[[TrainingData, int], Trainer]:
     def build(data: TrainingData, threads: int) -> Trainer:
-        # Importing Keras takes ten seconds: only a worker that trains pays them.
-        from pipeline.launching.keras_trainer import KerasTrainer
+        quiet = QuietLock("device-0")
+        # Importing Keras takes ten seconds of all that the processor has: only a worker that
+        # trains pays them, and not while another one measures.
+        with quiet.training():
+            from pipeline.launching.keras_trainer import KerasTrainer
 
-        return KerasTrainer(config, data, threads)
+            return KerasTrainer(config, data, threads, quiet)
 
     return build

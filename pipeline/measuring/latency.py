@@ -1,18 +1,16 @@
-"""Time a callable beside a reference: warm up until steady, then take turns.
+"""Time a callable beside a reference: warm up until steady, then one after the other.
 
-Both callables synchronise: they return when the device is done. Taking turns (call, reference,
-call, reference, …) puts what slows the machine for a while into both, so their ratio survives
-a noisy machine.
+Both callables synchronise: they return when the device is done. Call, reference, call,
+reference, … puts what slows the machine for a while into both, so their ratio survives a noisy
+machine.
 """
 
 import time
 from collections.abc import Callable
-from operator import itemgetter
 
 import numpy as np
 
-from pipeline.measuring.repetition import Repetition, take_samples
-from pipeline.measuring.statistics import Latency, summarise
+from pipeline.measuring.statistics import Latency, Pair, is_known, summarise, turn_values
 
 Call = Callable[[], object]
 Now = Callable[[], float]
@@ -20,6 +18,9 @@ Now = Callable[[], float]
 #: Calls in a window of the warm-up; two windows whose medians agree to STEADY are steady.
 WINDOW = 5
 STEADY = 0.05
+#: A turn lasts about this long. With several pairs in it the first one is not kept: it meets the
+#: caches that whatever was timed before it has left.
+TURN_SECONDS = 0.02
 
 
 def warm_up(call: Call, *, seconds: float, now: Now = time.perf_counter) -> int:
@@ -53,17 +54,8 @@ def warm_up(call: Call, *, seconds: float, now: Now = time.perf_counter) -> int:
         before, window = median, []
 
 
-def measure_latency(
-    call: Call,
-    reference: Call,
-    *,
-    batch_size: int,
-    warmup_seconds: float,
-    repetition: Repetition,
-    seed: int = 0,
-    now: Now = time.perf_counter,
-) -> Latency:
-    """Measure a call's latency beside the reference's.
+class TimedLatency:
+    """The latency of a call beside a reference's, timed in turns.
 
     Parameters
     ----------
@@ -72,21 +64,43 @@ def measure_latency(
     batch_size
         Images of that batch.
     warmup_seconds
-        Longest warm-up of each.
-    repetition
-        How many pairs of calls are timed; what is still wide after the last one is flagged as
-        noisy.
+        Longest warm-up of each, which happens here.
     """
-    warm_up(reference, seconds=warmup_seconds, now=now)
-    warm_up(call, seconds=warmup_seconds, now=now)
 
-    def pair() -> tuple[float, float]:
-        started = now()
-        call()
-        between = now()
-        reference()
-        return between - started, now() - between
+    def __init__(
+        self,
+        call: Call,
+        reference: Call,
+        *,
+        batch_size: int,
+        warmup_seconds: float,
+        now: Now = time.perf_counter,
+    ) -> None:
+        self._call = call
+        self._reference = reference
+        self._batch_size = batch_size
+        self._now = now
+        self._turns: list[list[Pair]] = []
+        warm_up(reference, seconds=warmup_seconds, now=now)
+        warm_up(call, seconds=warmup_seconds, now=now)
+        self._pairs = max(1, int(TURN_SECONDS / sum(self._pair())))
 
-    pairs = take_samples(pair, itemgetter(0), repetition, now)
-    ours, theirs = zip(*pairs, strict=True)
-    return summarise(ours, theirs, batch_size=batch_size, tolerance=repetition.tolerance, seed=seed)
+    def take_turn(self) -> None:
+        """Time some calls, each followed by one of the reference."""
+        pairs = [self._pair() for _ in range(self._pairs)]
+        self._turns.append(pairs[1:] or pairs)
+
+    def is_known(self, tolerance: float) -> bool:
+        """Say whether the interval of the median is narrow enough."""
+        return is_known(turn_values(self._turns, lambda pair: pair[0]), tolerance)
+
+    def result(self, tolerance: float) -> Latency:
+        """Return what the turns so far say; what is not known is flagged as noisy."""
+        return summarise(self._turns, batch_size=self._batch_size, tolerance=tolerance)
+
+    def _pair(self) -> Pair:
+        started = self._now()
+        self._call()
+        between = self._now()
+        self._reference()
+        return between - started, self._now() - between

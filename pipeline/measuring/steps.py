@@ -1,4 +1,4 @@
-"""The time of a training step, from few and short executions."""
+"""The time and the energy of a training step, from few and short executions."""
 
 import math
 import time
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.measuring.energy import EnergyMeter
-from pipeline.measuring.repetition import Repetition, take_samples
-from pipeline.measuring.statistics import is_wide, median_interval
+from pipeline.measuring.statistics import is_known, median_interval
 
 #: A timed execution lasts about this long, so that the clock and the call do not matter.
 EXECUTION_SECONDS = 0.05
 EMPTY_EXECUTIONS = 3
+#: Energy is counted over so many seconds: NVIDIA's counter moves about ten times in a second.
+ENERGY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +33,6 @@ class StepTime:
         What a call takes without any step.
     executions, steps
         Timed executions, and steps in each.
-    joules
-        Energy of a step by the part of the machine that reports it; see ``EnergyMeter``.
     """
 
     step_seconds: float
@@ -43,18 +42,10 @@ class StepTime:
     call_seconds: float
     executions: int
     steps: int
-    joules: dict[str, float]
 
 
-def measure_step(
-    execute: Callable[[int], object],
-    *,
-    most_steps: int,
-    repetition: Repetition,
-    meter: EnergyMeter,
-    now: Callable[[], float] = time.perf_counter,
-) -> StepTime:
-    """Time training steps.
+class TimedStep:
+    """The training step, timed in turns.
 
     An execution costs its steps and a call. Timed executions are shorter than those that
     train, so the call's time is measured by itself and counted with the share that a step
@@ -67,36 +58,59 @@ def measure_step(
         done; compiled and run before.
     most_steps
         Steps of an execution in training.
-    repetition
-        How many executions are timed.
-    meter
-        Read before and after them.
     """
 
-    def timed(steps: int) -> float:
-        started = now()
-        execute(steps)
-        return now() - started
+    def __init__(
+        self,
+        execute: Callable[[int], object],
+        *,
+        most_steps: int,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._execute = execute
+        self._most_steps = most_steps
+        self._now = now
+        self._seconds: list[float] = []
+        self._call = float(np.median([self._timed(0) for _ in range(EMPTY_EXECUTIONS)]))
+        first = max(self._timed(1) - self._call, 1e-9)
+        self._steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
 
-    call = float(np.median([timed(0) for _ in range(EMPTY_EXECUTIONS)]))
-    first = max(timed(1) - call, 1e-9)
-    steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
-    before = meter.read()
-    seconds = take_samples(lambda: timed(steps), float, repetition, now)
-    joules = meter.joules_since(before)
+    def take_turn(self) -> None:
+        """Time one execution."""
+        self._seconds.append(self._timed(self._steps))
 
-    def of_a_step(execution: float) -> float:
-        return max(execution - call, 0.0) / steps + call / most_steps
+    def is_known(self, tolerance: float) -> bool:
+        """Say whether the interval of the median is narrow enough."""
+        return is_known(self._seconds, tolerance)
 
-    interval = median_interval(seconds)
-    median = float(np.median(seconds))
-    return StepTime(
-        step_seconds=of_a_step(median),
-        low_seconds=of_a_step(interval.low),
-        high_seconds=of_a_step(interval.high),
-        noisy=is_wide(interval, median, repetition.tolerance),
-        call_seconds=call,
-        executions=len(seconds),
-        steps=steps,
-        joules={part: value / (len(seconds) * steps) for part, value in joules.items()},
-    )
+    def joules(self, meter: EnergyMeter) -> dict[str, float]:
+        """Count the energy of a step by part of the machine; empty where nothing counts it."""
+        if not meter.counters:
+            return {}
+        before, end, executions = meter.read(), self._now() + ENERGY_SECONDS, 0
+        while executions == 0 or self._now() < end:
+            self._execute(self._steps)
+            executions += 1
+        spent = meter.joules_since(before)
+        return {part: joules / (executions * self._steps) for part, joules in spent.items()}
+
+    def result(self, tolerance: float) -> StepTime:
+        """Return what the turns so far say; what is not known is flagged as noisy."""
+        interval = median_interval(self._seconds)
+        return StepTime(
+            step_seconds=self._of_a_step(float(np.median(self._seconds))),
+            low_seconds=self._of_a_step(interval.low),
+            high_seconds=self._of_a_step(interval.high),
+            noisy=not self.is_known(tolerance),
+            call_seconds=self._call,
+            executions=len(self._seconds),
+            steps=self._steps,
+        )
+
+    def _timed(self, steps: int) -> float:
+        started = self._now()
+        self._execute(steps)
+        return self._now() - started
+
+    def _of_a_step(self, execution: float) -> float:
+        return max(execution - self._call, 0.0) / self._steps + self._call / self._most_steps

@@ -4,6 +4,7 @@ The untrained network takes a few steps and classifies a few images; afterwards 
 optimiser and seeds are what they were, so that training starts from exactly the seeded state.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,18 +17,14 @@ from pipeline.core.architecture import Architecture
 from pipeline.core.journey import macs, parameters
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.energy import EnergyMeter
-from pipeline.measuring.latency import measure_latency
+from pipeline.measuring.latency import TimedLatency
 from pipeline.measuring.memory import host_peak_memory_mib
 from pipeline.measuring.quiet import QuietLock
-from pipeline.measuring.repetition import Repetition
 from pipeline.measuring.statistics import Latency
-from pipeline.measuring.steps import StepTime, measure_step
+from pipeline.measuring.steps import StepTime, TimedStep
+from pipeline.measuring.turns import Turns, take_turns
 from pipeline.training.backend import Inference
 from pipeline.training.network import CompiledNetwork
-
-#: However slow they are, so many are timed: below, a 95% interval cannot be had.
-FEWEST_CALLS = 10
-FEWEST_EXECUTIONS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +67,21 @@ def measure_costs(
     """
     before = network.state()
     with quiet.measuring(clocks):
-        step = quiet_step(network, measuring, most_steps, meter, clocks)
+        order: Any = network.order(0)
+        with clocks.on("first_step"):
+            network.train(order, 0, 1)
         with clocks.on("measuring"):
-            latencies = {
-                size: _latency(network.infer, reference, batch(images, size), measuring)
+            timed_step = _timed_step(network, order, most_steps)
+            timed_calls = {
+                size: _timed_latency(network, reference, batch(images, size), measuring)
                 for size in measuring.batch_sizes
+            }
+            turns = _turns(measuring)
+            take_turns([timed_step, *timed_calls.values()], turns, time.perf_counter)
+            joules = timed_step.joules(meter)
+            step = timed_step.result(measuring.tolerance)
+            latencies = {
+                size: timed.result(measuring.tolerance) for size, timed in timed_calls.items()
             }
     with clocks.on("measuring"):
         network.restore(before)
@@ -89,6 +96,7 @@ def measure_costs(
         },
         measurements={
             **_step_measurements(step, network.steps),
+            **{f"epoch_{part}_joules": network.steps * each for part, each in joules.items()},
             **latency_measurements(latencies),
             "host_peak_memory_mib": host_peak_memory_mib(),
         },
@@ -96,24 +104,13 @@ def measure_costs(
     )
 
 
-def quiet_step(
-    network: CompiledNetwork,
-    measuring: MeasuringConfig,
-    most_steps: int,
-    meter: EnergyMeter,
-    clocks: Clocks,
-) -> StepTime:
-    """Time a training step; the device is quiet already and the weights change."""
+def quiet_step(network: CompiledNetwork, measuring: MeasuringConfig, most_steps: int) -> StepTime:
+    """Time the training step alone; the device is quiet already and the weights change."""
     order: Any = network.order(0)
-    with clocks.on("first_step"):
-        network.train(order, 0, 1)
-    with clocks.on("measuring"):
-        return measure_step(
-            lambda steps: network.train(order, 0, steps),
-            most_steps=min(most_steps, network.steps),
-            repetition=_repetition(measuring, measuring.step_executions, FEWEST_EXECUTIONS),
-            meter=meter,
-        )
+    network.train(order, 0, 1)
+    timed = _timed_step(network, order, most_steps)
+    take_turns([timed], _turns(measuring), time.perf_counter)
+    return timed.result(measuring.tolerance)
 
 
 def batch(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -150,37 +147,36 @@ def latency_measurements(latencies: Mapping[int, Latency]) -> dict[str, float]:
 
 
 def _step_measurements(step: StepTime, steps: int) -> dict[str, float]:
-    found = {
+    return {
         "step_ms": step.step_seconds * 1000.0,
         "step_low_ms": step.low_seconds * 1000.0,
         "step_high_ms": step.high_seconds * 1000.0,
         "step_noisy": float(step.noisy),
         "epoch_low_seconds": steps * step.low_seconds,
         "epoch_high_seconds": steps * step.high_seconds,
+        "measuring_turns": float(step.executions),
     }
-    return found | {f"epoch_{part}_joules": steps * joules for part, joules in step.joules.items()}
 
 
-def _latency(
-    infer: Inference,
+def _timed_step(network: CompiledNetwork, order: Any, most_steps: int) -> TimedStep:
+    return TimedStep(
+        lambda steps: network.train(order, 0, steps), most_steps=min(most_steps, network.steps)
+    )
+
+
+def _timed_latency(
+    network: CompiledNetwork,
     reference: Inference,
     images: NDArray[np.uint8],
     measuring: MeasuringConfig,
-) -> Latency:
-    return measure_latency(
-        lambda: infer(images),
+) -> TimedLatency:
+    return TimedLatency(
+        lambda: network.infer(images),
         lambda: reference(images),
         batch_size=len(images),
         warmup_seconds=measuring.warmup_seconds,
-        repetition=_repetition(measuring, measuring.latency_samples, FEWEST_CALLS),
     )
 
 
-def _repetition(measuring: MeasuringConfig, samples: int, fewest: int) -> Repetition:
-    return Repetition(
-        samples=samples,
-        rounds=measuring.rounds,
-        tolerance=measuring.tolerance,
-        seconds=measuring.seconds,
-        fewest=fewest,
-    )
+def _turns(measuring: MeasuringConfig) -> Turns:
+    return Turns(fewest=measuring.turns, seconds=measuring.seconds, tolerance=measuring.tolerance)

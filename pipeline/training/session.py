@@ -184,18 +184,11 @@ class TrainingSession:
 
         For comparing networks at equal batch size, whatever size each was trained with.
         """
-        clocks = Clocks()
         with self._memory_errors():
             with self._quiet.training():
                 network = self._network(architecture, recipe, seed=0)
             with self._quiet.measuring():
-                step = quiet_step(
-                    network,
-                    self._measuring,
-                    self._training.steps_per_execution,
-                    self._meter,
-                    clocks,
-                )
+                step = quiet_step(network, self._measuring, self._training.steps_per_execution)
         return step.step_seconds
 
     def _network(self, architecture: Architecture, recipe: Recipe, seed: int) -> CompiledNetwork:

@@ -146,7 +146,7 @@ def test_budget_and_workers_do_not_change_the_question(override):
         ("training.epochs=9", "training.epochs"),
         ("space.filters.choices=[3]", "space.filters.choices"),
         ("objective.costs=[macs]", "objective.costs"),
-        ("measuring.latency_samples=31", "measuring.latency_samples"),
+        ("measuring.turns=31", "measuring.turns"),
     ],
 )
 def test_what_shapes_decisions_does(override, key):

@@ -1,10 +1,10 @@
-from itertools import chain, repeat
+from itertools import chain, cycle, repeat
 
 import numpy as np
 import pytest
 
-from pipeline.measuring.latency import WINDOW, measure_latency, warm_up
-from pipeline.measuring.repetition import Repetition
+from pipeline.measuring.latency import WINDOW, TimedLatency, warm_up
+from pipeline.measuring.turns import Turns, take_turns
 
 
 class Machine:
@@ -48,65 +48,53 @@ def test_one_call_is_always_made(machine):
     assert warm_up(machine.call("a", repeat(9.0)), seconds=0.1, now=machine.time) == 1
 
 
-def measured(machine, durations, *, rounds=3, samples=20, seconds=1e9, reference=0.02):
-    return measure_latency(
+def measured(machine, durations, *, turns=5, reference=0.002, seconds=0.0, tolerance=0.05):
+    timed = TimedLatency(
         machine.call("a", durations),
         machine.call("b", repeat(reference)),
         batch_size=4,
-        warmup_seconds=0.001,
-        repetition=Repetition(
-            samples=samples, rounds=rounds, tolerance=0.05, seconds=seconds, fewest=10
-        ),
+        warmup_seconds=0.0005,
         now=machine.time,
     )
+    asked = Turns(fewest=turns, seconds=seconds, tolerance=tolerance)
+    take_turns([timed], asked, machine.time)
+    return timed.result(tolerance)
 
 
 def test_the_reference_is_called_in_turn(machine):
-    found = measured(machine, repeat(0.01), samples=3)
-    assert machine.calls == ["b", "a"] + ["a", "b"] * 3
-    assert (found.median_ms, found.reference_ms) == (pytest.approx(10.0), pytest.approx(20.0))
+    found = measured(machine, repeat(0.5), reference=0.3)
+    assert machine.calls == ["b", "a", "a", "b"] + ["a", "b"] * 5
+    assert (found.median_ms, found.reference_ms) == (pytest.approx(500.0), pytest.approx(300.0))
+    assert found.samples == 5
 
 
-def test_steady_calls_take_one_round(machine):
-    found = measured(machine, repeat(0.01))
-    assert found.median_ms == pytest.approx(10.0)
-    assert found.ratio == pytest.approx(0.5)
-    assert found.images_per_second == pytest.approx(400.0)
+def test_quick_calls_are_timed_several_times_a_turn_after_one_that_does_not_count(machine):
+    after_another = chain([0.002] * 2, cycle([0.009] + [0.002] * 4))
+    found = measured(machine, after_another)
+    assert found.samples == 5 * 4
+    assert (found.median_ms, found.p90_ms) == (pytest.approx(2.0), pytest.approx(2.0))
+    assert found.ratio == pytest.approx(1.0)
+    assert found.images_per_second == pytest.approx(2000.0)
     assert not found.noisy
-    assert machine.calls.count("a") == 1 + 20
 
 
-def test_noisy_calls_are_taken_again_and_all_count(machine):
-    noisy = [0.01, 0.03] * 10
-    found = measured(machine, chain([0.01], noisy, repeat(0.01)))
-    assert not found.noisy
-    assert found.samples == 2 * 20
-    assert found.p90_ms == pytest.approx(30.0)
+def test_turns_that_differ_are_flagged(machine):
+    slow_for_a_while = chain([0.002] * 2, *([pace] * 5 for pace in (0.002, 0.002, 0.003, 0.003)),
+                             repeat(0.003))  # fmt: skip
+    assert measured(machine, slow_for_a_while).noisy
 
 
-def test_what_stays_noisy_is_flagged(machine):
-    found = measured(machine, chain([0.01], [0.01, 0.03] * 30))
-    assert found.noisy
-    assert found.samples == 3 * 20
-
-
-def test_slow_calls_are_timed_for_their_time_only(machine):
-    found = measured(machine, repeat(0.18), samples=100, seconds=4.9)
-    assert found.samples == 25
-
-
-def test_a_few_calls_are_timed_however_slow_they_are(machine):
-    assert measured(machine, repeat(60.0), samples=100, seconds=1.0).samples == 10
-
-
-def test_the_interval_of_the_whole_protocol_holds_the_truth_about_as_often_as_it_says(machine):
+def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     generator = np.random.default_rng(11)
-    held = again = 0
+    held = longer = 0
     for _ in range(200):
-        # A long right tail; the median is 10 ms.
-        seconds = 0.01 * np.exp(generator.normal(0.0, 0.15, size=1000))
-        found = measured(machine, seconds, samples=40)
-        held += found.low_ms <= 10.0 <= found.high_ms
-        again += found.samples > 40
+        # A long right tail; what slows the machine lasts for a turn. The median is 2 ms.
+        moods = np.exp(generator.normal(0.0, 0.06, size=(60, 1)))
+        calls = 0.002 * moods * np.exp(generator.normal(0.0, 0.1, size=(60, 5)))
+        machine = Machine()
+        durations = chain([0.002] * 2, calls.ravel())
+        found = measured(machine, durations, turns=10, seconds=0.5)
+        held += found.low_ms <= 2.0 <= found.high_ms
+        longer += found.samples > 10 * 4
     assert 0.92 <= held / 200 <= 0.98
-    assert again > 100
+    assert longer > 150

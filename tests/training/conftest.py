@@ -97,13 +97,11 @@ def session_with(data, tmp_path_factory):
             data,
             TrainingConfig(**settings),
             MeasuringConfig(
-                step_executions=5,
                 batch_sizes=(1, 64),  # more than there are validation images
-                latency_samples=10,
                 warmup_seconds=0.01,
+                turns=5,
                 tolerance=0.05,
-                rounds=1,
-                seconds=0.1,
+                seconds=0.01,
             ),
             ObjectiveConfig(costs=("epoch_seconds",), rule="knee", target_accuracy=target_accuracy),
             precision=settings["precision"],
