@@ -9,6 +9,7 @@ from pipeline.config import Config
 from pipeline.core.architecture import Architecture
 from pipeline.core.trial import Recipe, TrialSpecification
 from pipeline.data.dataset import TrainingData
+from pipeline.launching.devices import lock_name
 from pipeline.launching.trial_run import Observer
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.quiet import QuietLock
@@ -26,7 +27,7 @@ class KerasTrainer:
             config.objective,
             precision=config.training.precision,
             threads=threads,
-            quiet=QuietLock("device-0"),
+            quiet=QuietLock(lock_name()),
         )
 
     def run(
