@@ -138,8 +138,8 @@ class ProgressReader:
     clock
         Seconds since the epoch, UTC.
     supervised
-        Whether somebody runs the sweep on that host now; a log whose last session has no end does not tell,
-        as its supervisor may have been killed.
+        Whether somebody runs the sweep on that host now; a log whose last session has no end
+        does not tell, as its supervisor may have been killed.
     """
 
     def __init__(
