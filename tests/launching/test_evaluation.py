@@ -74,6 +74,11 @@ def test_a_new_sweet_spot_costs_one_more_reading_and_the_old_one_is_kept(finishe
     expected = {0, 1, before["sweet_spot"]["trial"], after["sweet_spot"]["trial"]}
     assert {reading["trial"] for reading in readings(changed)} == expected
     assert after["test_readings"] == len(expected)
+    old, new = before["sweet_spot"]["trial"], after["sweet_spot"]["trial"]
+    assert len({0, 1, old, new}) == 4, "this seed no longer picks two networks of the search"
+    reasons = {reading["trial"]: reading["reason"] for reading in readings(changed)}
+    assert reasons[old] == "the sweet spot by the rule knee"
+    assert reasons[new] == f"the sweet spot by the rule budget, in place of trial {old}"
 
 
 def test_networks_are_compared_at_the_sweet_spots_batch_size(finished):

@@ -80,4 +80,4 @@ def test_finalists_are_told_with_means_and_errors(sweep: Sweep) -> None:
 def test_test_accuracies_have_their_intervals(sweep: Sweep) -> None:
     sweep.references()
     sweep.readings[0] = 0.9
-    assert "0.9000, 95% interval 0.8583 to 0.9303" in description(sweep.summarise())
+    assert "0.9000, 95% interval 0.8584 to 0.9304" in description(sweep.summarise())
