@@ -17,10 +17,12 @@ def run(line: CommandLine) -> int:
 def _train(config: Config) -> int:
     from pipeline.reporting.trial_page import show_trial
 
-    # A sweep of one: the same worker, the same measuring, the same tracking, no references.
+    # A sweep of one: the same worker, the same measuring, the same tracking, no references and
+    # no final round.
     search = config.search.model_copy(update={"trials": 1})
     launch = config.launch.model_copy(update={"workers": 1})
-    update = {"search": search, "launch": launch, "references": False}
+    finalists = config.finalists.model_copy(update={"limit": 0})
+    update = {"search": search, "launch": launch, "finalists": finalists, "references": False}
     status, folder = run_sweep(config.model_copy(update=update))
     show_trial(folder, 0)
     return status

@@ -5,6 +5,7 @@ below this package reads an untyped setting.
 """
 
 from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDimension
+from pipeline.config.finalists import FinalistsConfig
 from pipeline.config.identity import differing_keys, identity_hash, identity_parts
 from pipeline.config.root import Config
 from pipeline.config.section import PROJECT_ROOT, Section, anchored, checked_name
@@ -31,6 +32,7 @@ __all__ = [
     "CostName",
     "DataConfig",
     "DataName",
+    "FinalistsConfig",
     "FloatDimension",
     "IntegerDimension",
     "LaunchConfig",

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import field_validator, model_validator
 
+from pipeline.config.finalists import FinalistsConfig
 from pipeline.config.section import Section, anchored, checked_name
 from pipeline.config.sections import (
     DataConfig,
@@ -34,6 +35,7 @@ class Config(Section):
     measuring: MeasuringConfig
     objective: ObjectiveConfig
     search: SearchConfig
+    finalists: FinalistsConfig
     storage: StorageConfig
     tracking: TrackingConfig
     launch: LaunchConfig

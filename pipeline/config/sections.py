@@ -130,7 +130,7 @@ class ObjectiveConfig(Section):
     """What a sweep looks for besides validation accuracy."""
 
     costs: Annotated[tuple[CostName, ...], Field(min_length=1)]
-    rule: Literal["knee", "budget", "price", "one_standard_error"]
+    rule: Literal["auto", "knee", "budget", "price", "one_standard_error"]
     budget: Annotated[float, Field(gt=0)] | None = None  #: for the rule `budget`: a cost's most
     price: Annotated[float, Field(gt=0)] | None = None  #: points of accuracy a doubled cost brings
     limits: LimitsConfig = LimitsConfig()

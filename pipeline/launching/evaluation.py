@@ -38,6 +38,10 @@ def evaluate(config: Config, study: SweepStudy, results: SweepResults, trainer: 
         reasons = _due(summary)
         known = Sessions.read(config.sweep_dir).test_readings
         unread = {number: why for number, why in reasons.items() if number not in known}
+        earlier = [number for number in known if number not in reasons]
+        spot = summary["sweet_spot"]
+        if earlier and spot is not None and spot["trial"] in unread:
+            unread[spot["trial"]] += f", in place of trial {earlier[-1]}"
         if unread:
             _read_test(config, trainer, unread)
         if summary["sweet_spot"] is not None:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
 from pipeline.launching.planning import load_config
+from pipeline.launching.presence import supervisor_lock
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.listing import folder_bytes
 from pipeline.search.study import delete_study, rename_study
@@ -69,7 +70,7 @@ def _alone(config: Config, name: str) -> Iterator[Path]:
     if not (folder / "config.yaml").exists():
         raise StorageError(f"there is no sweep {name} under {folder.parent}")
     try:
-        with FileLock(folder / "supervisor.lock", timeout=0):
+        with supervisor_lock(folder).acquire(timeout=0):
             yield folder
     except Timeout:
         raise StorageError(f"sweep {name} is being run: stop it first") from None

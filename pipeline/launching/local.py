@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.launching.evaluation import is_due
 from pipeline.launching.planning import SweepPlan, create_folder
-from pipeline.launching.presence import is_alive
+from pipeline.launching.presence import is_alive, supervisor_lock
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
@@ -93,9 +93,8 @@ class LocalSupervisor:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        path = self.config.sweep_dir / "supervisor.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
+        self.config.sweep_dir.mkdir(parents=True, exist_ok=True)
+        lock = supervisor_lock(self.config.sweep_dir)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -166,6 +165,7 @@ class LocalSupervisor:
         if self._is_finished(study, results):
             return
         left = self.config.search.trials - study.originals() + study.waiting()
+        left = max(left, self._finalists_left(study, results))
         count = max(1, min(self._wanted_workers(), left))
         self._workers = [self._start_worker() for _ in range(count)]
         shown, run_id = 0.0, None
@@ -196,16 +196,30 @@ class LocalSupervisor:
                         f"{self._restarts} {dead} died, the last with status {status}; the end "
                         f"of its log {worker.log}: {_last_line(worker.log)}"
                     )
-            more = status != 0 or (not self._workers and study.waiting())
-            if more and not out_of_time(self.config):
+            if self._is_work_left(study, results, clean=status == 0):
                 self._workers.append(self._start_worker())
+
+    def _is_work_left(self, study: SweepStudy, results: SweepResults, *, clean: bool) -> bool:
+        """Whether a worker that has gone, ``clean`` or not, is to be replaced."""
+        if clean and self._workers:
+            return False  # it found nothing to do, and the others do what they have
+        if not out_of_time(self.config) and (not clean or study.waiting()):
+            return True
+        return study.is_idle() and self._finalists_left(study, results) > 0
+
+    def _finalists_left(self, study: SweepStudy, results: SweepResults) -> int:
+        """Return how many trainings of finalists nobody does yet, or at most will be due."""
+        finalists = self.config.finalists
+        if not (study.is_done() or out_of_time(self.config)):
+            return finalists.limit * finalists.seeds
+        return len(study.finalists.due(results.final_trainings(study)))
 
     def _most_restarts(self) -> int:
         # Each trial may lose its worker a few times; beyond that the machine is at fault.
         return 3 + 2 * self._wanted_workers() + self.config.search.max_retries
 
     def _is_finished(self, study: SweepStudy, results: SweepResults) -> bool:
-        if not study.is_done():
+        if not study.is_done() or self._finalists_left(study, results):
             return False
         if not self.config.references:
             return True
@@ -262,7 +276,7 @@ class LocalSupervisor:
         folder = self.config.sweep_dir
 
         def describe(bare: TrialRecord) -> TrialRecord:
-            known = trial_record(read(trial_log_path(folder, bare.number)))
+            known = trial_record(read(trial_log_path(folder, *bare.specification.run)))
             return bare if known is None else replace(known, specification=bare.specification)
 
         results.lost_trials(study, lambda worker: is_alive(folder, worker), describe)
@@ -274,7 +288,8 @@ class LocalSupervisor:
         if unmet is not None:
             self.say(unmet)
             return 1
-        failed = sum(item.outcome is Outcome.FAILED for item in study.records())
+        records = (*study.records(), *study.finalists.records())
+        failed = sum(item.outcome is Outcome.FAILED for item in records)
         return 1 if failed > self.config.search.max_failed else 0
 
 

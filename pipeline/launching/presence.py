@@ -1,4 +1,4 @@
-"""Which workers are alive: each holds a lock for as long as it lives.
+"""Which workers are alive, and whether a supervisor is: each holds a lock while it lives.
 
 A lock is released by the operating system when its process dies, however it dies, and unlike a
 process number it is never given to somebody else.
@@ -34,8 +34,21 @@ class Presence:
 
 def is_alive(sweep_dir: Path, worker: str) -> bool:
     """Whether the worker still holds its lock."""
-    path = _lock_path(sweep_dir, worker)
-    if not worker or not path.exists():
+    return bool(worker) and _is_held(_lock_path(sweep_dir, worker))
+
+
+def supervisor_lock(sweep_dir: Path) -> FileLock:
+    """Return the lock that whoever runs the sweep holds."""
+    return FileLock(sweep_dir / "supervisor.lock")
+
+
+def is_supervised(sweep_dir: Path) -> bool:
+    """Whether somebody runs the sweep now."""
+    return _is_held(sweep_dir / "supervisor.lock")
+
+
+def _is_held(path: Path) -> bool:
+    if not path.exists():
         return False
     try:
         with FileLock(path, timeout=0):

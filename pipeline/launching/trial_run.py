@@ -36,10 +36,11 @@ from pipeline.core.trial import (
     TrialSpecification,
 )
 from pipeline.data.dataset import DataDescription
-from pipeline.launching.results import SweepResults
+from pipeline.launching.results import Kept, SweepResults
 from pipeline.measuring.clocks import Clocks
+from pipeline.search.ledger import Claim
 from pipeline.search.rungs import reason_to_stop, rung_epochs
-from pipeline.search.study import Claim, SweepStudy
+from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, trial_log_path
 from pipeline.tracking.events import EpochEnded, Measured, Started, record
 from pipeline.tracking.story import trial_record
@@ -71,6 +72,10 @@ class Trained(Protocol):
     @property
     def costs(self) -> dict[str, float]:
         """Costs that training itself has shown."""
+
+    @property
+    def validation_right(self) -> NDArray[np.bool_]:
+        """Whether these weights classify each validation image rightly, shape ``(images,)``."""
 
 
 class Trainer(Protocol):
@@ -113,7 +118,16 @@ class _TrialObserver:
         self._log = log
         self._clocks = clocks
         self._attempt = claim.specification.attempt
-        self._rungs = rung_epochs(run.config.search.rungs, run.config.training.epochs)
+        # References are what others are compared with, and finalists have won already: both
+        # are trained to their end whatever they cost.
+        self._is_free = (
+            claim.specification.reference is not None or claim.specification.repetition > 0
+        )
+        self._rungs = (
+            ()
+            if claim.specification.repetition
+            else rung_epochs(run.config.search.rungs, run.config.training.epochs)
+        )
         self._started = time.monotonic()
         # A trial that goes on after an interruption keeps the epochs that were done before.
         known = trial_record(read(log.path))
@@ -164,7 +178,7 @@ class _TrialObserver:
         limits = self._run.config.objective.limits
         values = (at_least or {}) | costs
         excess = limits.broken(values)
-        if excess and self._claim.specification.reference is None:
+        if excess and not self._is_free:
             self.story.costs |= costs
             said = ", ".join(
                 f"{name} {values[name]:.4g} is above its limit {getattr(limits, name):.4g}"
@@ -174,7 +188,7 @@ class _TrialObserver:
 
     def _check_rung(self, result: EpochResult) -> None:
         self._claim.reached_rung(result.epoch, result.val_accuracy)
-        if self._claim.specification.reference is not None:
+        if self._is_free:
             return
         # Only what is known before training can be compared at equal terms on the way.
         known = (*MEASURED_COSTS, *ANALYTIC_COSTS)
@@ -192,7 +206,7 @@ class _TrialObserver:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRun:
-    """Runs claimed trials of one sweep in this process.
+    """Runs claimed trials of one sweep in this process, those of its final round too.
 
     Parameters
     ----------
@@ -232,10 +246,11 @@ class TrialRun:
         specification = claim.specification
         started = time.time()
         clocks = Clocks()
-        checkpoint = self.config.sweep_dir / "checkpoints" / f"{specification.number:04d}.npz"
+        run = specification.run
+        checkpoint = self.config.sweep_dir / "checkpoints" / f"{run.stem}.npz"
         trained: Trained | None = None
         raised: BaseException | None = None
-        with EventLog(trial_log_path(self.config.sweep_dir, specification.number)) as log:
+        with EventLog(trial_log_path(self.config.sweep_dir, *run)) as log:
             with clocks.on("tracking"):
                 record(
                     log,
@@ -272,8 +287,13 @@ class TrialRun:
                 started=started,
                 ended=time.time(),
             )
-            save = None if trained is None else partial(self.trainer.save, trained)
-            self.results.end_trial(self.study, claim, ending, result, log=log, save=save)
+            kept = None
+            if trained is not None:
+                kept = Kept(
+                    validation_right=trained.validation_right,
+                    save=partial(self.trainer.save, trained),
+                )
+            self.results.end_trial(self.study, claim, ending, result, log=log, kept=kept)
         if ending.outcome is not Outcome.INTERRUPTED:
             checkpoint.unlink(missing_ok=True)
         return result

@@ -16,7 +16,9 @@ from pipeline.tracking.projection import RunView
 from pipeline.tracking.run_state import RunContent
 from pipeline.tracking.summary_metrics import description
 
-_FILES = ("config.yaml", "summary.json", "importance.json", "front.csv", "report.html")
+_FILES = (
+    "config.yaml", "summary.json", "importance.json", "front.csv", "finalists.csv", "report.html",
+)  # fmt: skip
 
 
 def read_summary(sweep_dir: Path) -> dict[str, Any] | None:

@@ -54,6 +54,8 @@ class TrainedTrial:
         ``device_memory_mib`` where the device counts it.
     validation_labels
         Predicted labels of the validation images, int64 ``(n,)``.
+    validation_right
+        Whether each of these is right, bool ``(n,)``.
     epochs
         All epochs, those before an interruption included.
     """
@@ -62,6 +64,7 @@ class TrainedTrial:
     val_accuracy: float
     costs: dict[str, float]
     validation_labels: NDArray[np.int64]
+    validation_right: NDArray[np.bool_]
     epochs: tuple[EpochResult, ...]
 
 
@@ -250,6 +253,7 @@ class TrainingSession:
             val_accuracy=kept.val_accuracy,
             costs=self._shown_costs(progress.history),
             validation_labels=kept.labels,
+            validation_right=kept.labels == self._data.validation.labels,
             epochs=progress.history,
         )
 

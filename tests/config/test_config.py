@@ -132,7 +132,8 @@ def identity(*overrides):
     "override",
     ["search.trials=30", "search.minutes=5", "search.max_failed=3", "search.max_retries=9",
      "search.max_infeasible=5",
-     "launch.workers=1", "tracking=off", "sweep_name=x", "mlruns=/elsewhere"],
+     "finalists=off", "finalists.seeds=5", "launch.workers=1", "tracking=off",
+     "sweep_name=x", "mlruns=/elsewhere"],
 )  # fmt: skip
 def test_budget_and_workers_do_not_change_the_question(override):
     assert identity_hash(identity(override)) == identity_hash(identity())

@@ -55,7 +55,7 @@ def test_a_sweep_from_claim_to_summary(plan):
     assert summary["trials"]["running"] == 0
     assert summary["references"]["cnn"]["parameters"] == 243_786
     assert summary["sweet_spot"]["trial"] in {member["trial"] for member in summary["front"]}
-    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").iterdir()}
+    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").glob("*.keras")}
     assert kept == {0, 1} | {member["trial"] for member in summary["front"]}
 
 
@@ -243,9 +243,9 @@ def test_models_of_trials_that_left_the_front_are_removed(plan, replan):
     seen = set()
     while (claim := run.study.claim("w")) is not None:
         run.run(claim)
-        seen |= {int(path.stem) for path in (plan.config.sweep_dir / "models").iterdir()}
+        seen |= {int(path.stem) for path in (plan.config.sweep_dir / "models").glob("*.keras")}
     front = {m["trial"] for m in read_summary(plan.config.sweep_dir)["front"]}
-    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").iterdir()}
+    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").glob("*.keras")}
     assert kept == front | {0, 1}
     gone = seen - kept
     assert gone

@@ -224,6 +224,22 @@ def test_peers_at_the_rungs(config, space):
     assert study.peers(second, ("latency_ms",)) == []
 
 
+def test_a_trial_that_goes_on_keeps_its_rungs_and_is_no_peer_of_itself(config, space):
+    study = SweepStudy(config, space)
+    first, second = claimed(study, "a"), claimed(study, "b")
+    first.knows_costs({"macs": 10.0})
+    first.reached_rung(1, 0.5)
+    finish(study, first, Ending(outcome=Outcome.INTERRUPTED))
+    (peer,) = study.peers(second, ("macs",))
+    assert peer.accuracies == {1: 0.5}
+    again = claimed(study, "a")
+    assert again.specification.number == first.specification.number
+    assert study.peers(again, ("macs",)) == []
+    again.reached_rung(2, 0.6)
+    (peer,) = study.peers(second, ("macs",))
+    assert (peer.costs, peer.accuracies) == ((10.0,), {1: 0.5, 2: 0.6})
+
+
 def test_tpe_learns_from_constraints(config, space):
     """With a limit on MACs, TPE proposes feasible networks more often than chance does."""
     from pipeline.core.journey import macs
