@@ -16,8 +16,9 @@ from pipeline.tracking.event_log import read, sweep_log_path
 
 
 @pytest.fixture
-def finished(plan):
+def finished(plan, replan):
     """Return a sweep's run after its last trial."""
+    plan = replan(plan, search={"trials": 9})
     run = TrialRun(
         config=plan.config,
         description=plan.description,
