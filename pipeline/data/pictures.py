@@ -50,7 +50,7 @@ def read_picture(name: str) -> NDArray[np.uint8]:
 
 def photograph(name: str) -> NDArray[np.uint8]:
     """Return a photograph that scikit-learn ships: uint8, shape ``(427, 640, 3)``."""
-    from sklearn.datasets import load_sample_image
+    from sklearn.datasets import load_sample_image  # type: ignore[import-untyped]
 
     pixels: NDArray[np.uint8] = np.asarray(load_sample_image(f"{name}.jpg"))
     return pixels
