@@ -7,10 +7,10 @@ shows them in a page.
 
 import json
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,11 +30,16 @@ _DOTS_PER_INCH = 150
 _INCHES_WIDE = 10.0
 _INCHES_OF_TITLE = 0.75
 _INCHES_AT_LEFT = 1.6  #: for the images' captions
+_INCHES_A_FILTER = 0.8
+_LEAST_INCHES = 0.8
+_TILE_PIXELS = 60  #: about, of a small picture's longer side
+_GAP = 4  #: pixels between two of them
 _MOST_FILTERS = 64
 _COLUMNS_OF_FILTERS = 8
 _LINE_LENGTH = 18  #: characters of a caption
 _MOST_LINES = 4
 _COLOURS = "inferno"  #: of the maps, as in the lesson
+_RING = "#00E5FF"  #: is in neither colour map
 _SIGNED_COLOURS = "RdBu_r"  #: of the filters: blue below 0, white 0, red above
 
 
@@ -86,14 +91,14 @@ def map_pictures(
         How many filters of a layer to show, those that answer most.
     """
     said = [
-        f"{caption} → {prediction_text(probabilities, classes)}"
+        f"{caption}\n→ {prediction_text(probabilities, classes)}"
         for caption, probabilities in zip(captions, maps.probabilities, strict=True)
     ]
     journey = MapPicture(
         file="journey.png",
         title=f"{title}: the way through the layers",
-        description="Each image after every convolution and pooling, seen by the filter of the "
-        "layer that answers most; a ring marks its strongest activation.",
+        description="Each image after every convolution and pooling, seen by the filter "
+        "of each convolution that answers most; a ring marks its strongest activation.",
     )
     found = [(journey, journey_figure(journey.title, maps, said))]
     for layer in maps.layers:
@@ -118,8 +123,11 @@ def map_pictures(
 
 
 def journey_figure(title: str, maps: FeatureMaps, captions: Sequence[str]) -> "Figure":
-    """Return each image and what the strongest filter of every layer makes of it."""
-    chosen = [int(layer.strongest(1)[0]) for layer in maps.layers]
+    """Return each image as the strongest filter of every convolution sees it, and pooled."""
+    chosen: list[int] = []
+    for layer in maps.layers:
+        pooled = layer.kind == "pooling" and chosen
+        chosen.append(chosen[-1] if pooled else int(layer.strongest(1)[0]))
     columns, rows = 1 + len(maps.layers), len(maps.images)
     panel = min((_INCHES_WIDE - _INCHES_AT_LEFT) / columns, 2.2)
     width = _INCHES_AT_LEFT + columns * panel
@@ -137,7 +145,7 @@ def journey_figure(title: str, maps: FeatureMaps, captions: Sequence[str]) -> "F
                 down, across = layer.peak_place(row, number)
                 place.plot(
                     across, down, marker="o", markersize=9, markerfacecolor="none",
-                    markeredgecolor="white", markeredgewidth=1.2,
+                    markeredgecolor=_RING, markeredgewidth=1.6,
                 )  # fmt: skip
     size = "×".join(map(str, maps.images.shape[1:]))
     places[0, 0].set_title(f"image\n{size}", fontsize=8)
@@ -150,61 +158,101 @@ def journey_figure(title: str, maps: FeatureMaps, captions: Sequence[str]) -> "F
 def layer_figure(title: str, layer: LayerMaps, captions: Sequence[str], count: int) -> "Figure":
     """Return what the strongest filters of a layer make of each image, a column a filter."""
     numbers = layer.strongest(count)
-    images, height, width, _ = layer.maps.shape
     shown = layer.maps[..., numbers]
-    tall = (_INCHES_WIDE - _INCHES_AT_LEFT) * images * (height + 1) / (len(numbers) * (width + 1))
-    figure = _figure(_INCHES_WIDE, min(max(tall, 0.8), 2.0 * _INCHES_WIDE), title)
+    mosaic = _Mosaic.of(np.moveaxis(shown, -1, 1), gap=_GAP)
+    wide = _INCHES_WIDE - _INCHES_AT_LEFT
+    figure = _figure(_INCHES_WIDE, max(wide * mosaic.aspect, _LEAST_INCHES), title)
     place = figure.subplots()
-    grid = _mosaic(np.moveaxis(shown, -1, 1))
-    _show(place, grid, cmap=_COLOURS, vmin=0, vmax=float(shown.max()) or 1.0)
-    _no_frame(place)
-    place.xaxis.tick_top()
-    place.set_xticks(_centres(len(numbers), width), [f"filter {number}" for number in numbers])
-    place.set_yticks(_centres(images, height), [_wrapped(caption) for caption in captions])
-    place.tick_params(length=0, labelsize=8)
+    _show(place, mosaic.pixels, cmap=_COLOURS, vmin=0, vmax=float(shown.max()) or 1.0)
+    mosaic.name(place, [f"filter {number}" for number in numbers], [*map(_wrapped, captions)])
     return figure
 
 
 def filters_figure(title: str, filters: LayerFilters, layer: LayerMaps, count: int) -> "Figure":
     """Return learnt filters as pictures, those that answer most in ``layer`` first.
 
-    Filters on grey images are shown whole, at most 64. Deeper ones have a picture for each of
-    their inputs: a row is then one of the strongest filters, and its columns the inputs that
-    these filters weigh most.
+    Filters on grey images are shown whole, at most 64, each with its number. Deeper ones have
+    a picture for each of their inputs: a row is then one of the strongest filters, and its
+    columns the inputs that these filters weigh most.
     """
     height, width, inputs, _ = filters.weights.shape
-    if inputs == 1:
-        numbers = layer.strongest(_MOST_FILTERS)
+    whole = inputs == 1
+    numbers = layer.strongest(_MOST_FILTERS if whole else count)
+    weights = filters.weights[..., numbers]
+    if whole:
         columns = min(len(numbers), _COLUMNS_OF_FILTERS)
         rows = math.ceil(len(numbers) / columns)
         tiles = np.full((rows * columns, height, width), np.nan, dtype=np.float32)
-        tiles[: len(numbers)] = np.moveaxis(filters.weights[:, :, 0, numbers], -1, 0)
+        tiles[: len(numbers)] = np.moveaxis(weights[:, :, 0], -1, 0)
         across, down = [""] * columns, [""] * rows
     else:
-        numbers = layer.strongest(count)
-        weights = filters.weights[..., numbers]
         sources = np.argsort(-np.abs(weights).sum(axis=(0, 1, 3)), kind="stable")[:count]
         rows, columns = len(numbers), len(sources)
-        tiles = np.moveaxis(weights[:, :, sources], (3, 2), (0, 1)).reshape(-1, height, width)
+        tiles = np.moveaxis(weights[:, :, sources], (3, 2), (0, 1))
         across = [f"input {number}" for number in sources]
         down = [f"filter {number}" for number in numbers]
     most = float(np.nanmax(np.abs(tiles))) or 1.0
-    wide = min(columns * 1.0 + 1.2, _INCHES_WIDE)
-    figure = _figure(wide, (wide - 1.2) * rows * (height + 1) / (columns * (width + 1)), title)
+    mosaic = _Mosaic.of(tiles.reshape(rows, columns, height, width), gap=(3 if whole else 2) * _GAP)
+    wide = columns * _INCHES_A_FILTER
+    figure = _figure(wide + _INCHES_AT_LEFT, max(wide * mosaic.aspect, _LEAST_INCHES), title)
     place = figure.subplots()
-    drawn = _show(
-        place, _mosaic(tiles.reshape(rows, columns, height, width)), cmap=_SIGNED_COLOURS,
-        vmin=-most, vmax=most,
-    )  # fmt: skip
-    _no_frame(place)
-    place.xaxis.tick_top()
-    place.set_xticks(_centres(columns, width), across)
-    place.set_yticks(_centres(rows, height), down)
-    place.tick_params(length=0, labelsize=8)
-    bar = figure.colorbar(drawn, ax=place, fraction=0.035, pad=0.02)
+    drawn = _show(place, mosaic.pixels, cmap=_SIGNED_COLOURS, vmin=-most, vmax=most)
+    mosaic.name(place, across, down)
+    if whole:
+        for index, number in enumerate(numbers):
+            row, column = divmod(index, columns)
+            top = mosaic.down[row] - mosaic.side_down / 2
+            place.text(
+                mosaic.across[column], top - 2, str(number), fontsize=6, ha="center", va="bottom"
+            )
+    bar = figure.colorbar(drawn, ax=place, fraction=0.035, pad=0.02, aspect=30)
     bar.set_label("weight", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     return figure
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Mosaic:
+    """Small pictures beside and below each other in one, enlarged, with blanks between.
+
+    ``across`` and ``down`` are the centres of the columns and rows, ``side_down`` a tile's
+    height, all in pixels.
+    """
+
+    pixels: NDArray[np.float32]
+    across: list[float]
+    down: list[float]
+    side_down: int
+
+    @classmethod
+    def of(cls, tiles: NDArray[np.float32], *, gap: int) -> "_Mosaic":
+        """Put tiles ``(rows, columns, height, width)`` together."""
+        times = max(1, round(_TILE_PIXELS / max(tiles.shape[2:])))
+        tiles = tiles.repeat(times, axis=2).repeat(times, axis=3)
+        rows, columns, height, width = tiles.shape
+        framed = np.full((rows, height + gap, columns, width + gap), np.nan, dtype=np.float32)
+        framed[:, :height, :, :width] = tiles.transpose(0, 2, 1, 3)
+        return cls(
+            pixels=framed.reshape(rows * (height + gap), columns * (width + gap))[:-gap, :-gap],
+            across=[index * (width + gap) + (width - 1) / 2 for index in range(columns)],
+            down=[index * (height + gap) + (height - 1) / 2 for index in range(rows)],
+            side_down=height,
+        )
+
+    @property
+    def aspect(self) -> float:
+        """Height by width."""
+        height, width = self.pixels.shape
+        return float(height / width)
+
+    def name(self, place: "Axes", across: Sequence[str], down: Sequence[str]) -> None:
+        """Write a name above each column and left of each row, without a frame."""
+        for spine in place.spines.values():
+            spine.set_visible(False)
+        place.xaxis.tick_top()
+        place.set_xticks(self.across, across)
+        place.set_yticks(self.down, down)
+        place.tick_params(length=0, labelsize=8)
 
 
 def write_maps(
@@ -257,7 +305,7 @@ def _figure(width: float, height: float, title: str) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(
-        figsize=(width, height + _INCHES_OF_TITLE), dpi=_DOTS_PER_INCH, layout="constrained"
+        figsize=(width, height + _INCHES_OF_TITLE), dpi=_DOTS_PER_INCH, layout="compressed"
     )
     FigureCanvasAgg(figure)
     figure.suptitle(drawable(title), fontsize=11, parse_math=False)
@@ -271,30 +319,13 @@ def _show(place: "Axes", values: NDArray[Any], **options: Any) -> Any:
     return drawn
 
 
-def _mosaic(tiles: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return tiles ``(rows, columns, height, width)`` as one picture, a blank pixel between."""
-    rows, columns, height, width = tiles.shape
-    framed = np.full((rows, height + 1, columns, width + 1), np.nan, dtype=np.float32)
-    framed[:, :height, :, :width] = tiles.transpose(0, 2, 1, 3)
-    return framed.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
-
-
-def _centres(count: int, side: int) -> list[float]:
-    return [index * (side + 1) + (side - 1) / 2 for index in range(count)]
-
-
-def _no_frame(place: "Axes") -> None:
-    for spine in place.spines.values():
-        spine.set_visible(False)
-
-
 def _name_row(place: "Axes", caption: str) -> None:
     place.set_ylabel(_wrapped(caption), fontsize=8, rotation=0, ha="right", va="center")
 
 
 def _wrapped(caption: str) -> str:
-    """Return a caption in a few short lines; the last one says what was predicted."""
-    lines = textwrap.wrap(drawable(caption), _LINE_LENGTH)
+    """Return a caption with short lines, the last of which says what was predicted."""
+    lines = [part for line in caption.splitlines() for part in wrap(drawable(line), _LINE_LENGTH)]
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], lines[-1]]
     # A dollar sign would begin a formula.
