@@ -33,7 +33,11 @@ def test_a_picture_is_fitted_to_what_a_network_takes():
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "there is no picture"), (b"", "cannot be read: empty"), (b"text", "no known picture")],
+    [
+        (None, "there is no picture"),
+        (b"", "is not a picture that can be read: emp"),
+        (b"text", "no known picture"),
+    ],
 )
 def test_what_is_no_picture_is_named(tmp_path, content, said):
     path = tmp_path / "picture.png"

@@ -17,9 +17,9 @@ from pipeline.reporting.filter_figures import (
 from pipeline.reporting.filter_page import filter_lines, show_filter, show_gallery, show_steps
 
 
-def step(name, height, width, low=-300.0, high=400.0, channels=1):
-    values = np.linspace(low, high, height * width * channels, dtype=np.float32)
-    return Step(name=name, what="w", values=values.reshape(height, width, channels))
+def step(name, height, width):
+    values = np.linspace(-300, 400, height * width, dtype=np.float32)
+    return Step(name=name, what="w", values=values.reshape(height, width, 1))
 
 
 def test_black_white_and_blue():
@@ -41,7 +41,7 @@ def test_steps_say_their_sizes_and_values(height, width, rows):
     steps = [step(name, height, width) for name in ("picture", "convolution", "ReLU", "pooling")]
     figure = steps_figure("$x_$ on <b>", steps)
     figure.canvas.draw()
-    assert [axes.get_title() for axes in figure.axes][0] == f"picture, {height}×{width}"
+    assert figure.axes[0].get_title() == f"picture, {height}×{width}"
     assert {axes.get_xlabel() for axes in figure.axes} == {"values -300 to 400"}
     tops = sorted({round(axes.get_position().y1, 2) for axes in figure.axes})
     assert len(tops) == rows
