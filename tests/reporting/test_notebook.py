@@ -41,7 +41,7 @@ def test_importing_the_package_loads_nothing():
         "import sys, typing; before = set(sys.modules); import pipeline; "
         "print(*set(sys.modules) - before)"
     )
-done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["pipeline"]
     assert "load_sweep" in dir(pipeline)
     with pytest.raises(AttributeError, match="has no attribute 'load_swep'"):
