@@ -9,8 +9,8 @@ from pipeline.core.errors import StorageError
 from pipeline.tracking.pictures import FILTERS_EXPERIMENT, log_pictures
 
 
-def test_pictures_become_a_finished_run(fake_sweep: Callable[..., Any], tmp_path: Path) -> None:
-    config = fake_sweep().config
+def test_pictures_become_a_finished_run(stored_sweep: Any, tmp_path: Path) -> None:
+    config = stored_sweep.config
     picture = tmp_path / "steps.png"
     picture.write_bytes(b"\x89PNG")
     ids = [log_pictures(config, "blur", {"stride": 2, "factor": None}, [picture]) for _ in "12"]
