@@ -9,7 +9,8 @@ from pipeline.data.pictures import PHOTOGRAPHS, fitted, grey, read_picture
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_scikit_learns_photographs_are_there(name):
     pixels = read_picture(name)
-    assert (pixels.shape, pixels.dtype) == ((427, 640, 3), np.uint8)
+    assert pixels.shape == (427, 640, 3)
+    assert pixels.dtype == np.uint8
 
 
 def test_a_file_of_ones_own_is_read_in_colour_and_in_grey(tmp_path):

@@ -56,7 +56,7 @@ def test_the_gallery_names_every_filter_and_overlaps_nothing():
     assert [axes.get_title() for axes in named] == list(CLASSIC_FILTERS)
     boxes = [axes.get_tightbbox() for axes in named]
     for left, right in pairwise(boxes):
-        assert not left.overlaps(right)
+        assert left is not None and right is not None and not left.overlaps(right)
 
 
 def test_the_terminal_explains_a_filter(capsys, monkeypatch):

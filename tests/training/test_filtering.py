@@ -1,5 +1,7 @@
 """The filter bench's convolution is that of the networks, and SciPy's."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import signal  # type: ignore[import-untyped]
@@ -14,7 +16,7 @@ PICTURE = np.random.default_rng(5).integers(0, 256, size=(14, 17, 3)).astype(np.
 LOPSIDED = Filter(name="own", rows=((1.0, -2.0, 3.5), (0.0, 0.25, -1.0), (7.0, 1.0, 0.0)), bias=9)
 WIDE = Filter(name="own", rows=((1.0, 2.0, 4.0, 8.0, 16.0),), factor=0.1)
 #: Float32 sums of up to 25 products of numbers up to 255 times 36.
-CLOSE = {"rtol": 1e-5, "atol": 2e-2}
+CLOSE: dict[str, Any] = {"rtol": 1e-5, "atol": 2e-2}
 
 
 def padded(channel, kernel, stride):
@@ -58,7 +60,7 @@ def test_it_equals_a_layer_of_a_network():
 
 
 def test_relu_and_pooling_follow():
-    arguments = {"stride": 1, "padding": "valid", "pool_size": 2}
+    arguments: dict[str, Any] = {"stride": 1, "padding": "valid", "pool_size": 2}
     kernel = classic_filter("sobel_y")
     largest = filter_steps(PICTURE, kernel, pooling="max", **arguments)
     assert largest.convolved.shape == largest.rectified.shape == (12, 15, 3)
@@ -67,6 +69,7 @@ def test_relu_and_pooling_follow():
     squares = largest.rectified[:12, :14].reshape(6, 2, 7, 2, 3)
     np.testing.assert_array_equal(largest.pooled, squares.max(axis=(1, 3)))
     mean = filter_steps(PICTURE, kernel, pooling="average", **arguments)
+    assert mean.pooled is not None
     np.testing.assert_allclose(mean.pooled, squares.mean(axis=(1, 3)), rtol=1e-5)
     assert filter_steps(PICTURE, kernel, pooling="none", **arguments).pooled is None
 
