@@ -17,6 +17,8 @@ COMMANDS = {
     "status": "show what a sweep is doing, or did (--watch: until it ends; --json: for programs)",
     "report": "write a sweep's summary, front.csv and figures",
     "compare": "show 2 to 8 sweeps of the same images side by side (--force: of any device)",
+    "filters": "lay a classic filter, or your own, over a picture: see what a convolution does",
+    "maps": "show what a network sees: its filters and feature maps (maps.run=, maps.images=)",
     "ui": "serve the MLflow UI on 127.0.0.1",
     "dashboard": "serve optuna-dashboard on 127.0.0.1, with every study in it",
     "sync": "bring MLflow up to date with a sweep's event logs",

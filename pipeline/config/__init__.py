@@ -7,6 +7,7 @@ below this package reads an untyped setting.
 from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDimension
 from pipeline.config.finalists import FinalistsConfig
 from pipeline.config.identity import differing_keys, identity_hash, identity_parts
+from pipeline.config.pictures import ALL_FILTERS, FiltersConfig, MapsConfig
 from pipeline.config.root import Config
 from pipeline.config.section import PROJECT_ROOT, Section, anchored, checked_name
 from pipeline.config.sections import (
@@ -26,17 +27,20 @@ from pipeline.config.sections import (
 from pipeline.config.space import MAX_DEPTH, SpaceConfig
 
 __all__ = [
+    "ALL_FILTERS",
     "MAX_DEPTH",
     "PROJECT_ROOT",
     "Config",
     "CostName",
     "DataConfig",
     "DataName",
+    "FiltersConfig",
     "FinalistsConfig",
     "FloatDimension",
     "IntegerDimension",
     "LaunchConfig",
     "LimitsConfig",
+    "MapsConfig",
     "MeasuringConfig",
     "NamedDimension",
     "ObjectiveConfig",

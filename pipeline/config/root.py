@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import field_validator, model_validator
 
 from pipeline.config.finalists import FinalistsConfig
+from pipeline.config.pictures import FiltersConfig, MapsConfig
 from pipeline.config.section import Section, anchored, checked_name
 from pipeline.config.sections import (
     DataConfig,
@@ -39,6 +40,8 @@ class Config(Section):
     storage: StorageConfig
     tracking: TrackingConfig
     launch: LaunchConfig
+    filters: FiltersConfig = FiltersConfig()
+    maps: MapsConfig = MapsConfig()
 
     @field_validator("sweep_name")
     @classmethod
