@@ -81,8 +81,8 @@ class TrainingConfig(Section):
 class MeasuringConfig(Section):
     """How cost is measured before training.
 
-    The training step, and the latency at each batch size, are timed in turns until the 95%
-    intervals of their medians are narrow enough or the time is over.
+    The training step, then the latency at each batch size, are timed in turns, each until the
+    95% interval of its median is narrow enough or its time is over.
     """
 
     batch_sizes: tuple[BatchSize, ...]  #: of latency, increasing; the first is the cost's

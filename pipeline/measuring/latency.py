@@ -18,9 +18,8 @@ Now = Callable[[], float]
 #: Calls in a window of the warm-up; two windows whose medians agree to STEADY are steady.
 WINDOW = 5
 STEADY = 0.05
-#: A turn lasts about this long. With several pairs in it the first one is not kept: it meets the
-#: caches that whatever was timed before it has left.
-TURN_SECONDS = 0.02
+#: A turn lasts about this long, and has one pair of calls at least.
+TURN_SECONDS = 0.05
 
 
 def warm_up(call: Call, *, seconds: float, now: Now = time.perf_counter) -> int:
@@ -87,8 +86,7 @@ class TimedLatency:
 
     def take_turn(self) -> None:
         """Time some calls, each followed by one of the reference."""
-        pairs = [self._pair() for _ in range(self._pairs)]
-        self._turns.append(pairs[1:] or pairs)
+        self._turns.append([self._pair() for _ in range(self._pairs)])
 
     def is_known(self, tolerance: float) -> bool:
         """Say whether the interval of the median is narrow enough."""

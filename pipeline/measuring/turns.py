@@ -1,12 +1,12 @@
-"""Everything that is timed is timed in turns, a little of each in every turn.
+"""Timing goes in turns: short series of calls, of which each gives one value.
 
-What slows a machine comes and goes over seconds, so calls right after one another resemble each
-other and a thousand of them say little more than a hundred. In turns, the samples of each median
-are spread over the whole measurement, and the median's interval comes from the turns, which
-differ as the machine's moods do.
+What slows a machine comes and goes, so calls right after one another resemble each other, and a
+thousand of them say little more than a hundred. The interval of a median therefore comes from the
+turns, which differ as the machine's moods do, and not from single calls. Nothing else is timed in
+between: a small batch right after a training step takes far longer than after another small one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,17 +45,12 @@ class Turns:
             raise ValueError(f"at least one turn is needed, not {self.fewest}")
 
 
-def take_turns(subjects: Sequence[Timed], turns: Turns, now: Callable[[], float]) -> None:
-    """Time all subjects in turns until each is known or the time is over."""
+def take_turns(subject: Timed, turns: Turns, now: Callable[[], float]) -> None:
+    """Time a subject in turns until it is known or the time is over."""
     end = now() + turns.seconds
     taken = 0
     while taken < turns.fewest or now() < end:
-        if taken and taken % turns.fewest == 0 and _all_known(subjects, turns.tolerance):
+        if taken and taken % turns.fewest == 0 and subject.is_known(turns.tolerance):
             return
-        for subject in subjects:
-            subject.take_turn()
+        subject.take_turn()
         taken += 1
-
-
-def _all_known(subjects: Sequence[Timed], tolerance: float) -> bool:
-    return all(subject.is_known(tolerance) for subject in subjects)

@@ -72,16 +72,12 @@ def measure_costs(
             network.train(order, 0, 1)
         with clocks.on("measuring"):
             timed_step = _timed_step(network, order, most_steps)
-            timed_calls = {
-                size: _timed_latency(network, reference, batch(images, size), measuring)
-                for size in measuring.batch_sizes
-            }
-            turns = _turns(measuring)
-            take_turns([timed_step, *timed_calls.values()], turns, time.perf_counter)
-            joules = timed_step.joules(meter)
+            take_turns(timed_step, _turns(measuring), time.perf_counter)
             step = timed_step.result(measuring.tolerance)
+            joules = timed_step.joules(meter)
             latencies = {
-                size: timed.result(measuring.tolerance) for size, timed in timed_calls.items()
+                size: _latency(network, reference, batch(images, size), measuring)
+                for size in measuring.batch_sizes
             }
     with clocks.on("measuring"):
         network.restore(before)
@@ -109,7 +105,7 @@ def quiet_step(network: CompiledNetwork, measuring: MeasuringConfig, most_steps:
     order: Any = network.order(0)
     network.train(order, 0, 1)
     timed = _timed_step(network, order, most_steps)
-    take_turns([timed], _turns(measuring), time.perf_counter)
+    take_turns(timed, _turns(measuring), time.perf_counter)
     return timed.result(measuring.tolerance)
 
 
@@ -164,18 +160,20 @@ def _timed_step(network: CompiledNetwork, order: Any, most_steps: int) -> TimedS
     )
 
 
-def _timed_latency(
+def _latency(
     network: CompiledNetwork,
     reference: Inference,
     images: NDArray[np.uint8],
     measuring: MeasuringConfig,
-) -> TimedLatency:
-    return TimedLatency(
+) -> Latency:
+    timed = TimedLatency(
         lambda: network.infer(images),
         lambda: reference(images),
         batch_size=len(images),
         warmup_seconds=measuring.warmup_seconds,
     )
+    take_turns(timed, _turns(measuring), time.perf_counter)
+    return timed.result(measuring.tolerance)
 
 
 def _turns(measuring: MeasuringConfig) -> Turns:

@@ -19,31 +19,28 @@ class Subject:
         return self.diary.count(self.name) >= self.known_after
 
 
-def taken(*known_after, fewest=2, seconds=1e9):
+def taken(known_after, fewest=2, seconds=1e9):
     diary: list[str] = []
-    subjects = [
-        Subject(name, count, diary) for name, count in zip("abc", known_after, strict=False)
-    ]
     turns = Turns(fewest=fewest, seconds=seconds, tolerance=0.05)
-    take_turns(subjects, turns, lambda: float(len(diary)))
-    return "".join(diary)
+    take_turns(Subject("a", known_after, diary), turns, lambda: float(len(diary)))
+    return len(diary)
 
 
-def test_a_turn_has_a_little_of_each():
-    assert taken(1, 1, 1) == "abcabc"
+def test_a_few_turns_are_enough_for_what_is_known():
+    assert taken(1) == 2
 
 
-def test_as_many_more_are_taken_until_each_is_known():
-    assert taken(1, 5, fewest=2) == "ab" * 6
-    assert taken(1, 5, fewest=5) == "ab" * 5
+def test_as_many_more_are_taken_until_it_is_known():
+    assert taken(5, fewest=2) == 6
+    assert taken(5, fewest=5) == 5
 
 
 def test_they_end_when_the_time_is_over():
-    assert taken(1, 99, seconds=9.0) == "ab" * 5
+    assert taken(99, seconds=9.0) == 9
 
 
 def test_a_few_are_taken_however_long_they_last():
-    assert taken(99, fewest=4, seconds=0.5) == "aaaa"
+    assert taken(99, fewest=4, seconds=0.5) == 4
 
 
 def test_no_turns_are_refused():
