@@ -85,7 +85,7 @@ clean: ## list sweeps with their sizes, remove or rename one (ARGS=)
 
 docs: ## build the documentation into build/site
 	$(call setup,dev)
-	@$(BIN)/python -m mkdocs build --strict --quiet && echo "$(CURDIR)/build/site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet && echo "$(CURDIR)/build/site/index.html"
 
 test: ## run the tests (ARGS= for pytest, then without coverage)
 	$(call setup,dev)

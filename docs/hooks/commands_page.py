@@ -48,7 +48,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def page() -> str:
     """Return the page as Markdown."""
-    return "\n".join([_HEAD, *_targets(), _VARIABLES, "## sweetspot\n", _EVERY_COMMAND, *_commands()])
+    return "\n".join(
+        [_HEAD, *_targets(), _VARIABLES, "## sweetspot\n", _EVERY_COMMAND, *_commands()]
+    )
 
 
 def _targets() -> Iterator[str]:
@@ -61,14 +63,17 @@ def _targets() -> Iterator[str]:
 
 
 def _commands() -> Iterator[str]:
-    for name, what in COMMANDS.items():
+    yield "| command | what it does |\n| --- | --- |"
+    yield from (f"| [`{name}`](#{name}) | {what} |" for name, what in COMMANDS.items())
+    yield ""
+    for name in COMMANDS:
         module = importlib.import_module(f"pipeline.commands.{name}")
         words = ["sweetspot", name, *_names(module.NAMES), *(f"[{flag}]" for flag in module.FLAGS)]
         if _takes(name, "--multirun"):
             words.append("[--multirun]")
         yield f"### `{name}`\n"
         yield f"```text\n{' '.join(words)} [SETTINGS]\n```\n"
-        yield f"{_sentence(what)} {_about(module)}\n"
+        yield f"{_about(module)}\n"
 
 
 def _names(most: int) -> list[str]:
@@ -83,11 +88,7 @@ def _takes(command: str, flag: str) -> bool:
 
 
 def _about(module: object) -> str:
-    """Return what the command's documentation adds."""
+    """Return a command's documentation, what it says of the module's purpose last."""
     run = inspect.getdoc(module.run) or ""  # type: ignore[attr-defined]
     _, _, more = (inspect.getdoc(module) or "").partition("\n\n")
     return "\n\n".join(filter(None, (run, more))).replace("``", "`")
-
-
-def _sentence(what: str) -> str:
-    return f"{what[0].upper()}{what[1:]}."
