@@ -24,12 +24,14 @@ from PIL import Image
 from pipeline.commands import cli
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose_each
+from pipeline.commands.ports import split_port
 from pipeline.core.errors import SweetspotError
 from pipeline.data.idx import FILE_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 READING = ("status", "report", "compare", "clean")
+SERVING = ("ui", "dashboard")
 FAMILIAR = ("make", ".venv/bin/sweetspot", "cd")
 KEEP = f"""#!{sys.executable}
 import json, sys
@@ -153,6 +155,8 @@ def run_or_compose(home, name, words):
         return cli.main([name, *words, *flag, f"mlruns={home / 'new'}"])
     module = importlib.import_module(f"pipeline.commands.{name}")
     line = CommandLine.parse(name, words, flags=module.FLAGS, names=module.NAMES)
+    if name in SERVING:
+        _, line = split_port(line, 5000)
     return 0 if compose_each(line) else 1
 
 
