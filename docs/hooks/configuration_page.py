@@ -168,7 +168,8 @@ def _rule(schema: Schema, root: Schema) -> str:
     if "$ref" in schema:
         return _rule(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_rule(part, root) for part in schema["anyOf"]))
+        parts = dict.fromkeys(_rule(part, root) for part in schema["anyOf"])
+        return (", or " if any(" of " in part for part in parts) else " or ").join(parts)
     if "const" in schema or "enum" in schema:
         return ", ".join(_code(value) for value in schema.get("enum", [schema.get("const")]))
     match schema.get("type"):
@@ -182,7 +183,7 @@ def _rule(schema: Schema, root: Schema) -> str:
             return f"number{_bounds(schema)}"
         case "array":
             items = schema.get("items", {"type": "string"})
-            return f"list of: {_rule(items, root)}"
+            return f"list of {_rule(items, root)}"
         case _:
             return "path" if schema.get("format") == "path" else "text"
 

@@ -22,6 +22,7 @@ def test_a_setting_that_nothing_explains_stops_the_build(monkeypatch):
     [
         ("data.image_size", "whole number from 8 to 512 or null"),
         ("data.validation", "number above 0 below 1"),
+        ("data.classes", "list of text, or null"),
         ("launch.workers", "`auto` or whole number"),
         ("training.optimizer", "`adam`, `sgd`, `rmsprop`"),
         ("search.rungs.peers", "whole number from 2"),
