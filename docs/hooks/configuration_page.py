@@ -54,25 +54,26 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def page() -> str:
     """Return the page as Markdown."""
-    return "\n".join([_HEAD, *_root(), *_groups()])
+    values = plain(CommandLine(command="sweep"))
+    return "\n".join([_HEAD, *_root(values), *_groups(values)])
 
 
-def _root() -> Iterator[str]:
-    values, comments = plain(CommandLine(command="sweep")), _comments(CONF / "config.yaml")
+def _root(values: Mapping[str, Any]) -> Iterator[str]:
+    comments = _comments(CONF / "config.yaml")
     settings = {name: value for name, value in values.items() if not isinstance(value, dict)}
     yield "## The sweep as a whole\n"
     yield from _settings_table(Config, settings, comments, prefix="")
 
 
-def _groups() -> Iterator[str]:
+def _groups(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield a section for each group of the defaults list, which tells the story in order."""
     for entry in yaml.safe_load((CONF / "config.yaml").read_text())["defaults"]:
         for group, default in entry.items() if isinstance(entry, dict) else ():
             if not group.startswith("override "):
-                yield from _group(group, default)
+                yield from _group(group, default, values.get(group, {}))
 
 
-def _group(group: str, default: str | None) -> Iterator[str]:
+def _group(group: str, default: str | None, values: Mapping[str, Any]) -> Iterator[str]:
     section = Config.model_fields.get(group)
     yield f"## `{group}`\n"
     if section is None:  # complete settings for a purpose, on top of the others
@@ -83,7 +84,6 @@ def _group(group: str, default: str | None) -> Iterator[str]:
     assert inspect.isclass(model) and issubclass(model, BaseModel)
     yield f"{_markdown(inspect.cleandoc(model.__doc__ or ''))}\n"
     yield from _options_table(group, default)
-    values = plain(CommandLine(command="sweep"))[group]
     dimensions = {name: value for name, value in values.items() if (CONF / group / name).is_dir()}
     comments = _comments(CONF / group / f"{default}.yaml")
     own = {name: value for name, value in values.items() if name not in dimensions}

@@ -5,6 +5,11 @@ from docs.hooks import configuration_page
 from pipeline.config import LaunchConfig
 
 
+@pytest.fixture(scope="module")
+def page():
+    return configuration_page.page()
+
+
 def test_comments_are_found_by_key(tmp_path):
     file = tmp_path / "option.yaml"
     file.write_text("# What it is.\na: 1 # one\nb: # two\n  c: x # three\n# and more\nd: null\n")
@@ -29,6 +34,6 @@ def test_a_setting_that_nothing_explains_stops_the_build(monkeypatch):
         ("storage.path", "path or null"),
     ],
 )
-def test_what_a_setting_may_be_is_in_words(setting, rule):
-    (row,) = [r for r in configuration_page.page().splitlines() if r.startswith(f"| `{setting}` ")]
+def test_what_a_setting_may_be_is_in_words(page, setting, rule):
+    (row,) = [row for row in page.splitlines() if row.startswith(f"| `{setting}` ")]
     assert row.split(" | ")[2] == rule
