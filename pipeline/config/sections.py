@@ -21,7 +21,7 @@ CostName = Literal[
 class DataConfig(Section):
     """Which images, and how they are split."""
 
-    name: DataName
+    name: DataName  #: the source; `data=…` sets it with the rest
     dir: Path | None = None  #: folder of `fashion_mnist/`, `mnist/`, four IDX files, or classes
     file: Path | None = None  #: the archive for `npz`
     classes: tuple[str, ...] | None = None  #: class names, where the source has none
