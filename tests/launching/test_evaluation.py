@@ -55,7 +55,7 @@ def test_test_is_read_once_for_the_sweet_spot_and_the_references(finished):
         answers = np.load(config.sweep_dir / "models" / f"{reading['trial']:04d}.test.npy")
         assert int((answers == truth).sum()) == reading["correct"]
         mistakes = Mistakes.read(config.sweep_dir / mistakes_name(reading["trial"]))
-        assert len(mistakes) == 12
+        assert mistakes is not None and len(mistakes) == 12
         np.testing.assert_array_equal(mistakes.labels, truth[mistakes.indices])
         np.testing.assert_array_equal(mistakes.answers, answers[mistakes.indices])
     reasons = {reading["trial"]: reading["reason"] for reading in readings(config)}

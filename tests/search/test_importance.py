@@ -1,6 +1,7 @@
 """Importance finds what a cost or an accuracy was made of, and says nothing where it cannot."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from pipeline.search.importance import LEAST_TRIALS, importance_summary, paramet
 def drawn(number: int, *, depth: int, filters: int, rate: float = 1e-3, **changes) -> TrialRecord:
     blocks = tuple(ConvolutionBlock(filters=filters, kernel_size=3) for _ in range(depth))
     recipe = Recipe(batch_size=128, optimizer="adam", learning_rate=rate, schedule="constant")
-    values = {
+    values: dict[str, Any] = {
         "outcome": Outcome.COMPLETE,
         "val_accuracy": 0.8 + filters / 1000 + number * 1e-6,
         "costs": {"macs": 1000.0 * (depth + 1) + number * 1e-3},
