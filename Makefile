@@ -67,7 +67,7 @@ status: ## how far a sweep is (SWEEP=)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot status "$$@"
 
-report: ## write a sweep's summary and figures anew (SWEEP=)
+report: ## write a sweep's page and figures anew (SWEEP=)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot report "$$@"
 

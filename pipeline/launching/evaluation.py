@@ -21,6 +21,7 @@ from pipeline.launching.trial_run import Trainer
 from pipeline.reporting.compare import LABELS_NAME, answers_name
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import write_atomically
+from pipeline.reporting.mistakes import Mistakes, mistakes_name
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path
 from pipeline.tracking.events import TestRead, record
@@ -73,8 +74,12 @@ def _read_test(config: Config, trainer: Trainer, unread: dict[int, str]) -> None
     _keep(config.sweep_dir / LABELS_NAME, test.labels)
     with EventLog(sweep_log_path(config.sweep_dir)) as log:
         for number, why in unread.items():
-            labels = trainer.predict(model_path(config.sweep_dir, number), test.images)
+            path = model_path(config.sweep_dir, number)
+            probabilities = trainer.probabilities(path, test.images)
+            labels = probabilities.argmax(axis=1).astype(np.int64)
             _keep(config.sweep_dir / answers_name(number), labels)
+            mistakes = Mistakes.worst(test.images, test.labels, probabilities)
+            mistakes.write(config.sweep_dir / mistakes_name(number))
             correct = int((labels == test.labels).sum())
             record(
                 log,

@@ -16,7 +16,9 @@ from filelock import Timeout
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import is_due
+from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, create_folder
 from pipeline.launching.presence import is_alive, supervisor_lock
 from pipeline.launching.provenance import git_commit, versions
@@ -24,7 +26,8 @@ from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
 from pipeline.measuring.machine import default_threads, default_workers, this_machine
-from pipeline.reporting.writing import write_report
+from pipeline.measuring.quiet import QuietLock
+from pipeline.reporting.writing import write_page, write_report
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
@@ -138,12 +141,14 @@ class LocalSupervisor:
             )
             status = 1
             mirror = self._start_mirror()
+            report = LiveReport(folder, write_page, QuietLock(lock_name()).training)
             try:
                 self._recover(study, results)
                 self._supervise(study, results, mirror)
                 status = self._status(study)
             finally:
                 self._stop_workers()
+                report.close()
                 self._recover(study, results)
                 seconds = time.monotonic() - began
                 record(log, SessionEnded(wall_seconds=seconds, exit_status=status))

@@ -93,8 +93,11 @@ class Trainer(Protocol):
     def save(self, trained: Any, path: Path) -> None:
         """Write the trained model to ``path``."""
 
-    def predict(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the labels that the model at ``path`` gives ``(n, height, width, channels)``."""
+    def probabilities(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what the model at ``path`` says of ``(n, height, width, channels)``.
+
+        Shape ``(n, classes)``.
+        """
 
     def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return the median seconds of a training step of an untrained network."""

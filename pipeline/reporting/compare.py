@@ -281,6 +281,19 @@ def _reading(sweep_dir: Path, trial: int) -> TestRead | None:
     return None
 
 
+def read_answers(sweep_dir: Path, trial: int) -> Answers | None:
+    """Return what a trial's network said of the test images; None where that was not kept.
+
+    Raises
+    ------
+    StorageError
+        A file is damaged.
+    """
+    if not all((sweep_dir / name).is_file() for name in (LABELS_NAME, answers_name(trial))):
+        return None
+    return _answers(sweep_dir, trial, _reading(sweep_dir, trial))
+
+
 def _answers(sweep_dir: Path, trial: int, reading: TestRead | None) -> Answers:
     path = sweep_dir / answers_name(trial)
     labels, predicted = _labels(sweep_dir / LABELS_NAME), _labels(path)

@@ -205,8 +205,8 @@ def show_result(
     console.print()
     for what, where in (
         ("every trial in the browser:", "make ui"),
-        ("figure and front.csv:", f"make report SWEEP={summary['sweep']}"),
-        ("everything on the disk:", str(sweep_dir)),
+        ("the report, one page:", str(sweep_dir / "report.html")),
+        ("written anew at any time:", f"make report SWEEP={summary['sweep']}"),
     ):
         console.print(_plain(f"{what:<28}{where}", console), soft_wrap=True)
 

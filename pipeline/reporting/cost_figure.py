@@ -5,19 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.records import comparable
 from pipeline.core.trial import TrialRecord
+from pipeline.reporting.axes import Point, log_limits, log_ticks, tick_text
 from pipeline.reporting.figures import (
     DOTS_PER_INCH,
     INCHES,
     LEGEND,
     SHAPES,
     SKY,
-    Point,
     columns_of,
     drawable,
     label_text,
-    log_ticks,
     marked_trials,
-    tick_text,
 )
 from pipeline.reporting.placing import place_labels
 from pipeline.reporting.wording import cost_label
@@ -94,8 +92,7 @@ def _name_axes(
     for side, axis, values, cost in zip(
         "xy", (axes.xaxis, axes.yaxis), columns_of(points), costs, strict=True
     ):
-        stretch = max((max(values) / min(values)) ** 0.1, 1.05)
-        low, high = min(values) / stretch, max(values) * stretch
+        low, high = log_limits(values)
         axes.set(**{f"{side}scale": "log", f"{side}lim": (low, high)})
         ticks = log_ticks(low, high)
         axis.set_ticks(ticks, [tick_text(tick) for tick in ticks])

@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.reporting.axes import Point, frame_points, name_axes
 from pipeline.reporting.finalists import finalists_of
 from pipeline.reporting.placing import place_labels
-from pipeline.reporting.wording import cost_label, counted, printable
+from pipeline.reporting.wording import counted, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Point = tuple[float, float]  #: a cost, and an accuracy in percent
 BLUE, SKY, VERMILION, ORANGE, GREY = "#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#767676"
 INCHES = (8.0, 5.0)
 DOTS_PER_INCH = 150  #: 1200 x 750 pixels, the width of a README
@@ -29,8 +29,6 @@ LEGEND: dict[str, Any] = {
     "markerscale": 0.85,
 }  # fmt: skip
 _LEGEND_COLUMNS = 6
-_MILLIONS_FROM = 10_000_000
-_TICKS = (4, 8)  #: fewest and most ticks of the cost axis
 
 
 def png(figure: "Figure") -> bytes:
@@ -73,9 +71,8 @@ def pareto_figure(
     front = [complete[member["trial"]] for member in members]
     drawn = [*complete.values(), *stopped.values()]
     means = _mean_points(summary, cost)
-    lowest = _set_limits(
-        axes, [*drawn, *means.values()], [complete[number] for number in marked] or front
-    )
+    important = [complete[number] for number in marked] or front
+    lowest = frame_points(axes, [*drawn, *means.values()], [accuracy for _, accuracy in important])
     special = {member["trial"] for member in members} | set(marked)
     _draw_trials(
         axes,
@@ -85,7 +82,7 @@ def pareto_figure(
     corners = _draw_front(axes, front)
     _draw_finalists(axes, summary, cost, complete)
     _draw_marked(axes, marked, complete)
-    _name_axes(axes, summary, cost, sum(point[1] < lowest for point in drawn))
+    name_axes(axes, _title(summary), cost, sum(point[1] < lowest for point in drawn))
     entries = len(axes.get_legend_handles_labels()[1])
     columns = entries if entries <= _LEGEND_COLUMNS else math.ceil(entries / 2)
     figure.legend(loc="outside lower center", ncols=columns, **LEGEND)
@@ -127,21 +124,6 @@ def marked_trials(
         if reference["trial"] in complete:
             marked.setdefault(reference["trial"], []).append(f"{name} reference")
     return marked
-
-
-def _set_limits(axes: "Axes", points: Sequence[Point], important: Sequence[Point]) -> float:
-    """Set the axes' limits around what matters; return the lowest accuracy inside."""
-    high = max(accuracy for _, accuracy in points)
-    floor = min((accuracy for _, accuracy in important), default=high)
-    floor -= max(0.5 * (high - floor), 0.2)
-    shown = [point for point in points if point[1] >= floor]
-    low = min(accuracy for _, accuracy in shown)
-    margin = max(0.12 * (high - low), 0.05)
-    axes.set_ylim(low - margin, min(high + 1.6 * margin, max(high, 100) + 0.5 * margin))
-    costs = [cost for cost, _ in shown]
-    stretch = max((max(costs) / min(costs)) ** 0.08, 1.02)
-    axes.set_xlim(min(costs) / stretch, max(costs) * stretch)
-    return low
 
 
 def _draw_trials(axes: "Axes", complete: Sequence[Point], stopped: Sequence[Point]) -> None:
@@ -233,62 +215,17 @@ def _draw_finalists(
     )  # fmt: skip
 
 
-def _name_axes(
-    axes: "Axes",
-    summary: Mapping[str, Any],
-    cost: str,
-    hidden: int,
-) -> None:
+def _title(summary: Mapping[str, Any]) -> str:
     counts, data = summary["trials"], summary["data"]
     ended = sum(counts.values()) - counts["running"]
     censored = counts[Outcome.CENSORED]
-    title = (
+    return (
         f"{drawable(data['name'])}: {counted(ended, 'trial')}, "
         f"{len(summary['front'])} on the front"
         f"{f', {censored} censored' if censored else ''}\n"
         f"{data['train']:,} training and {data['validation']:,} validation images, "
         f"{len(data['classes'])} classes"
     )
-    axes.set_title(title, loc="left", fontsize=11, parse_math=False)
-    note = f", {hidden} further below" if hidden else ""
-    axes.set_xlabel(f"{cost_label(cost)}, log scale", fontsize=10)
-    axes.set_ylabel(f"validation accuracy (%){note}", fontsize=10)
-    low, high = axes.get_xlim()
-    ticks = log_ticks(low, high)
-    axes.set_xticks(ticks, [tick_text(tick) for tick in ticks])
-    axes.set_xticks([], minor=True)
-    axes.tick_params(labelsize=9)
-    axes.grid(True, color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Return round values from ``low`` to ``high`` (positive) for a logarithmic axis.
-
-    The coarsest of these series that gives enough of them: powers of ten, 1-3, 1-2-5, every
-    digit, then ever finer even steps for a range within one digit.
-    """
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    fewest, most = _TICKS
-    for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        ticks = [d * 10.0**e for e in range(first, last + 1) for d in digits]
-        ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) >= fewest:
-            return ticks[:: math.ceil(len(ticks) / most)]
-    step = 10.0 ** math.floor(math.log10(high - low))
-    while (high - low) / step < fewest:
-        step /= 2
-    step *= math.ceil((high - low) / step / most)
-    return [
-        float(f"{n * step:.10g}") for n in range(math.ceil(low / step), math.floor(high / step) + 1)
-    ]
-
-
-def tick_text(tick: float) -> str:
-    """Return a tick's label."""
-    return f"{tick:,.10g}" if tick < _MILLIONS_FROM else f"{tick / 1e6:,.10g} million"
 
 
 def label_text(number: int, what: Sequence[str], architecture: str) -> str:

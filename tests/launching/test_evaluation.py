@@ -10,6 +10,7 @@ from pipeline.launching.sessions import Sessions
 from pipeline.launching.trial_run import TrialRun
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import read_summary
+from pipeline.reporting.mistakes import Mistakes, mistakes_name
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
 from pipeline.tracking.event_log import read, sweep_log_path
@@ -58,6 +59,10 @@ def test_test_is_read_once_for_the_sweet_spot_and_the_references(finished):
     for reading in readings(config):
         answers = np.load(config.sweep_dir / "models" / f"{reading['trial']:04d}.test.npy")
         assert int((answers == truth).sum()) == reading["correct"]
+        mistakes = Mistakes.read(config.sweep_dir / mistakes_name(reading["trial"]))
+        assert mistakes is not None and len(mistakes) == 12
+        np.testing.assert_array_equal(mistakes.labels, truth[mistakes.indices])
+        np.testing.assert_array_equal(mistakes.answers, answers[mistakes.indices])
     reasons = {reading["trial"]: reading["reason"] for reading in readings(config)}
     assert reasons[0] == "the dnn reference"
 

@@ -1,6 +1,5 @@
 """The figures hold what the summary says; few of them, because matplotlib is slow to start."""
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from matplotlib.container import ErrorbarContainer
 from matplotlib.text import Annotation
 from PIL import Image
@@ -19,7 +16,7 @@ from PIL import Image
 from pipeline.core.finalists import FinalRound
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.reporting.cost_figure import cost_figure
-from pipeline.reporting.figures import drawable, log_ticks, pareto_figure, png
+from pipeline.reporting.figures import drawable, pareto_figure, png
 from pipeline.reporting.writing import write_figures
 
 Maker = Callable[..., TrialRecord]
@@ -143,22 +140,3 @@ def test_hostile_names_are_only_text(records: list[TrialRecord], summarise: Summ
     with Image.open(BytesIO(content)) as picture:
         assert picture.format == "PNG"
     assert drawable(summary["data"]["name"]) == "$x_$ \\frac <b> ? ?[31m"
-
-
-@settings(deadline=None)
-@given(st.floats(1e-4, 1e8), st.floats(1.001, 1e6))
-def test_ticks_are_round_few_and_inside(low: float, ratio: float) -> None:
-    high = low * ratio
-    ticks = log_ticks(low, high)
-    assert 2 <= len(ticks) <= 9
-    assert ticks == sorted(set(ticks))
-    slack = 1e-9 * high
-    assert all(low - slack <= tick <= high + slack for tick in ticks)
-    assert all(math.isclose(float(f"{tick:.6g}"), tick, rel_tol=1e-6) for tick in ticks)
-
-
-def test_ticks_by_hand() -> None:
-    assert log_ticks(0.8, 12_000) == [1, 10, 100, 1_000, 10_000]
-    assert log_ticks(0.8, 120) == pytest.approx([1, 3, 10, 30, 100])
-    assert log_ticks(0.86, 0.89) == [0.86, 0.865, 0.87, 0.875, 0.88, 0.885, 0.89]
-    assert log_ticks(9.5, 10.5) == [9.5, 9.75, 10.0, 10.25, 10.5]
