@@ -19,6 +19,8 @@ COMMANDS = {
     "compare": "show 2 to 8 sweeps of the same images side by side (--force: of any device)",
     "ui": "serve the MLflow UI on 127.0.0.1",
     "dashboard": "serve optuna-dashboard on 127.0.0.1, with every study in it",
+    "promote": "make a sweep's sweet spot the champion, if it is better (--force: even if not)",
+    "rollback": "bring the previous champion back",
     "sync": "bring MLflow up to date with a sweep's event logs",
     "clean": "list the sweeps and their sizes; remove=NAME or rename=OLD:NEW",
     "worker": "train trials of a sweep that is set up (sweep starts these itself)",

@@ -12,7 +12,12 @@ from pipeline.data.dataset import TrainingData
 from pipeline.launching.trial_run import Observer
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.quiet import QuietLock
-from pipeline.training.session import TrainedTrial, TrainingSession, predicted_labels, save_model
+from pipeline.training.session import (
+    TrainedTrial,
+    TrainingSession,
+    predicted_probabilities,
+    save_model,
+)
 
 
 class KerasTrainer:
@@ -45,7 +50,7 @@ class KerasTrainer:
 
     def predict(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the labels that the model at ``path`` gives the images."""
-        return predicted_labels(path, images)
+        return predicted_probabilities(path, images).argmax(axis=1)
 
     def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return the median seconds of a training step of an untrained network."""

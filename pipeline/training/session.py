@@ -31,9 +31,15 @@ from pipeline.training.costs import MeasuredCosts, measure_costs, quiet_step
 from pipeline.training.fit import EpochLoop, Progress, TrialObserver
 from pipeline.training.model import build_model
 from pipeline.training.network import CompiledNetwork, DeviceData
-from pipeline.training.saving import predicted_labels, save_model
+from pipeline.training.saving import predicted_probabilities, save_model
 
-__all__ = ["TrainedTrial", "TrainingSession", "TrialObserver", "predicted_labels", "save_model"]
+__all__ = [
+    "TrainedTrial",
+    "TrainingSession",
+    "TrialObserver",
+    "predicted_probabilities",
+    "save_model",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
