@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "show 2 to 8 sweeps of the same images side by side (--force: of any device)",
     "ui": "serve the MLflow UI on 127.0.0.1",
     "dashboard": "serve optuna-dashboard on 127.0.0.1, with every study in it",
+    "predict": "classify pictures (files, folders, .npz, - for stdin) with the champion, or model=",
     "promote": "make a sweep's sweet spot the champion, if it is better (--force: even if not)",
     "rollback": "bring the previous champion back",
     "sync": "bring MLflow up to date with a sweep's event logs",

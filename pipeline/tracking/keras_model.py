@@ -11,6 +11,7 @@ import platform
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import yaml
 from mlflow import pyfunc
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
@@ -32,6 +34,47 @@ CLASSES_KEY = "classes"
 _PACKAGES = ("mlflow", "keras", "tensorflow", "numpy")
 _EXAMPLE = "input_example.json"
 _SERVING_EXAMPLE = "serving_input_example.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFolder:
+    """What is needed to use a network from the folder of an MLflow model.
+
+    Parameters
+    ----------
+    classes
+        Names in the order of the outputs.
+    image_shape
+        ``(height, width, channels)``.
+    """
+
+    keras_file: Path
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+
+
+def read_model_folder(folder: Path) -> ModelFolder:
+    """Read what ``write_model_folder`` has written.
+
+    Raises
+    ------
+    StorageError
+        It is the folder of some other kind of model.
+    """
+    try:
+        model = Model.load(str(folder))
+        classes = tuple(str(name) for name in (model.metadata or {})[CLASSES_KEY])
+        _, height, width, channels = model.signature.inputs.inputs[0].shape
+    except (MlflowException, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StorageError(
+            f"the model in {folder} is none of sweetspot's, it lacks class names or signature: "
+            f"{error!r}"
+        ) from error
+    return ModelFolder(
+        keras_file=folder / KERAS_FILE,
+        classes=classes,
+        image_shape=(int(height), int(width), int(channels)),
+    )
 
 
 def write_model_folder(

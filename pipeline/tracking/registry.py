@@ -247,6 +247,27 @@ class Registry:
         return model.model_id, model.source_run_id
 
 
+def download_run_model(config: Config, run_id: str, folder: Path) -> Path:
+    """Return the folder of the MLflow model of a run, copied below ``folder``.
+
+    Raises
+    ------
+    RegistryError
+        There is no such run, or it has no model.
+    """
+    with _answering(config) as client:
+        from mlflow.artifacts import download_artifacts
+
+        from pipeline.tracking.runs import run_models
+
+        run = client.get_run(run_id)
+        models = run_models(client, run.info.experiment_id, run_id)
+        if not models:
+            raise RegistryError(f"the MLflow run {run_id} has no model")
+        uri = f"models:/{models[0].model_id}"
+        return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+
+
 def champions(config: Config) -> tuple[str, ...]:
     """Return the names of the data sets that have a champion, sorted."""
     if config.tracking.uri is None and not (config.mlruns / DATABASE).exists():
