@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Config
-from pipeline.core.errors import DataError, StorageError
+from pipeline.core.errors import DataError, StorageError, SweetspotError
 from pipeline.core.promotion import Rival, Verdict, judge
 from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import TRAINED_COSTS, TrialRecord
-from pipeline.data.dataset import DataDescription, Split
+from pipeline.data.dataset import DataDescription, Split, TrainingData
 from pipeline.data.loading import load_training
 from pipeline.launching.networks import SweepNetwork, kept_network, set_up_backend
 from pipeline.launching.planning import load_description
@@ -124,6 +124,14 @@ def promote(config: Config, *, force: bool) -> Promotion:
     return ended(True, verdict.reason, registry.register(registration))
 
 
+def promote_at_end(config: Config) -> str:
+    """Do what ``promote=auto`` asks for at the end of a sweep; return what to tell the user."""
+    try:
+        return promote(config, force=False).sentence
+    except SweetspotError as error:
+        return f"nothing is promoted: {error}"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Challenger:
     """The sweet spot with everything that is known of it."""
@@ -140,7 +148,7 @@ def _challenger(config: Config, network: SweepNetwork, description: DataDescript
     reader = ProgressReader(config.sweep_dir)
     reader.read()
     story = next(s for s in reader.stories if s.record.number == network.trial)
-    validation = validation_images(config, description)
+    validation = unchanged_data(config, description).validation
     predicted = _predicted(network.path, validation)
     right = predicted == validation.labels
     recorded, found = story.record.val_accuracy, float(right.mean())
@@ -166,8 +174,8 @@ def _challenger(config: Config, network: SweepNetwork, description: DataDescript
     )
 
 
-def validation_images(config: Config, description: DataDescription) -> Split:
-    """Return the validation images of a sweep, and make sure that they are the same as then.
+def unchanged_data(config: Config, description: DataDescription) -> TrainingData:
+    """Return the images of a sweep, and make sure that they are the same as then.
 
     Raises
     ------
@@ -181,7 +189,7 @@ def validation_images(config: Config, description: DataDescription) -> Split:
             f"was trained with (fingerprint {data.description.fingerprint[:12]}, then "
             f"{description.fingerprint[:12]})"
         )
-    return data.validation
+    return data
 
 
 def measuring_protocol(config: Config) -> dict[str, Any]:
