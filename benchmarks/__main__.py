@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("overhead", "throughput")
+BENCHMARKS = ("overhead", "throughput", "serving")
 
 
 def main(arguments: list[str]) -> int:

@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "classify pictures (files, folders, .npz, - for stdin) with the champion, or model=",
     "promote": "make a sweep's sweet spot the champion, if it is better (--force: even if not)",
     "rollback": "bring the previous champion back",
+    "serve": "answer requests with the champion on 127.0.0.1, through mlflow models serve",
     "export": "write a network as ONNX, ONNX int8 and SavedModel, checked and timed (trial=)",
     "sync": "bring MLflow up to date with a sweep's event logs",
     "clean": "list the sweeps and their sizes; remove=NAME or rename=OLD:NEW",

@@ -1,18 +1,19 @@
 """``sweetspot promote``: put a sweep's sweet spot into use, if it is better than what is."""
 
-import shlex
 import sys
-from typing import TYPE_CHECKING
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.commands.sweeps import chosen_sweep
 
-if TYPE_CHECKING:
-    from pipeline.launching.promotion import Promotion
-
 FLAGS = ("--force",)
 NAMES = 1
+
+_NEXT_STEPS = """\
+classify pictures:  sweetspot predict PICTURE ...
+answer requests:    sweetspot serve
+write it as ONNX:   sweetspot export
+take it back:       sweetspot rollback"""
 
 
 def run(line: CommandLine) -> int:
@@ -34,20 +35,5 @@ def run(line: CommandLine) -> int:
         return 1
     print(promotion.sentence)
     if promotion.promoted:
-        print(f"\n{_next_steps(promotion)}")
+        print(f"\n{_NEXT_STEPS}")
     return 0
-
-
-def _next_steps(promotion: "Promotion") -> str:
-    from pipeline.tracking.registry import registry_environment
-
-    environment = " ".join(
-        f"{name}={shlex.quote(value)}"
-        for name, value in registry_environment(promotion.registry.config).items()
-    )
-    uri = f"models:/{promotion.registry.name}@champion"
-    return (
-        "classify pictures:  sweetspot predict PICTURE\n"
-        "take it back:       sweetspot rollback\n"
-        f"serve it:           {environment} mlflow models serve -m {uri} --env-manager local"
-    )

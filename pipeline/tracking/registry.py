@@ -303,11 +303,6 @@ def the_champions_data(config: Config) -> str:
     raise RegistryError(f"data={asked} has no champion; there is one of {one_of(known)}")
 
 
-def registry_environment(config: Config) -> dict[str, str]:
-    """Return what MLflow's own commands need in their environment to find the registry."""
-    return {"MLFLOW_TRACKING_URI": tracking_uri(config)}
-
-
 @contextmanager
 def _answering(config: Config) -> "Iterator[MlflowClient]":
     """Yield a client; whatever MLflow complains about becomes one sentence."""
