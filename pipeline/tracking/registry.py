@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from pipeline.config import Config
@@ -33,6 +33,7 @@ CHAMPION = "champion"
 PREVIOUS = "previous"
 _LOCK_SECONDS = 60.0
 _PAGE = 1000
+_FOREIGN = ("mlflow", "requests", "urllib3", "sqlalchemy")
 
 
 class RegistryError(SweetspotError):
@@ -183,8 +184,17 @@ class Registry:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the registry: two that promote at once would both replace the same champion."""
-        with FileLock(self.config.mlruns / ".registry.lock", timeout=_LOCK_SECONDS):
+        lock = FileLock(self.config.mlruns / ".registry.lock")
+        try:
+            lock.acquire(timeout=_LOCK_SECONDS)
+        except Timeout as error:
+            raise RegistryError(
+                f"another process has been changing {self.name} for {_LOCK_SECONDS:.0f} s"
+            ) from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def _versions(self, client: "MlflowClient") -> tuple[list[Version], dict[str, Version]]:
         """Return all versions, the oldest first, and those that have an alias by it."""
@@ -311,7 +321,7 @@ def _answering(config: Config) -> "Iterator[MlflowClient]":
     except SweetspotError:
         raise
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ("mlflow", "requests", "sqlalchemy"):
+        if type(error).__module__.partition(".")[0] not in _FOREIGN:
             raise
         first = str(error).strip().split("\n", 1)[0]
         uri = masked(tracking_uri(config))

@@ -127,7 +127,7 @@ def test_the_card_tells_what_it_is(champion):
 
 
 def test_pictures_are_classified(mlruns, champion, pictures, capsys):
-    path, images = pictures
+    path, _ = pictures
     found, rows = classified(mlruns, capsys, path)
     assert found["model"].startswith("the champion of digits, version ")
     assert [picture["picture"] for picture in found["pictures"]][:1] == [f"{path}:images[0]"]
