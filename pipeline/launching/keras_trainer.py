@@ -50,7 +50,8 @@ class KerasTrainer:
 
     def predict(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the labels that the model at ``path`` gives the images."""
-        return predicted_probabilities(path, images).argmax(axis=1)
+        labels: NDArray[np.int64] = predicted_probabilities(path, images).argmax(axis=1)
+        return labels
 
     def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return the median seconds of a training step of an untrained network."""

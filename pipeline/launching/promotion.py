@@ -235,7 +235,8 @@ def _predicted(path: Path, split: Split) -> NDArray[np.int64]:
     set_up_backend()
     from pipeline.training.saving import predicted_probabilities
 
-    return predicted_probabilities(path, split.images).argmax(axis=1)
+    labels: NDArray[np.int64] = predicted_probabilities(path, split.images).argmax(axis=1)
+    return labels
 
 
 def _registration(

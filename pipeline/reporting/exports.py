@@ -10,7 +10,7 @@ from pipeline.reporting.wording import accuracy_text, printable
 _TITLES = {
     "onnx": "ONNX float32",
     "onnx_int8": "ONNX int8",
-    "saved_model": "TensorFlow SavedModel",
+    "saved_model": "SavedModel",
 }
 
 
@@ -23,12 +23,9 @@ def show_exports(sweep_dir: Path, outcome: Mapping[str, Any], stream: TextIO | N
     keras, images = outcome["keras"], outcome["images"]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("format", no_wrap=True)
-    for title in ("accuracy", "same labels", "size", "latency", "Keras takes"):
+    for title in ("accuracy", "same labels", "size", "latency", "than Keras"):
         table.add_column(title, justify="right")
-    table.add_row(
-        f"Keras, {keras['precision']}", accuracy_text(keras["accuracy"]), "", "",
-        _latency(keras["latency"]), "",
-    )  # fmt: skip
+    table.add_row("Keras", accuracy_text(keras["accuracy"]), "", "", _latency(keras["latency"]), "")
     for form, result in outcome["exports"].items():
         table.add_row(
             _TITLES.get(form, form),
@@ -36,19 +33,25 @@ def show_exports(sweep_dir: Path, outcome: Mapping[str, Any], stream: TextIO | N
             accuracy_text(result["same_labels"]),
             f"{result['bytes'] / 1e6:.2f} MB",
             _latency(result["latency"]),
-            f"{1.0 / result['latency']['ratio']:.2g} times as long",
+            _against_keras(result["latency"]["ratio"]),
         )
     console.print(table)
     note = (
-        f"\ntrial {outcome['trial']}, {outcome['architecture']}, on {images:,} validation images; "
-        f"latency of one image on {outcome['device']}, threads: {outcome['threads']}"
+        f"Trial {outcome['trial']}, {outcome['architecture']}, trained in {keras['precision']}; "
+        f"{images:,} validation images; latency of one image on {outcome['device']}, threads: "
+        f"{outcome['threads']}."
     )
-    console.print(Text(printable(note.lstrip(), console.encoding), style="dim"), soft_wrap=True)
+    console.print()
+    console.print(Text(printable(note, console.encoding), style="dim"))
     for result in outcome["exports"].values():
         if result["file"] is not None:
             console.print(Text(str(sweep_dir / result["file"])), soft_wrap=True)
 
 
 def _latency(latency: Mapping[str, Any]) -> str:
-    noisy = " (noisy)" if latency["noisy"] else ""
+    noisy = ", noisy" if latency["noisy"] else ""
     return f"{latency['median_ms']:.3g} ms{noisy}"
+
+
+def _against_keras(ratio: float) -> str:
+    return f"{1.0 / ratio:.2g}× faster" if ratio <= 1.0 else f"{ratio:.2g}× slower"

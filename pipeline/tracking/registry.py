@@ -231,7 +231,7 @@ class Registry:
             "and tags.kind = 'trial'",
         )
         models = [
-            model
+            (model, str(run.info.run_id))
             for run in runs
             for model in run_models(client, run.info.experiment_id, run.info.run_id)
             if model.tags.get("digest") == digest
@@ -241,20 +241,20 @@ class Registry:
                 f"MLflow does not hold the model of trial {registration.trial} of "
                 f"{registration.sweep}: sweetspot sync {registration.sweep} brings it there"
             )
-        model = models[0]
+        model, run_id = models[0]
         with TemporaryDirectory(prefix="sweetspot-") as temporary:
             folder = Path(temporary, "model")
             write_model_folder(
                 registration.keras_file,
                 folder,
                 model_id=model.model_id,
-                run_id=model.source_run_id,
+                run_id=run_id,
                 classes=registration.classes,
                 created=model.creation_timestamp / 1000.0,
                 example=registration.example,
             )
             client.log_model_artifacts(model.model_id, str(folder))
-        return model.model_id, model.source_run_id
+        return model.model_id, run_id
 
 
 def download_run_model(config: Config, run_id: str, folder: Path) -> Path:

@@ -209,7 +209,7 @@ def test_exports_equal_the_network_and_are_kept(mlruns, champion, capsys):
         assert kept["exports"][form]["same_labels"] >= 0.999
     assert kept["exports"]["onnx_int8"]["accuracy"] >= kept["keras"]["accuracy"] - 0.005
     assert kept["exports"]["onnx_int8"]["bytes"] < kept["exports"]["onnx"]["bytes"] / 3
-    for title in ("ONNX float32", "ONNX int8", "TensorFlow SavedModel"):
+    for title in ("ONNX float32", "ONNX int8", "SavedModel"):
         assert title in printed
     assert str(folder / "0001.int8.onnx") in printed
 
