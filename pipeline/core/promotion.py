@@ -100,7 +100,9 @@ def judge(challenger: Rival, champion: Rival | None, costs: Sequence[str]) -> Ve
     significant = test.p_value < 1.0 - CONFIDENCE
     if significant and test.difference > 0:
         return Verdict(
-            better=True, reason=f"it is more accurate than the champion: {accuracies}", test=test
+            better=True,
+            reason=f"it is more accurate than the champion so far: {accuracies}",
+            test=test,
         )
     if significant or test.difference < -EQUAL_WITHIN:
         return Verdict(
@@ -120,7 +122,7 @@ def judge(challenger: Rival, champion: Rival | None, costs: Sequence[str]) -> Ve
     if _is_cheaper(challenger.costs, champion.costs, costs):
         return Verdict(
             better=True,
-            reason=f"it is as accurate as the champion ({accuracies}) and cheaper: {said}",
+            reason=f"it is as accurate as the champion so far ({accuracies}) and cheaper: {said}",
             test=test,
         )
     return Verdict(

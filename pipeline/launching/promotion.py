@@ -69,9 +69,11 @@ class Promotion:
         """What happened, for people."""
         if not self.promoted:
             return f"{self.challenger} is not promoted: {self.reason}"
-        number = "" if self.version is None else f" (version {self.version.number})"
+        assert self.version is not None, "what is promoted has a version"
+        forced = "forced, the gate said: " if self.version.tags.get("forced") else ""
         return (
-            f"{self.challenger} is the champion of {self.registry.data} now{number}: {self.reason}"
+            f"{self.challenger} is the champion of {self.registry.data} now (version "
+            f"{self.version.number}): {forced}{self.reason}"
         )
 
 

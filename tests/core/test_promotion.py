@@ -46,7 +46,7 @@ def test_six_images_more_and_none_less_is_no_chance():
     assert verdict.better
     assert verdict.test.p_value == 0.03125
     assert verdict.reason == (
-        "it is more accurate than the champion: 90.60% against 90.00% of the same 1,000 "
+        "it is more accurate than the champion so far: 90.60% against 90.00% of the same 1,000 "
         "validation images, p = 0.031"
     )
 
