@@ -67,6 +67,8 @@ class Promotion:
     @property
     def sentence(self) -> str:
         """What happened, for people."""
+        if self.reason == _ALREADY:
+            return f"{self.challenger} is the champion of {self.registry.data} already"
         if not self.promoted:
             return f"{self.challenger} is not promoted: {self.reason}"
         assert self.version is not None, "what is promoted has a version"

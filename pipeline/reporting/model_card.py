@@ -19,6 +19,7 @@ from pipeline.reporting.wording import accuracy_text, cost_label, cost_text
 from pipeline.tracking.summary_metrics import escaped
 
 _WEAKEST = 3
+_MOST_NAMES = 30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +65,7 @@ def model_card(content: CardContent) -> str:
     return "\n".join(
         [
             f"**{architecture.notation}** tells {len(data.classes)} classes of "
-            f"{escaped(data.name)} apart: {', '.join(escaped(name) for name in data.classes)}.",
+            f"{escaped(data.name)} apart: {_named(data.classes)}.",
             "",
             f"It takes pictures of {height}×{width} pixels, {colour}, as whole numbers from 0 to "
             "255, scales them itself, and gives a probability for each class. "
@@ -111,6 +112,12 @@ def model_card(content: CardContent) -> str:
     )
 
 
+def _named(classes: Sequence[str]) -> str:
+    names = [escaped(name) for name in classes[:_MOST_NAMES]]
+    more = [f"and {len(classes) - _MOST_NAMES} more"] if len(classes) > _MOST_NAMES else []
+    return ", ".join([*names, *more])
+
+
 def _accuracy_table(content: CardContent) -> list[str]:
     rows = [
         "| network | validation | test |",
@@ -149,7 +156,7 @@ def _weakest(content: CardContent) -> str:
             continue
         wrong = content.predicted[of_class & (content.predicted != label)]
         rate = 1.0 - len(wrong) / int(of_class.sum())
-        said = f"{escaped(name)} {accuracy_text(rate)}"
+        said = f"{escaped(name)}: {accuracy_text(rate)}"
         if len(wrong):
             said += f" (most often taken for {escaped(names[int(np.bincount(wrong).argmax())])})"
         rates.append((rate, said))

@@ -16,6 +16,9 @@ from typing import Any
 from pipeline.core.trial import COSTS
 from pipeline.tracking.summary_metrics import escaped
 
+#: What MLflow's tables hold of a description on PostgreSQL and MySQL.
+LONGEST_DESCRIPTION = 5000
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
@@ -56,7 +59,7 @@ class Version:
 
 
 def history(data: str, versions: Sequence[Version], aliases: Mapping[str, str]) -> str:
-    """Return all champions of a data set in Markdown, the newest first.
+    """Return the champions of a data set in Markdown, the newest first, as many as fit.
 
     Parameters
     ----------
@@ -70,7 +73,8 @@ def history(data: str, versions: Sequence[Version], aliases: Mapping[str, str]) 
         "| version | promoted | network | trial | validation | test | cost | now | why |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for version in sorted(versions, key=lambda item: -int(item.number)):
+    newest_first = sorted(versions, key=lambda item: -int(item.number))
+    for index, version in enumerate(newest_first):
         tags = version.tags
         leading = tags.get("leading_cost", "")
         cost = f"{leading} {version.costs[leading]:.4g}" if leading in version.costs else "–"
@@ -85,7 +89,12 @@ def history(data: str, versions: Sequence[Version], aliases: Mapping[str, str]) 
             _standing(version, aliases),
             ("forced: " if tags.get("forced") else "") + tags.get("reason", "–"),
         )
-        lines.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
+        row = "| " + " | ".join(escaped(cell) for cell in cells) + " |"
+        rest = f"\nEarlier versions, in the list of versions: {len(newest_first) - index}."
+        if len("\n".join([*lines, row, rest])) >= LONGEST_DESCRIPTION:
+            lines.append(rest)
+            break
+        lines.append(row)
     return "\n".join(lines) + "\n"
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError, one_of
-from pipeline.tracking.champions import Version, history
+from pipeline.tracking.champions import LONGEST_DESCRIPTION, Version, history
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, experiment_name
 from pipeline.tracking.run_state import content_digest
 from pipeline.tracking.store import DATABASE, masked, open_client, tracking_uri
@@ -128,7 +128,7 @@ class Registry:
                 f"models:/{model_id}",
                 run_id=run_id,
                 tags=tags,
-                description=registration.card,
+                description=registration.card[:LONGEST_DESCRIPTION],
                 model_id=model_id,
             )
             if before is not None:

@@ -101,7 +101,7 @@ def test_the_gate_lets_the_better_one_through(mlruns, champion, capsys):
     assert "is not promoted: it is less accurate than the champion" in said
     assert said.count("\n") == 1
     assert cli.main(["promote", "strong", f"mlruns={mlruns}"]) == 0
-    assert "it is the champion already" in capsys.readouterr().out
+    assert "is the champion of digits already" in capsys.readouterr().out
 
 
 def test_other_images_cannot_be_compared_but_forced(mlruns, champion, capsys):

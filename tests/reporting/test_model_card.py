@@ -59,7 +59,7 @@ def test_it_says_how_good_at_what_cost_and_where_from():
 
 def test_the_weakest_classes_and_what_they_are_taken_for():
     (line,) = (line for line in card().splitlines() if line.startswith("Recognised worst"))
-    assert "dog 50.00% (most often taken for \\*odd\\* &lt;b&gt;); cat 75.00%" in line
+    assert "dog: 50.00% (most often taken for \\*odd\\* &lt;b&gt;); cat: 75.00%" in line
 
 
 def test_what_is_not_known_is_said():

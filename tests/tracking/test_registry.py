@@ -160,3 +160,12 @@ def test_versions_of_others_break_nothing() -> None:
     assert "| 2 | – | – | – of – | – | – | – | champion | – |" in history(
         "digits", [foreign], {"champion": "2"}
     )
+
+
+def test_a_long_history_fits_into_every_database() -> None:
+    versions = [Version(number=str(n), tags={"reason": "it is better " * 9}) for n in range(1, 90)]
+    text = history("digits", versions, {"champion": "89"})
+    assert len(text) <= 5000
+    shown = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    assert shown[0].startswith("| 89 | ")
+    assert f"in the list of versions: {89 - len(shown)}." in text
