@@ -30,10 +30,10 @@ def run(line: CommandLine) -> int:
     promotion = promote(
         config.model_copy(update={"tracking": tracking}), force="--force" in line.flags
     )
-    if not promotion.is_champion:
+    if promotion.outcome == "refused":
         print(f"sweetspot: {promotion.sentence}; --force promotes it anyway", file=sys.stderr)
         return 1
     print(promotion.sentence)
-    if promotion.promoted:
+    if promotion.outcome == "promoted":
         print(f"\n{_NEXT_STEPS}")
     return 0

@@ -3,9 +3,10 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,6 @@ from pipeline.tracking.sweep_facts import SweepFacts
 #: The kept model may do so much worse or better than the summary says, on another device.
 _SAME_ACCURACY = 0.01
 _EXAMPLES = 1
-_ALREADY = "it is the champion already"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,39 +43,34 @@ class Promotion:
     ----------
     registry
         Where it happened.
-    version
-        The champion as it is now; None where there still is none.
-    promoted
-        Whether that is the challenger, since just now.
-    reason
-        Why, or why not, as the end of a sentence that begins with the challenger.
     challenger
         What it is called, such as ``trial 4 of lesson (16k5b-d64)``.
+    outcome
+        ``promoted``; ``already`` where it was the champion before; ``refused``.
+    reason
+        Why, as the end of a sentence that begins with the challenger; empty for ``already``.
+    version
+        The champion as it is now; None where there still is none.
     """
 
     registry: Registry
-    version: Version | None
-    promoted: bool
-    reason: str
     challenger: str
-
-    @property
-    def is_champion(self) -> bool:
-        """Whether the challenger is the champion now, since whenever."""
-        return self.promoted or self.reason == _ALREADY
+    outcome: Literal["promoted", "already", "refused"]
+    reason: str = ""
+    version: Version | None
 
     @property
     def sentence(self) -> str:
         """What happened, for people."""
-        if self.reason == _ALREADY:
-            return f"{self.challenger} is the champion of {self.registry.data} already"
-        if not self.promoted:
+        data = self.registry.data
+        if self.outcome == "already":
+            return f"{self.challenger} is the champion of {data} already"
+        if self.outcome == "refused" or self.version is None:
             return f"{self.challenger} is not promoted: {self.reason}"
-        assert self.version is not None, "what is promoted has a version"
         forced = "forced, the gate said: " if self.version.tags.get("forced") else ""
         return (
-            f"{self.challenger} is the champion of {self.registry.data} now (version "
-            f"{self.version.number}): {forced}{self.reason}"
+            f"{self.challenger} is the champion of {data} now (version {self.version.number}): "
+            f"{forced}{self.reason}"
         )
 
 
@@ -100,32 +95,26 @@ def promote(config: Config, *, force: bool) -> Promotion:
     champion = registry.version(CHAMPION)
     digest = hashlib.sha256(network.path.read_bytes()).hexdigest()
 
-    def ended(promoted: bool, reason: str, version: Version | None) -> Promotion:
-        return Promotion(
-            registry=registry,
-            version=version,
-            promoted=promoted,
-            reason=reason,
-            challenger=network.title,
-        )
-
+    ended = partial(Promotion, registry=registry, challenger=network.title)
     if champion is not None and champion.tags.get("model_digest") == digest:
-        return ended(False, _ALREADY, champion)
+        return ended(outcome="already", version=champion)
     taken_back = registry.rolled_back(digest)
     if taken_back is not None and not force:
         when = taken_back.tags["rolled_back"]
-        return ended(False, f"it was the champion and was rolled back on {when}", champion)
+        reason = f"it was the champion and was rolled back on {when}"
+        return ended(outcome="refused", reason=reason, version=champion)
     challenger = _challenger(config, network, description)
     costs = config.objective.costs
     verdict = judge(challenger.rival, _rival(registry, champion, challenger), costs)
     if not (verdict.better or force):
-        return ended(False, verdict.reason, champion)
+        return ended(outcome="refused", reason=verdict.reason, version=champion)
     with Mirror(config.sweep_dir, config, description) as mirror:
         report = mirror.sync()
     if report.failure is not None:
         raise StorageError(report.failure)
     registration = _registration(config, challenger, verdict, digest)
-    return ended(True, verdict.reason, registry.register(registration))
+    version = registry.register(registration)
+    return ended(outcome="promoted", reason=verdict.reason, version=version)
 
 
 def promote_at_end(config: Config) -> str:
