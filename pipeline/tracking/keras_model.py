@@ -173,9 +173,8 @@ def _described(keras_file: Path, classes: int) -> tuple[ModelSignature, str]:
 
 def _write_example(folder: Path, images: NDArray[np.uint8]) -> dict[str, str]:
     """Write images as MLflow shows them, and as its server takes them; return where they are."""
-    text = json.dumps({"inputs": images.tolist()})
-    (folder / _EXAMPLE).write_text(text)
-    (folder / _SERVING_EXAMPLE).write_text(text)
+    (folder / _EXAMPLE).write_text(json.dumps(images.tolist()))
+    (folder / _SERVING_EXAMPLE).write_text(json.dumps({"inputs": images.tolist()}))
     return {
         "artifact_path": _EXAMPLE,
         "serving_input_path": _SERVING_EXAMPLE,
