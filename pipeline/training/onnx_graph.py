@@ -28,7 +28,9 @@ Weights = NDArray[np.float32]
 def onnx_graph(network: Any) -> onnx.ModelProto:
     """Return the ONNX model of a network of ``pipeline.training.model.build_model``.
 
-    Batch normalisation is folded into the convolution before it.
+    Batch normalisation is folded into the convolution before it. ReLU comes before a max pool
+    instead of behind it, which gives the same: runtimes compute it with the convolution, and
+    eight bits then have no negative values to provide for.
 
     Parameters
     ----------
@@ -51,17 +53,18 @@ def onnx_graph(network: Any) -> onnx.ModelProto:
     layers = list(network.layers)
     for position, layer in enumerate(layers):
         following = layers[position + 1] if position + 1 < len(layers) else None
+        before = layers[position - 1] if position else None
         match type(layer).__name__:
-            case "InputLayer" | "Dropout":
-                pass
+            case "InputLayer" | "Dropout" | "BatchNormalization":
+                pass  # the last is in the convolution
             case "Rescaling":
                 graph.scale(float(layer.scale))
             case "Conv2D":
                 graph.convolve(layer, following)
-            case "BatchNormalization":
-                pass  # it is in the convolution
             case "MaxPooling2D":
-                graph.pool("MaxPool")
+                graph.pool("MaxPool", relu=_is(following, "ReLU"))
+            case "ReLU" if _is(before, "MaxPooling2D"):
+                pass  # it is before the pool
             case "AveragePooling2D":
                 graph.pool("AveragePool")
             case "ReLU":
@@ -107,7 +110,7 @@ class _Graph:
             self._channels_first = True
         kernel = _values(layer.kernel)
         bias = _values(layer.bias) if layer.use_bias else np.zeros(layer.filters, np.float32)
-        if type(following).__name__ == "BatchNormalization":
+        if _is(following, "BatchNormalization"):
             kernel, bias = _folded(kernel, bias, following)
         # (height, width, channels, filters) in Keras, (filters, channels, height, width) here.
         weights = ("kernel", kernel.transpose(3, 2, 0, 1)), ("bias", bias)
@@ -116,7 +119,9 @@ class _Graph:
         if layer.activation.__name__ == "relu":
             self.add("Relu")
 
-    def pool(self, operator: str) -> None:
+    def pool(self, operator: str, *, relu: bool = False) -> None:
+        if relu:
+            self.add("Relu")
         self.add(operator, kernel_shape=[POOL_SIZE] * 2, strides=[POOL_SIZE] * 2)
 
     def flatten(self, shape: tuple[int, int, int]) -> None:
@@ -147,6 +152,10 @@ class _Graph:
         )
         onnx.checker.check_model(model, full_check=True)
         return model
+
+
+def _is(layer: Any, kind: str) -> bool:
+    return type(layer).__name__ == kind
 
 
 def _values(variable: Any) -> Weights:

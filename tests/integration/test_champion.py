@@ -29,8 +29,8 @@ pytestmark = [
 ]
 
 SETTINGS = (
-    "data=digits", "training=quick", "measuring=quick", "search=random", "search.trials=2",
-    "objective=macs",
+    "data=digits", "training=quick", "search=random", "search.trials=2", "objective=macs",
+    "measuring=quick", "measuring.warmup_seconds=0.05", "measuring.latency_samples=10",
 )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def run_sweep(mlruns, name, *overrides):
 def mlruns(tmp_path_factory, backend):
     folder = tmp_path_factory.mktemp("home") / "mlruns"
     run_sweep(folder, "weak", "training.epochs=1", "objective.rule=budget", "objective.budget=2e5")
-    run_sweep(folder, "strong", "training.epochs=6", "objective.rule=budget",
+    run_sweep(folder, "strong", "training.epochs=4", "objective.rule=budget",
               "objective.budget=2e5")  # fmt: skip
     run_sweep(folder, "other", "data.limit=600", "training.epochs=1")
     return folder
@@ -119,7 +119,7 @@ def test_the_card_tells_what_it_is(champion):
     from pipeline.tracking.store import open_client
 
     number = Registry(config=champion, data="digits").version("champion").number
-    card = open_client(champion).get_model_version("sweetspot-digits", number).description
+    card = open_client(champion).get_model_version("sweetspot-digits", number).description or ""
     for part in ("**d128** tells 10 classes of digits apart", "28×28 pixels, grey",
                  "| champion |", "95% interval", "Measured on Xeon with 1 cores", "not read",
                  "Recognised worst", "28×28×1 → 784 → 128 → 10"):  # fmt: skip

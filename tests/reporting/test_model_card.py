@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 
 from pipeline.core.architecture import Architecture
@@ -22,7 +24,7 @@ PREDICTED = np.array([0, 0, 0, 1, 1, 1, 2, 2])
 def card(**changes):
     recipe = Recipe(batch_size=64, optimizer="adam", learning_rate=0.002, schedule="one_cycle")
     architecture = Architecture.parse("8k3b-d32")
-    values = {
+    values: dict[str, Any] = {
         "sweep": "pets",
         "data": DATA,
         "trial": TrialRecord(

@@ -95,7 +95,9 @@ def test_what_is_in_use_has_class_names_and_an_example(
     import mlflow
 
     registry.register(registration(small_sweep, 1))
-    folder = registry.download(registry.version("champion"), tmp_path)
+    champion = registry.version("champion")
+    assert champion is not None
+    folder = registry.download(champion, tmp_path)
     found = read_model_folder(folder)
     assert found.classes == tuple("0123456789")
     assert found.image_shape == (28, 28, 1)
