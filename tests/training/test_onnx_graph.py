@@ -74,7 +74,7 @@ def test_eight_bits_are_close_and_small(tmp_path):
     write_int8(graph, tmp_path / "int8.onnx", pictures(GREY))
     whole = open_onnx(tmp_path / "int8.onnx", threads=1)(pictures(GREY))
     exact = open_onnx(tmp_path / "float.onnx", threads=1)(pictures(GREY))
-    assert np.abs(whole - exact).max() < 0.1
+    assert np.abs(whole - exact).max() < 0.05
     assert (whole.argmax(axis=1) == exact.argmax(axis=1)).mean() > 0.9
     assert (tmp_path / "int8.onnx").stat().st_size < 0.5 * (tmp_path / "float.onnx").stat().st_size
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".onnx"] == []
