@@ -65,10 +65,11 @@ def measure_all(data: str) -> Measured:
     """Measure every network in this process; values by name by network."""
     # Only the processes that measure load TensorFlow.
     from benchmarks.measured import measure, open_session, settings, specification
+    from pipeline.launching.devices import lock_name
     from pipeline.measuring.quiet import QuietLock
 
     config = settings(f"data={data}")
-    session = open_session(config, QuietLock("device-0"))
+    session = open_session(config, QuietLock(lock_name()))
     found = {name: measure(session, specification(config, name)) for name in NETWORKS}
     for values in found.values():
         values["epoch_ratio"] = values["epoch_seconds"] / found[CNN]["epoch_seconds"]

@@ -1,7 +1,7 @@
 """The whole configuration."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
@@ -29,6 +29,7 @@ class Config(Section):
     sweep_name: str | None = None
     mlruns: Path
     architecture: str | None = None  #: for `train`: the network; null draws one from the space
+    promote: Literal["manual", "auto"] = "manual"  #: auto: a sweep's end does it, see conf/
     references: bool = True  #: every sweep has both; `train` goes without them
     data: DataConfig
     space: SpaceConfig
@@ -67,6 +68,14 @@ class Config(Section):
             raise ValueError(
                 f"search.trials must be at least {len(REFERENCES)}, for the two references, not "
                 f"{self.search.trials}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _registry_for_promotion(self) -> Self:
+        if self.promote == "auto" and not self.tracking.enabled:
+            raise ValueError(
+                "promote=auto needs MLflow, whose registry holds the champion, so not tracking=off"
             )
         return self
 

@@ -21,6 +21,7 @@ from pipeline.launching.evaluation import is_due
 from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, create_folder
 from pipeline.launching.presence import is_alive, supervisor_lock
+from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
@@ -157,6 +158,8 @@ class LocalSupervisor:
                 if mirror is not None:
                     mirror.close(_MIRROR_SECONDS)
                     results.refresh(study, mirror.mirror.sweep_run_id())
+        if status == 0 and self.config.promote == "auto" and self.config.references:
+            self.say(promote_at_end(self.config))
         return status
 
     def _start_mirror(self) -> SyncLoop | None:

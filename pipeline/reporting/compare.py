@@ -262,10 +262,10 @@ def _devices(sweep_dir: Path) -> frozenset[str]:
     reader = ProgressReader(sweep_dir)
     reader.read()
     complete = (s for s in reader.stories if s.record.outcome is Outcome.COMPLETE)
-    return frozenset(_device(story.device) for story in complete)
+    return frozenset(device_name(story.device) for story in complete)
 
 
-def _device(device: Mapping[str, Any]) -> str:
+def device_name(device: Mapping[str, Any]) -> str:
     """Return what decides how fast a device is; free memory, say, changes by the hour."""
     name = str(device.get("name", "an unknown device"))
     if device.get("device") == "cpu" and "cores" in device:

@@ -239,7 +239,7 @@ class SweepRuns:
                 folder,
                 model_id=model.model_id,
                 run_id=run.run_id,
-                classes=len(data.classes),
+                classes=data.classes,
                 created=view.model_time,
             )
             self._client.log_model_artifacts(model.model_id, str(folder))

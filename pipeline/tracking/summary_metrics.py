@@ -45,12 +45,12 @@ def description(summary: Mapping[str, Any]) -> str:
     data = summary["data"]
     leading = summary["costs"][0]
     lines = [
-        f"**{_escaped(str(summary['sweep']))}**: is there a network that is both faster and more "
+        f"**{escaped(str(summary['sweep']))}**: is there a network that is both faster and more "
         "accurate?",
         "",
         _sweet_spot_sentence(summary),
         "",
-        f"Data: {_escaped(str(data['name']))}, {data['train']:,} images to train, "
+        f"Data: {escaped(str(data['name']))}, {data['train']:,} images to train, "
         f"{data['validation']:,} to validate, {data['test']:,} to test, "
         f"{len(data['classes'])} classes.",
         "",
@@ -130,18 +130,18 @@ def _sweet_spot_sentence(summary: Mapping[str, Any]) -> str:
         return "No trial is complete yet, so there is no sweet spot to name."
     leading = summary["costs"][0]
     sentence = (
-        f"The sweet spot is trial {spot['trial']}, `{_escaped(spot['architecture'])}`, with "
+        f"The sweet spot is trial {spot['trial']}, `{escaped(spot['architecture'])}`, with "
         f"validation accuracy {_accuracy(spot['val_accuracy'])}"
     )
     if spot["test_accuracy"] is not None:
         sentence += f" (test {_on_test(summary, spot['test_accuracy'])})"
     if spot.get(leading) is not None:
         sentence += f" at {_number(spot[leading])} {_UNITS.get(leading, leading)}"
-    return f"{sentence}. Rule `{spot['rule']}`: {_escaped(str(spot['reason']))}"
+    return f"{sentence}. Rule `{spot['rule']}`: {escaped(str(spot['reason']))}"
 
 
 def _row(*cells: object) -> str:
-    shown = ("–" if cell is None else _escaped(str(cell)) for cell in cells)
+    shown = ("–" if cell is None else escaped(str(cell)) for cell in cells)
     return "| " + " | ".join(shown) + " |"
 
 
@@ -163,6 +163,6 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.4g}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text that Markdown and HTML show as it is, on one line."""
     return re.sub(r"([\\`*_{}\[\]#!|~])", r"\\\1", html.escape(" ".join(text.split())))

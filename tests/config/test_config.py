@@ -64,6 +64,14 @@ def test_a_dimension_is_a_sound_list_or_a_sound_range(choices, low, high, log, s
     assert IntegerDimension.model_validate(dimension.model_dump()) == dimension
 
 
+def test_a_sweep_that_promotes_needs_the_registry(values):
+    assert Config.model_validate({**values, "promote": "auto"}).promote == "auto"
+    tracking = {**values["tracking"], "enabled": False}
+    assert Config.model_validate({**values, "tracking": tracking}).promote == "manual"
+    with pytest.raises(ValidationError, match="promote=auto needs MLflow"):
+        Config.model_validate({**values, "promote": "auto", "tracking": tracking})
+
+
 def test_float_ranges_with_a_step_include_their_end():
     assert FloatDimension(low=0.0, high=0.5, step=0.1).values() == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
     assert FloatDimension(low=0.0, high=0.5).values() is None
