@@ -18,7 +18,7 @@ def rival(**changes):
         "right": np.arange(IMAGES) < 900,
         "costs": COSTS,
         "device": "Xeon with 2 cores",
-        "protocol": {"precision": "float32", "latency_samples": 100},
+        "protocol": {"precision": "float32", "turns": 10},
     }
     return Rival(**values | changes)
 
@@ -99,7 +99,7 @@ def test_as_accurate_has_to_be_cheaper(costs, ours, better, gained, lost):
     [
         ({"device": "Epyc"}, "measured on Epyc, the champion on Xeon with 2 cores"),
         (
-            {"protocol": {"precision": "mixed_bfloat16", "latency_samples": 100}},
+            {"protocol": {"precision": "mixed_bfloat16", "turns": 10}},
             "measured with precision=mixed_bfloat16, the champion with precision=float32",
         ),
         ({"costs": {}}, "its epoch_seconds is not known"),

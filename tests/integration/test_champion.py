@@ -32,7 +32,7 @@ pytestmark = [
 
 SETTINGS = (
     "data=digits", "training=quick", "search=random", "search.trials=2", "objective=macs",
-    "measuring=quick", "measuring.warmup_seconds=0.05", "measuring.latency_samples=10",
+    "measuring=quick", "measuring.warmup_seconds=0.05", "measuring.seconds=0.1",
 )  # fmt: skip
 
 
