@@ -47,32 +47,66 @@ def _dry_run(config: Config) -> int:
     from pipeline.launching.results import data_summary
     from pipeline.reporting.plan import show_plan
 
+    if on_cluster := config.launch.kind == "slurm":
+        from pipeline.launching.cluster import script_of, settled_precision
+
+        config = settled_precision(config, _say)
     plan = plan_sweep(config, _say)
     data = data_summary(plan.description)
     show_plan(plan.config.sweep_name or "", plan.exists, data, estimate(plan))
+    if on_cluster:
+        print(f"\nThe array of jobs:\n\n{script_of(plan)}", end="")
     return 0
 
 
 def _sweep(config: Config) -> int:
     from pipeline.reporting.result import show_sweep
 
+    if config.launch.kind == "slurm":
+        return _sweep_on_cluster(config)
     status, folder = run_sweep(config)
     show_sweep(folder)
     return status
 
 
 def run_sweep(config: Config) -> tuple[int, Path]:
-    """Run one sweep with live progress; return its status and its folder."""
+    """Run one sweep on this machine with live progress; return its status and its folder."""
     from pipeline.launching.local import LocalSupervisor
-    from pipeline.launching.planning import plan_sweep
+    from pipeline.launching.peers import Peer
+    from pipeline.launching.planning import create_folder, plan_sweep
     from pipeline.reporting.console import open_view
     from pipeline.reporting.progress import ProgressReader
 
     plan = plan_sweep(config, _say)
     folder = plan.config.sweep_dir
     reader = ProgressReader(folder)
+    kind = LocalSupervisor
+    if config.launch.kind == "peer":
+        create_folder(plan)
+        kind = Peer
     with open_view() as view:
-        supervisor = LocalSupervisor(
-            plan=plan, say=view.note, show=lambda: view.update(reader.read())
-        )
+        supervisor = kind(plan=plan, say=view.note, show=lambda: view.update(reader.read()))
         return supervisor.run(), folder
+
+
+def _sweep_on_cluster(config: Config) -> int:
+    from pipeline.launching.cluster import ClusterSweep, settled_precision
+    from pipeline.launching.planning import plan_sweep
+    from pipeline.reporting.console import open_view
+    from pipeline.reporting.progress import ProgressReader
+    from pipeline.reporting.result import show_sweep
+
+    plan = plan_sweep(settled_precision(config, _say), _say)
+    reader = ProgressReader(plan.config.sweep_dir)
+
+    def show() -> None:
+        progress = reader.read()
+        if progress.active:
+            view.update(progress)
+
+    with open_view() as view:
+        status = ClusterSweep(plan=plan, say=view.note, show=show).run()
+    if status is None:
+        return 0
+    show_sweep(plan.config.sweep_dir)
+    return status

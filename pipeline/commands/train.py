@@ -4,6 +4,7 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose_each
 from pipeline.commands.sweep import run_each, run_sweep
 from pipeline.config import Config
+from pipeline.core.errors import ConfigurationError
 
 FLAGS = ()
 NAMES = 0
@@ -17,6 +18,10 @@ def run(line: CommandLine) -> int:
 def _train(config: Config) -> int:
     from pipeline.reporting.trial_page import show_trial
 
+    if config.launch.kind == "slurm":
+        raise ConfigurationError(
+            "launch=slurm is for sweep; train works where it is started, so put srun before it"
+        )
     # A sweep of one: the same worker, the same measuring, the same tracking, no references.
     search = config.search.model_copy(update={"trials": 1})
     launch = config.launch.model_copy(update={"workers": 1})

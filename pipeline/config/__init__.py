@@ -6,13 +6,13 @@ below this package reads an untyped setting.
 
 from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDimension
 from pipeline.config.identity import differing_keys, identity_hash, identity_parts
+from pipeline.config.launch import LaunchConfig, LocalLaunch, SlurmLaunch
 from pipeline.config.root import Config
 from pipeline.config.section import PROJECT_ROOT, Section, anchored, checked_name
 from pipeline.config.sections import (
     CostName,
     DataConfig,
     DataName,
-    LaunchConfig,
     LimitsConfig,
     MeasuringConfig,
     ObjectiveConfig,
@@ -35,12 +35,14 @@ __all__ = [
     "IntegerDimension",
     "LaunchConfig",
     "LimitsConfig",
+    "LocalLaunch",
     "MeasuringConfig",
     "NamedDimension",
     "ObjectiveConfig",
     "RungsConfig",
     "SearchConfig",
     "Section",
+    "SlurmLaunch",
     "SpaceConfig",
     "StorageConfig",
     "TrackingConfig",

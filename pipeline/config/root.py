@@ -5,10 +5,10 @@ from typing import Self
 
 from pydantic import field_validator, model_validator
 
+from pipeline.config.launch import LaunchConfig
 from pipeline.config.section import Section, anchored, checked_name
 from pipeline.config.sections import (
     DataConfig,
-    LaunchConfig,
     MeasuringConfig,
     ObjectiveConfig,
     SearchConfig,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
+from typing import ClassVar
 
 from filelock import FileLock, Timeout
 
@@ -68,6 +69,8 @@ class LocalSupervisor:
     plan: SweepPlan
     say: Callable[[str], None]
     show: Callable[[], None]
+    #: The signals that tell it to leave.
+    _told_by: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGINT, signal.SIGTERM)
     _workers: list[_Worker] = field(default_factory=list)
     _signal: int | None = None
     _restarts: int = 0
@@ -107,8 +110,7 @@ class LocalSupervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self._told) for number in numbers}
+        before = {number: signal.signal(number, self._told) for number in self._told_by}
         try:
             yield
         finally:
@@ -224,11 +226,14 @@ class LocalSupervisor:
             else max(1, this_machine().cores // self._wanted_workers())
         )
 
+    def _log_name(self) -> str:
+        return "worker"
+
     def _start_worker(self) -> _Worker:
         self._started += 1
         logs = self.config.sweep_dir / "logs"
         logs.mkdir(exist_ok=True)
-        log = logs / f"worker-{self._started:03d}.log"
+        log = logs / f"{self._log_name()}-{self._started:03d}.log"
         name = self.config.sweep_name
         with log.open("wb") as output:
             process = subprocess.Popen(
