@@ -93,6 +93,7 @@ def _sweep_on_cluster(config: Config) -> int:
     from pipeline.launching.cluster import ClusterSweep, settled_precision
     from pipeline.launching.planning import plan_sweep
     from pipeline.reporting.console import open_view
+    from pipeline.reporting.files import SUMMARY_NAME
     from pipeline.reporting.progress import ProgressReader
     from pipeline.reporting.result import show_sweep
 
@@ -108,5 +109,6 @@ def _sweep_on_cluster(config: Config) -> int:
         status = ClusterSweep(plan=plan, say=view.note, show=show).run()
     if status is None:
         return 0
-    show_sweep(plan.config.sweep_dir)
+    if (plan.config.sweep_dir / SUMMARY_NAME).exists():
+        show_sweep(plan.config.sweep_dir)
     return status

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.config import PROJECT_ROOT, Config, SlurmLaunch
+from pipeline.launching.local import last_line
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import SweepPlan, create_folder
 from pipeline.launching.sbatch import LOGS, SweepArray, sbatch_text
@@ -160,13 +161,17 @@ class ClusterSweep:
         if status is None and sessions.last_started > began and sessions.exit_status in (0, 1):
             status = sessions.exit_status  # search.minutes are over
         if status is None:
-            logs = self.plan.config.sweep_dir / LOGS
             self.say(
                 f"The jobs of {self.plan.config.sweep_name} are over before it is complete; "
-                f"{logs} says why, and the same command goes on."
+                f"{self._last_words()}. The same command goes on."
             )
             return 1
         return status
+
+    def _last_words(self) -> str:
+        folder = self.plan.config.sweep_dir / LOGS
+        logs = sorted(folder.glob("slurm-*.log"), key=lambda path: path.stat().st_mtime)
+        return f"the end of {logs[-1]}: {last_line(logs[-1])}" if logs else f"no log in {folder}"
 
     def _wait(self) -> None:
         """Show the sweep until it has no job any more."""

@@ -195,7 +195,7 @@ class LocalSupervisor:
                     dead = "worker" if self._restarts == 1 else "workers"
                     raise WorkersFailed(
                         f"{self._restarts} {dead} died, the last with status {status}; the end "
-                        f"of its log {worker.log}: {_last_line(worker.log)}"
+                        f"of its log {worker.log}: {last_line(worker.log)}"
                     )
             more = status != 0 or (not self._workers and study.waiting())
             if more and not out_of_time(self.config):
@@ -278,7 +278,8 @@ class LocalSupervisor:
         return 1 if failed > self.config.search.max_failed else 0
 
 
-def _last_line(path: Path) -> str:
+def last_line(path: Path) -> str:
+    """Return the last line of a worker's log, or why there is none."""
     try:
         lines = path.read_text(errors="replace").strip().splitlines()
     except OSError as error:
