@@ -20,6 +20,7 @@ COMMANDS = {
     "ui": "serve the MLflow UI on 127.0.0.1",
     "dashboard": "serve optuna-dashboard on 127.0.0.1, with every study in it",
     "sync": "bring MLflow up to date with a sweep's event logs",
+    "schedule": "print what runs a sweep regularly: crontab, scrontab, Kubernetes (--install)",
     "clean": "list the sweeps and their sizes; remove=NAME or rename=OLD:NEW",
     "worker": "train trials of a sweep that is set up (sweep starts these itself)",
 }
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(arguments)
     except SweetspotError as error:
         print(f"sweetspot: {error}", file=sys.stderr)
-        return 2
+        return error.status
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:

@@ -2,21 +2,29 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose_each
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from pipeline.reporting.console import ProgressView
+
 #: A status above this is 128 plus the number of the signal that told us to stop.
 SIGNAL_STATUS = 128
-FLAGS = ("--dry-run",)
+FLAGS = ("--dry-run", "--scheduled")
 NAMES = 0
 
 
 def run(line: CommandLine) -> int:
-    """Run the sweep, or each of several with ``--multirun``; return the worst status."""
+    """Run the sweep, or each of several with ``--multirun``; return the worst status.
+
+    ``--dry-run`` says what would happen; ``--scheduled`` is for cron and its like.
+    """
     configs = compose_each(line)
     names = [config.sweep_name for config in configs if config.sweep_name is not None]
     if len(configs) > 1 and names:
@@ -24,7 +32,10 @@ def run(line: CommandLine) -> int:
             f"sweep_name={names[0]} with --multirun would put several sweeps under one name; "
             "leave it out, each gets its own"
         )
-    return run_each(configs, _dry_run if "--dry-run" in line.flags else _sweep)
+    if {"--dry-run", "--scheduled"} <= line.flags:
+        raise ConfigurationError("--dry-run and --scheduled exclude each other, choose one")
+    run_one = _scheduled if "--scheduled" in line.flags else _sweep
+    return run_each(configs, _dry_run if "--dry-run" in line.flags else run_one)
 
 
 def run_each(configs: Iterable[Config], run_one: Callable[[Config], int]) -> int:
@@ -60,55 +71,89 @@ def _dry_run(config: Config) -> int:
 
 
 def _sweep(config: Config) -> int:
+    from pipeline.reporting.console import open_view
     from pipeline.reporting.result import show_sweep
+
+    with open_view() as view:
+        run = run_sweep(config, view)
+    if run.has_result:
+        show_sweep(run.folder)
+    return run.status
+
+
+def _scheduled(config: Config) -> int:
+    """Run for a scheduler: no progress, no waiting for another run, one line at the end."""
+    from pipeline.launching.notify import summary_message
+    from pipeline.reporting.console import RemarksView
+
+    with RemarksView(sys.stderr) as view:
+        run = run_sweep(config, view, patient=False)
+    if run.has_result:
+        print(summary_message(run.folder, run.status)["line"])
+    return run.status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How a run ended; ``has_result`` says whether there is something to show for it."""
+
+    status: int
+    folder: Path
+    has_result: bool = True
+
+
+def run_sweep(config: Config, view: "ProgressView", *, patient: bool = True) -> Run:
+    """Run one sweep, wherever it trains, and tell whoever wants to hear of its end.
+
+    Parameters
+    ----------
+    patient
+        Whether to wait where the sweep is being run by somebody else.
+    """
+    from pipeline.launching.notify import tell_end
+    from pipeline.launching.planning import create_folder, plan_sweep
+    from pipeline.reporting.progress import ProgressReader
 
     if config.launch.kind == "slurm":
-        return _sweep_on_cluster(config)
-    status, folder = run_sweep(config)
-    show_sweep(folder)
-    return status
-
-
-def run_sweep(config: Config) -> tuple[int, Path]:
-    """Run one sweep on this machine with live progress; return its status and its folder."""
-    from pipeline.launching.local import LocalSupervisor
-    from pipeline.launching.peers import Peer
-    from pipeline.launching.planning import create_folder, plan_sweep
-    from pipeline.reporting.console import open_view
-    from pipeline.reporting.progress import ProgressReader
-
+        return _run_on_cluster(config, view, patient=patient)
     plan = plan_sweep(config, _say)
-    folder = plan.config.sweep_dir
-    reader = ProgressReader(folder)
-    kind = LocalSupervisor
+    reader = ProgressReader(plan.config.sweep_dir)
+
+    def show() -> None:
+        view.update(reader.read())
+
     if config.launch.kind == "peer":
+        from pipeline.launching.peers import Peer
+
         create_folder(plan)
-        kind = Peer
-    with open_view() as view:
-        supervisor = kind(plan=plan, say=view.note, show=lambda: view.update(reader.read()))
-        return supervisor.run(), folder
+        peer = Peer(plan=plan, say=view.note, show=show)
+        status, ended = peer.run(), peer.ended
+    else:
+        from pipeline.launching.local import LocalSupervisor
+
+        local = LocalSupervisor(plan=plan, say=view.note, show=show, patient=patient)
+        status, ended = local.run(), True
+    if ended:
+        tell_end(plan.config, status, view.note)
+    return Run(status=status, folder=plan.config.sweep_dir)
 
 
-def _sweep_on_cluster(config: Config) -> int:
+def _run_on_cluster(config: Config, view: "ProgressView", *, patient: bool) -> Run:
     from pipeline.launching.cluster import ClusterSweep, settled_precision
     from pipeline.launching.planning import plan_sweep
-    from pipeline.reporting.console import open_view
     from pipeline.reporting.files import SUMMARY_NAME
     from pipeline.reporting.progress import ProgressReader
-    from pipeline.reporting.result import show_sweep
 
     plan = plan_sweep(settled_precision(config, _say), _say)
-    reader = ProgressReader(plan.config.sweep_dir)
+    folder = plan.config.sweep_dir
+    reader = ProgressReader(folder)
 
     def show() -> None:
         progress = reader.read()
         if progress.active:
             view.update(progress)
 
-    with open_view() as view:
-        status = ClusterSweep(plan=plan, say=view.note, show=show).run()
+    status = ClusterSweep(plan=plan, say=view.note, show=show, patient=patient).run()
     if status is None:
-        return 0
-    if (plan.config.sweep_dir / SUMMARY_NAME).exists():
-        show_sweep(plan.config.sweep_dir)
-    return status
+        return Run(status=0, folder=folder, has_result=False)
+    return Run(status=status, folder=folder, has_result=(folder / SUMMARY_NAME).exists())

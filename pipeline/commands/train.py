@@ -16,6 +16,7 @@ def run(line: CommandLine) -> int:
 
 
 def _train(config: Config) -> int:
+    from pipeline.reporting.console import open_view
     from pipeline.reporting.trial_page import show_trial
 
     if config.launch.kind == "slurm":
@@ -26,6 +27,7 @@ def _train(config: Config) -> int:
     search = config.search.model_copy(update={"trials": 1})
     launch = config.launch.model_copy(update={"workers": 1})
     update = {"search": search, "launch": launch, "references": False}
-    status, folder = run_sweep(config.model_copy(update=update))
-    show_trial(folder, 0)
-    return status
+    with open_view() as view:
+        run = run_sweep(config.model_copy(update=update), view)
+    show_trial(run.folder, 0)
+    return run.status

@@ -29,6 +29,7 @@ def run(line: CommandLine) -> int:
 
 
 def _take_part(mlruns: Path, name: str) -> int:
+    from pipeline.launching.notify import tell_end
     from pipeline.launching.peers import Peer
     from pipeline.launching.planning import load_plan
     from pipeline.reporting.console import LineView
@@ -37,4 +38,8 @@ def _take_part(mlruns: Path, name: str) -> int:
     plan = load_plan(mlruns, name)
     reader = ProgressReader(plan.config.sweep_dir)
     with LineView(sys.stdout) as view:
-        return Peer(plan=plan, say=view.note, show=lambda: view.update(reader.read())).run()
+        peer = Peer(plan=plan, say=view.note, show=lambda: view.update(reader.read()))
+        status = peer.run()
+        if peer.ended:
+            tell_end(plan.config, status, view.note)
+    return status

@@ -8,6 +8,13 @@ from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDi
 from pipeline.config.identity import differing_keys, identity_hash, identity_parts
 from pipeline.config.launch import LaunchConfig, LocalLaunch, SlurmLaunch
 from pipeline.config.root import Config
+from pipeline.config.scheduling import (
+    URL_VARIABLE,
+    CronSchedule,
+    KubernetesSchedule,
+    NotifyConfig,
+    ScheduleConfig,
+)
 from pipeline.config.section import PROJECT_ROOT, Section, anchored, checked_name
 from pipeline.config.sections import (
     CostName,
@@ -27,19 +34,24 @@ from pipeline.config.space import MAX_DEPTH, SpaceConfig
 __all__ = [
     "MAX_DEPTH",
     "PROJECT_ROOT",
+    "URL_VARIABLE",
     "Config",
     "CostName",
+    "CronSchedule",
     "DataConfig",
     "DataName",
     "FloatDimension",
     "IntegerDimension",
+    "KubernetesSchedule",
     "LaunchConfig",
     "LimitsConfig",
     "LocalLaunch",
     "MeasuringConfig",
     "NamedDimension",
+    "NotifyConfig",
     "ObjectiveConfig",
     "RungsConfig",
+    "ScheduleConfig",
     "SearchConfig",
     "Section",
     "SlurmLaunch",

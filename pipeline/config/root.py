@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.launch import LaunchConfig
+from pipeline.config.scheduling import CronSchedule, NotifyConfig, ScheduleConfig
 from pipeline.config.section import Section, anchored, checked_name
 from pipeline.config.sections import (
     DataConfig,
@@ -37,6 +38,11 @@ class Config(Section):
     storage: StorageConfig
     tracking: TrackingConfig
     launch: LaunchConfig
+    notify: NotifyConfig = NotifyConfig()
+    #: For `schedule` alone, so that no sweep keeps it.
+    schedule: ScheduleConfig = Field(
+        default=CronSchedule(kind="cron", when="0 2 * * *"), exclude=True
+    )
 
     @field_validator("sweep_name")
     @classmethod

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.config import PROJECT_ROOT, Config, SlurmLaunch
+from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, SlurmLaunch
+from pipeline.launching.holder import SweepBusy
 from pipeline.launching.local import last_line
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import SweepPlan, create_folder
@@ -80,11 +81,14 @@ class ClusterSweep:
         Prints one line to the user.
     show
         Called about once a second while jobs run.
+    patient
+        Whether to follow jobs that are there already; else ``SweepBusy`` is raised.
     """
 
     plan: SweepPlan
     say: Callable[[str], None]
     show: Callable[[], None]
+    patient: bool = True
 
     def run(self) -> int | None:
         """Submit what is needed, and follow it where that is asked for.
@@ -98,6 +102,8 @@ class ClusterSweep:
         ------
         SlurmError
             Slurm refuses the jobs or does not answer.
+        SweepBusy
+            There are jobs already, and nobody wants to follow them.
         """
         config = self.plan.config
         assert isinstance(config.launch, SlurmLaunch)
@@ -107,10 +113,13 @@ class ClusterSweep:
         with FileLock(config.sweep_dir / "submit.lock"):
             jobs = self._settled_jobs()
             if jobs:
-                self.say(
+                busy = (
                     f"{config.sweep_name} is on the cluster already: {summarise(jobs)}; nothing "
                     "more was submitted"
                 )
+                if not self.patient:
+                    raise SweepBusy(busy)
+                self.say(busy)
             else:
                 self._set_up()
                 status = self._supervisor().verdict()
@@ -118,7 +127,7 @@ class ClusterSweep:
                     return status
                 path = config.sweep_dir / SCRIPT
                 write_atomically(path, script)
-                number = submit(path)
+                number = submit(path, _environment(config))
                 self.say(
                     f"submitted job {number}: {config.launch.workers} "
                     f"{'worker' if config.launch.workers == 1 else 'workers'} for "
@@ -194,3 +203,9 @@ class ClusterSweep:
                         self.say(f"{self.plan.config.sweep_name}: {news}")
             self.show()
             time.sleep(_DISPLAY_SECONDS)
+
+
+def _environment(config: Config) -> dict[str, str]:
+    """Return the variables of the jobs: ours, and the webhook that no file may hold."""
+    url = config.notify.url
+    return dict(os.environ) | ({} if url is None else {URL_VARIABLE: url.get_secret_value()})

@@ -12,12 +12,11 @@ from pathlib import Path
 from types import FrameType
 from typing import ClassVar
 
-from filelock import FileLock, Timeout
-
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.launching.evaluation import is_due
+from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.planning import SweepPlan, create_folder
 from pipeline.launching.presence import is_alive
 from pipeline.launching.provenance import git_commit, versions
@@ -64,11 +63,14 @@ class LocalSupervisor:
         Prints one line to the user.
     show
         Called about once a second while workers train.
+    patient
+        Whether to wait while somebody else runs the sweep; else ``SweepBusy`` is raised.
     """
 
     plan: SweepPlan
     say: Callable[[str], None]
     show: Callable[[], None]
+    patient: bool = True
     #: The signals that tell it to leave.
     _told_by: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGINT, signal.SIGTERM)
     _workers: list[_Worker] = field(default_factory=list)
@@ -95,14 +97,13 @@ class LocalSupervisor:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        path = self.config.sweep_dir / "supervisor.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            self.say(f"{self.config.sweep_name} is being run by another process; waiting for it.")
-            lock.acquire()
+        lock = SupervisorLock(self.config.sweep_dir)
+        if not lock.acquire(wait=False):
+            busy = f"{self.config.sweep_name} is being run by {lock.holder()}"
+            if not self.patient:
+                raise SweepBusy(f"{busy}; nothing was started")
+            self.say(f"{busy}; waiting for it.")
+            lock.acquire(wait=True)
         try:
             yield
         finally:

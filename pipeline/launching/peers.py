@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import ClassVar
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.presence import Presence, living
 from pipeline.launching.provenance import git_commit, versions
@@ -42,7 +43,7 @@ _MOST_ROUNDS = 5
 class _Lead:
     """What the leading peer holds."""
 
-    lock: FileLock
+    lock: SupervisorLock
     mirror: SyncLoop | None
     run_id: str | None = None
 
@@ -62,6 +63,8 @@ class Peer(LocalSupervisor):
     )
     _lead: _Lead | None = None
     _rounds: int = 0
+    #: Whether this peer was the last one and has ended the sweep's session.
+    ended: bool = False
 
     def run(self) -> int:
         """Work on the sweep, which is set up, until there is nothing left to do here.
@@ -147,10 +150,8 @@ class Peer(LocalSupervisor):
 
     def _try_to_lead(self, presence: Presence) -> _Lead | None:
         folder = self.config.sweep_dir
-        lock = FileLock(folder / "supervisor.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        lock = SupervisorLock(folder)
+        if not lock.acquire(wait=False):
             return None
         # A session that is open goes on, unless everybody who took part in it is gone.
         if Sessions.read(folder).open_since is None or self._is_last(presence):
@@ -187,6 +188,7 @@ class Peer(LocalSupervisor):
         results.refresh(study)
         if self._signal is not None:  # no time for more
             return
+        self.ended = True
         write_report(folder)
         mirror = self._start_mirror() if self._lead is None else self._lead.mirror
         if mirror is not None:

@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,17 +76,17 @@ def parse_jobs(printed: str, sweep_dir: Path) -> list[Job]:
     return found
 
 
-def submit(script: Path) -> str:
+def submit(script: Path, environment: Mapping[str, str]) -> str:
     """Hand a batch script over and return the number of its job.
 
-    The jobs inherit this environment, so that secrets in it stay off every command line.
+    The jobs inherit the environment, so that secrets in it stay off every command line.
 
     Raises
     ------
     SlurmError
         Slurm refuses it; the message is Slurm's.
     """
-    printed = _call(["sbatch", "--parsable", "--export=ALL", str(script)])
+    printed = _call(["sbatch", "--parsable", "--export=ALL", str(script)], environment)
     return printed.strip().partition(";")[0]
 
 
@@ -126,17 +126,22 @@ def summarise(jobs: Sequence[Job]) -> str:
     return ", ".join(said) or "no job is left"
 
 
-def _call(words: Sequence[str]) -> str:
+def missing_program(name: str) -> str | None:
+    """Return in words that a program is not there; None where it is."""
+    return None if shutil.which(name) else f"{name}, which is not on the PATH here"
+
+
+def _call(words: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
     program = words[0]
-    if shutil.which(program) is None:
+    if (missing := missing_program(program)) is not None:
         raise ConfigurationError(
-            f"launch=slurm needs {program}, which is not on the PATH here; run it on a login node "
-            "of a Slurm cluster, or choose launch=local"
+            f"launch=slurm needs {missing}; run it on a login node of a Slurm cluster, or choose "
+            "launch=local"
         )
     try:
         done = subprocess.run(
             words, capture_output=True, text=True, timeout=_SECONDS, check=True,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, env=environment,
         )  # fmt: skip
     except subprocess.CalledProcessError as error:
         raise SlurmError(f"{program} failed: {_sentence(error.stderr)}") from error
