@@ -130,9 +130,10 @@ class Cluster:
     def call(self, *words: str) -> str:
         return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
-    def jobs(self) -> list[str]:
-        """Return the states of all jobs, tasks of arrays one by one."""
-        return self.call("squeue", "--array", "--noheader", "--format=%T").split()
+    def jobs(self, sweep: str) -> list[str]:
+        """Return the states of a sweep's jobs, tasks of arrays one by one."""
+        name = f"--name=sweetspot-{sweep}"
+        return self.call("squeue", "--array", "--noheader", "--format=%T", name).split()
 
     def wait_until(self, condition, what: str, seconds: float = WAIT_SECONDS) -> None:
         deadline = time.monotonic() + seconds

@@ -43,7 +43,7 @@ def check_complete(slurm, command, name):
     assert sum(summary["trials"].values()) == TRIALS
     assert summary["sweet_spot"]["test_accuracy"] is not None
     assert (command.folder(name) / "front.csv").exists()
-    slurm.wait_until(lambda: slurm.jobs() == [], "the jobs to be gone")
+    slurm.wait_until(lambda: slurm.jobs(name) == [], "the jobs to be gone")
     assert command.processes() == []
 
 
@@ -53,9 +53,9 @@ def test_scancel_of_all_loses_nothing_and_the_same_command_goes_on(slurm, comman
     wait_for_epochs(slurm, command, "cancelled")
     # While its job is there, the same command submits no other one.
     assert "nothing more was submitted" in ask(command, *words)
-    assert len(slurm.jobs()) == 1
+    assert slurm.jobs("cancelled") == ["RUNNING"]
     slurm.call("scancel", "--name=sweetspot-cancelled")
-    slurm.wait_until(lambda: slurm.jobs() == [], "the cancelled job to be gone")
+    slurm.wait_until(lambda: slurm.jobs("cancelled") == [], "the cancelled job to be gone")
     left = story(command, "cancelled", 1)
     assert left.record.outcome == "interrupted"
     assert "SIGTERM" in left.record.reason
@@ -107,11 +107,12 @@ def test_a_preempted_job_comes_back(slurm, command):
 @pytest.mark.soak
 def test_a_job_that_reaches_its_time_limit_is_queued_again(slurm, command):
     # Slurm looks at limits twice a minute or so: two minutes are a job of about one.
-    words = (
-        *LONG, "sweep_name=limited", "training.epochs=1500", "launch.time=2",
+    running = command.start(
+        *LONG, "sweep_name=limited", "training.epochs=400", "launch.time=2",
         "launch.notice_seconds=45",
     )  # fmt: skip
-    command.run(*words)
+    printed, errors = running.communicate(timeout=600)
+    assert running.returncode == 0, printed + errors
     check_complete(slurm, command, "limited")
     assert story(command, "limited", 1).retries >= 1
 
@@ -121,7 +122,7 @@ def test_a_lost_node_loses_no_trial(slurm, command):
     running = command.start(*LONG, "sweep_name=lost")
     wait_for_epochs(slurm, command, "lost")
     slurm.fail_node()
-    slurm.wait_until(lambda: "RUNNING" not in slurm.jobs(), "Slurm to notice", 120)
+    slurm.wait_until(lambda: "RUNNING" not in slurm.jobs("lost"), "Slurm to notice", 120)
     slurm.start_node()
     printed, errors = running.communicate(timeout=300)
     assert running.returncode == 0, printed + errors
