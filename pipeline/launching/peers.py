@@ -63,6 +63,8 @@ class Peer(LocalSupervisor):
     )
     _lead: _Lead | None = None
     _rounds: int = 0
+    #: When the session that we take part in began, as far as another peer has led it.
+    _session: float | None = None
     #: Whether this peer was the last one and has ended the sweep's session.
     ended: bool = False
 
@@ -152,9 +154,11 @@ class Peer(LocalSupervisor):
         folder = self.config.sweep_dir
         lock = SupervisorLock(folder)
         if not lock.acquire(wait=False):
+            self._session = Sessions.read(folder).open_since
             return None
         # A session that is open goes on, unless everybody who took part in it is gone.
-        if Sessions.read(folder).open_since is None or self._is_last(presence):
+        began = Sessions.read(folder).open_since
+        if began is None or (began != self._session and self._is_last(presence)):
             self._open_session()
         return _Lead(lock=lock, mirror=self._start_mirror())
 
