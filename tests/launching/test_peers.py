@@ -91,9 +91,8 @@ def check_complete(config, sessions=1):
 
 def test_one_is_told_to_leave_and_the_other_finishes(sweep):
     config, start = sweep
-    verdict = Peer(
-        plan=load_plan(config.mlruns, config.sweep_name), say=print, show=lambda: None
-    ).verdict
+    plan = load_plan(config.mlruns, config.sweep_name)
+    verdict = Peer(plan=plan, say=print, show=lambda: None).verdict
     assert verdict() is None
     first, second = start(), start()
     wait_for_epoch(config)
