@@ -106,6 +106,7 @@ def test_one_is_told_to_leave_and_the_other_finishes(sweep):
     check_complete(config)
 
 
+@pytest.mark.soak
 def test_one_is_killed_the_other_told_to_leave_and_a_third_goes_on_later(sweep):
     config, start = sweep
     first, second = start(), start()

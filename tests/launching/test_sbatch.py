@@ -80,7 +80,7 @@ def text(mlruns="/work/mlruns", **launch):
             mlruns=Path(mlruns),
             project=Path("/work/project"),
             python=Path("/work/.venv/bin/python"),
-            launch=SlurmLaunch(**LEAST | launch),
+            launch=SlurmLaunch.model_validate(LEAST | launch),
         )
     )
 

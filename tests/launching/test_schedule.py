@@ -14,12 +14,15 @@ from pipeline.launching.schedule import (
 )
 
 
-def scheduled(*words, **changes):
-    values = {
-        "sweep": "nightly", "when": "0 2 * * *", "words": words, "project": Path("/my project"),
-        "python": Path("/p/.venv/bin/python"),
-    }  # fmt: skip
-    return ScheduledSweep(**values | changes)
+def scheduled(*words, sweep="nightly", environment=None):
+    return ScheduledSweep(
+        sweep=sweep,
+        when="0 2 * * *",
+        words=words,
+        project=Path("/my project"),
+        python=Path("/p/.venv/bin/python"),
+        environment=environment or {},
+    )
 
 
 def test_the_line_for_cron():
