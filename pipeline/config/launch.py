@@ -120,6 +120,7 @@ class SlurmLaunch(Section):
     constraint: Constraint | None = None
     time: TimeLimit | None = None  #: longest run of one job; it is queued again where it stopped
     notice_seconds: Annotated[int, Field(ge=_LEAST_NOTICE_SECONDS, le=65_535)]
+    requeues: Annotated[int, Field(ge=0)]  #: how often a job queues itself again at most
     cpus: Positive  #: processors a worker
     gpus: Annotated[int, Field(ge=0, le=64)]  #: GPUs a worker
     gpu_type: Name | None = None

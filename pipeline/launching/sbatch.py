@@ -77,6 +77,7 @@ def sbatch_text(array: SweepArray) -> str:
         worker,
         "status=$?",
         f"if [ $status -eq {AGAIN_STATUS} ] &&",
+        f'  [ "${{SLURM_RESTART_COUNT:-0}}" -lt {launch.requeues} ] &&',
         '  scontrol show job --oneliner "$SLURM_JOB_ID" | grep -q " JobState=RUNNING "; then',
         '  scontrol requeue "$SLURM_JOB_ID"',
         "fi",

@@ -8,7 +8,7 @@ from pipeline.core.errors import ConfigurationError
 from pipeline.launching.sbatch import SweepArray, sbatch_text
 
 LEAST = {
-    "kind": "slurm", "workers": 4, "threads": "auto", "follow": True, "notice_seconds": 60,
+    "kind": "slurm", "workers": 4, "threads": "auto", "follow": True, "notice_seconds": 60, "requeues": 100,
     "cpus": 1, "gpus": 0,
 }  # fmt: skip
 
@@ -30,6 +30,7 @@ trap ':' TERM USR2
 srun --cpus-per-task=1 /work/.venv/bin/python -m pipeline worker digits-1 mlruns=/work/mlruns --peer
 status=$?
 if [ $status -eq 75 ] &&
+  [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] &&
   scontrol show job --oneliner "$SLURM_JOB_ID" | grep -q " JobState=RUNNING "; then
   scontrol requeue "$SLURM_JOB_ID"
 fi
@@ -66,6 +67,7 @@ trap ':' TERM USR2
 srun --cpus-per-task=8 /work/.venv/bin/python -m pipeline worker digits-1 'mlruns=/my runs/100%' --peer
 status=$?
 if [ $status -eq 75 ] &&
+  [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] &&
   scontrol show job --oneliner "$SLURM_JOB_ID" | grep -q " JobState=RUNNING "; then
   scontrol requeue "$SLURM_JOB_ID"
 fi
