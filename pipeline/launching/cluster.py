@@ -208,4 +208,11 @@ class ClusterSweep:
 def _environment(config: Config) -> dict[str, str]:
     """Return the variables of the jobs: ours, and the webhook that no file may hold."""
     url = config.notify.url
-    return dict(os.environ) | ({} if url is None else {URL_VARIABLE: url.get_secret_value()})
+    # Inside a job, as scrontab's, Slurm's variables speak of that job's size, not of the array's.
+    inside = "SLURM_JOB_ID" in os.environ
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not (inside and name.startswith("SLURM_") and name != "SLURM_CONF")
+    }
+    return ours | ({} if url is None else {URL_VARIABLE: url.get_secret_value()})

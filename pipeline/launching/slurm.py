@@ -113,17 +113,19 @@ def summarise(jobs: Sequence[Job]) -> str:
     waiting = [job for job in jobs if job.is_waiting]
     leaving = sum(job.is_leaving for job in jobs)
     running = len(jobs) - len(waiting) - leaving
-    said = []
-    if running:
-        said.append(f"{running} {'job runs' if running == 1 else 'jobs run'}")
-    if waiting:
-        reasons = sorted({job.reason for job in waiting} - {"", "None"})
-        why = f" ({', '.join(reasons)})" if reasons else ""
-        jobs_wait = "waits" if len(waiting) == 1 else "wait"
-        said.append(f"{len(waiting)} {jobs_wait} in the queue{why}")
-    if leaving:
-        said.append(f"{leaving} {'is' if leaving == 1 else 'are'} ending")
-    return ", ".join(said) or "no job is left"
+    reasons = sorted({job.reason for job in waiting} - {"", "None"})
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    counts = {
+        ("runs", "run"): running,
+        (f"waits in the queue{why}", f"wait in the queue{why}"): len(waiting),
+        ("is ending", "are ending"): leaving,
+    }
+    said = [(count, one if count == 1 else many) for (one, many), count in counts.items() if count]
+    if not said:
+        return "no job is left"
+    (first, does), *others = said
+    rest = "".join(f", {count} {verb}" for count, verb in others)
+    return f"{first} {'job' if first == 1 else 'jobs'} {does}{rest}"
 
 
 def missing_program(name: str) -> str | None:

@@ -8,8 +8,8 @@ from pipeline.core.errors import ConfigurationError
 from pipeline.launching.sbatch import SweepArray, sbatch_text
 
 LEAST = {
-    "kind": "slurm", "workers": 4, "threads": "auto", "follow": True, "notice_seconds": 60, "requeues": 100,
-    "cpus": 1, "gpus": 0,
+    "kind": "slurm", "workers": 4, "threads": "auto", "follow": True, "notice_seconds": 60,
+    "requeues": 100, "cpus": 1, "gpus": 0,
 }  # fmt: skip
 
 PLAIN = """\

@@ -45,8 +45,8 @@ def test_what_is_no_line_for_cron_is_refused(word):
 
 def test_the_entry_for_scrontab():
     launch = SlurmLaunch(
-        kind="slurm", workers=2, threads="auto", follow=False, notice_seconds=60, requeues=9, cpus=1, gpus=0,
-        partition="gpu", account="vision",
+        kind="slurm", workers=2, threads="auto", follow=False, notice_seconds=60, requeues=9,
+        cpus=1, gpus=0, partition="gpu", account="vision",
     )  # fmt: skip
     entry = scrontab_entry(scheduled("launch=slurm"), launch, Path("/runs/100%.log"))
     assert entry.splitlines()[1:-1] == [

@@ -47,7 +47,9 @@ def test_what_jobs_do_in_words():
     leaving = Job(id="1_2", state="COMPLETING")
     assert summarise([running]) == "1 job runs"
     assert summarise([running, running, waiting]) == "2 jobs run, 1 waits in the queue (Priority)"
-    assert summarise([waiting, waiting, leaving]) == "2 wait in the queue (Priority), 1 is ending"
+    assert (
+        summarise([waiting, waiting, leaving]) == "2 jobs wait in the queue (Priority), 1 is ending"
+    )
     assert summarise([]) == "no job is left"
 
 
