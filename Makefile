@@ -49,7 +49,7 @@ compile = $(UV) pyproject.toml --output-file requirements/run.txt $(1) && \
 	  --output-file requirements/cuda.txt $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep train status report ui dashboard test check lock bench soak clean
+.PHONY: help sweep train status report ui dashboard docs test check lock bench soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -67,7 +67,7 @@ status: ## how far a sweep is (SWEEP=)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot status "$$@"
 
-report: ## write a sweep's summary and figures anew (SWEEP=)
+report: ## write a sweep's page and figures anew (SWEEP=)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot report "$$@"
 
@@ -82,6 +82,10 @@ dashboard: ## open optuna-dashboard on this machine's 127.0.0.1
 clean: ## list sweeps with their sizes, remove or rename one (ARGS=)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot clean "$$@"
+
+docs: ## build the documentation into build/site
+	$(call setup,dev)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet && echo "$(CURDIR)/build/site/index.html"
 
 test: ## run the tests (ARGS= for pytest, then without coverage)
 	$(call setup,dev)

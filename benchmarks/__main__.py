@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("overhead", "throughput")
+BENCHMARKS = ("overhead", "quiet", "repeatability", "serving", "throughput")
 
 
 def main(arguments: list[str]) -> int:

@@ -22,7 +22,7 @@ class CommandLine:
     command
         The command's name.
     names
-        Words without ``=``: sweep names.
+        Words without ``=``: sweep names, or the pictures of ``predict``.
     flags
         Our own flags that were given, such as ``--dry-run``.
     hydra
@@ -47,7 +47,7 @@ class CommandLine:
         words: Sequence[str],
         *,
         flags: Sequence[str] = (),
-        names: int = 0,
+        names: int | None = 0,
     ) -> "CommandLine":
         """Sort ``words``.
 
@@ -56,7 +56,7 @@ class CommandLine:
         flags
             The flags of our own that this command has.
         names
-            How many sweep names it takes at most.
+            How many bare words, sweep names mostly, it takes at most; None for any number.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class CommandLine:
                 hydra.append(word)
                 if word in _HYDRA_WITH_VALUE:
                     hydra += [value for value in [next(rest, None)] if value is not None]
-            elif word.startswith("-"):
+            elif word.startswith("-") and word != "-":
                 known = [*flags, "--multirun"] if command in ("sweep", "train") else list(flags)
                 raise ConfigurationError(
                     f"{word!r} is not a flag of {command}; choose "
@@ -88,7 +88,7 @@ class CommandLine:
         multirun = bool(given & {"--multirun", "-m"})
         if multirun and command not in ("sweep", "train"):
             raise ConfigurationError(f"--multirun works with sweep and train, not with {command}")
-        if len(bare) > names:
+        if names is not None and len(bare) > names:
             takes = {0: "no names", 1: "one sweep name"}.get(names, f"{names} sweep names")
             raise ConfigurationError(
                 f"{bare[names]!r} is not a setting; write GROUP=OPTION or SETTING=VALUE "

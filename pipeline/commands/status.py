@@ -3,6 +3,7 @@
 It works from another terminal, or on another machine that sees the same ``mlruns/``.
 """
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ def run(line: CommandLine) -> int:
     ``--watch`` shows it until nobody works on the sweep any more; ``--json`` prints it for
     programs.
     """
+    from pipeline.launching.presence import is_supervised
     from pipeline.reporting.files import SUMMARY_NAME
     from pipeline.reporting.progress import ProgressReader
     from pipeline.reporting.result import show_sweep
@@ -35,7 +37,11 @@ def run(line: CommandLine) -> int:
         raise ConfigurationError("--watch and --json exclude each other, choose one")
     config = compose(line)
     folder = config.mlruns / "sweeps" / chosen_sweep(line, config)
-    reader = ProgressReader(folder)
+    reader = ProgressReader(
+        folder,
+        # A lock is seen on its own host; elsewhere the log is all there is.
+        supervised=lambda host: host != os.uname().nodename or is_supervised(folder),
+    )
     if "--json" in line.flags:
         return _print_json(folder, reader)
     active = _watch(reader) if "--watch" in line.flags else _show(reader)

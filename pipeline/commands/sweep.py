@@ -23,7 +23,8 @@ NAMES = 0
 def run(line: CommandLine) -> int:
     """Run the sweep, or each of several with ``--multirun``; return the worst status.
 
-    ``--dry-run`` says what would happen; ``--scheduled`` is for cron and its like.
+    ``--dry-run`` says what would be done, and about how long it takes, and creates nothing;
+    ``--scheduled`` is for cron and its like.
     """
     configs = compose_each(line)
     names = [config.sweep_name for config in configs if config.sweep_name is not None]

@@ -23,10 +23,12 @@ def _train(config: Config) -> int:
         raise ConfigurationError(
             "launch=slurm is for sweep; train works where it is started, so put srun before it"
         )
-    # A sweep of one: the same worker, the same measuring, the same tracking, no references.
+    # A sweep of one: the same worker, the same measuring, the same tracking, no references and
+    # no final round.
     search = config.search.model_copy(update={"trials": 1})
     launch = config.launch.model_copy(update={"workers": 1})
-    update = {"search": search, "launch": launch, "references": False}
+    finalists = config.finalists.model_copy(update={"limit": 0})
+    update = {"search": search, "launch": launch, "finalists": finalists, "references": False}
     with open_view() as view:
         run = run_sweep(config.model_copy(update=update), view)
     show_trial(run.folder, 0)

@@ -5,8 +5,10 @@ below this package reads an untyped setting.
 """
 
 from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDimension
+from pipeline.config.finalists import FinalistsConfig
 from pipeline.config.identity import differing_keys, identity_hash, identity_parts
 from pipeline.config.launch import LaunchConfig, LocalLaunch, SlurmLaunch
+from pipeline.config.pictures import ALL_FILTERS, FiltersConfig, MapsConfig
 from pipeline.config.root import Config
 from pipeline.config.scheduling import (
     URL_VARIABLE,
@@ -32,6 +34,7 @@ from pipeline.config.sections import (
 from pipeline.config.space import MAX_DEPTH, SpaceConfig
 
 __all__ = [
+    "ALL_FILTERS",
     "MAX_DEPTH",
     "PROJECT_ROOT",
     "URL_VARIABLE",
@@ -40,12 +43,15 @@ __all__ = [
     "CronSchedule",
     "DataConfig",
     "DataName",
+    "FiltersConfig",
+    "FinalistsConfig",
     "FloatDimension",
     "IntegerDimension",
     "KubernetesSchedule",
     "LaunchConfig",
     "LimitsConfig",
     "LocalLaunch",
+    "MapsConfig",
     "MeasuringConfig",
     "NamedDimension",
     "NotifyConfig",

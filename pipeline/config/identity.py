@@ -19,7 +19,7 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
         Of the images, labels and splits that were resolved.
     """
     search = config.search.model_dump(mode="json")
-    for budget in ("trials", "minutes", "max_failed", "max_retries"):
+    for budget in ("trials", "minutes", "max_failed", "max_infeasible", "max_retries"):
         del search[budget]
     return {
         "architecture": config.architecture,

@@ -1,11 +1,13 @@
 """The whole configuration."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.finalists import FinalistsConfig
 from pipeline.config.launch import LaunchConfig
+from pipeline.config.pictures import FiltersConfig, MapsConfig
 from pipeline.config.scheduling import CronSchedule, NotifyConfig, ScheduleConfig
 from pipeline.config.section import Section, anchored, checked_name
 from pipeline.config.sections import (
@@ -28,6 +30,7 @@ class Config(Section):
     sweep_name: str | None = None
     mlruns: Path
     architecture: str | None = None  #: for `train`: the network; null draws one from the space
+    promote: Literal["manual", "auto"] = "manual"  #: auto: a sweep's end does it, see conf/
     references: bool = True  #: every sweep has both; `train` goes without them
     data: DataConfig
     space: SpaceConfig
@@ -35,6 +38,7 @@ class Config(Section):
     measuring: MeasuringConfig
     objective: ObjectiveConfig
     search: SearchConfig
+    finalists: FinalistsConfig
     storage: StorageConfig
     tracking: TrackingConfig
     launch: LaunchConfig
@@ -43,6 +47,8 @@ class Config(Section):
     schedule: ScheduleConfig = Field(
         default=CronSchedule(kind="cron", when="0 2 * * *"), exclude=True
     )
+    filters: FiltersConfig = FiltersConfig()
+    maps: MapsConfig = MapsConfig()
 
     @field_validator("sweep_name")
     @classmethod
@@ -68,6 +74,14 @@ class Config(Section):
             raise ValueError(
                 f"search.trials must be at least {len(REFERENCES)}, for the two references, not "
                 f"{self.search.trials}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _registry_for_promotion(self) -> Self:
+        if self.promote == "auto" and not self.tracking.enabled:
+            raise ValueError(
+                "promote=auto needs MLflow, whose registry holds the champion, so not tracking=off"
             )
         return self
 

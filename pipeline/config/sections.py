@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.section import Positive, Section, Share
 from pipeline.core.trial import Optimizer, Recipe, Schedule
 
 Limit = Annotated[float, Field(gt=0)] | None
+BatchSize = Annotated[int, Field(gt=0, le=8192)]
 DataName = Literal["auto", "fashion_mnist", "mnist", "digits", "idx", "npz", "folder"]
 CostName = Literal[
     "epoch_seconds", "latency_ms", "train_seconds", "time_to_accuracy_seconds",
@@ -20,7 +21,7 @@ CostName = Literal[
 class DataConfig(Section):
     """Which images, and how they are split."""
 
-    name: DataName
+    name: DataName  #: the source; `data=…` sets it with the rest
     dir: Path | None = None  #: folder of `fashion_mnist/`, `mnist/`, four IDX files, or classes
     file: Path | None = None  #: the archive for `npz`
     classes: tuple[str, ...] | None = None  #: class names, where the source has none
@@ -57,6 +58,15 @@ class TrainingConfig(Section):
     max_seconds: Annotated[float, Field(gt=0)] | None = None  #: a trial's longest time
     evaluation_batch_size: Positive = 1000
 
+    @model_validator(mode="after")
+    def _repeats_or_compiles(self) -> Self:
+        if self.deterministic and self.jit_compile == "on":
+            raise ValueError(
+                "deterministic=true and jit_compile=on exclude each other, XLA does not repeat its "
+                "numbers; set jit_compile to auto or off, or deterministic to false"
+            )
+        return self
+
     @property
     def recipe(self) -> Recipe:
         """The default recipe, that of the references."""
@@ -69,11 +79,26 @@ class TrainingConfig(Section):
 
 
 class MeasuringConfig(Section):
-    """How cost is measured before training."""
+    """How cost is measured before training.
 
-    step_executions: Annotated[int, Field(ge=3)]  #: timed executions of the training step
-    latency_samples: Annotated[int, Field(ge=10)]  #: timed calls a batch size
+    The training step, then the latency at each batch size, are timed in turns, each until the
+    95% interval of its median is narrow enough or its time is over.
+    """
+
+    batch_sizes: tuple[BatchSize, ...]  #: of latency, increasing; the first is the cost's
     warmup_seconds: Annotated[float, Field(gt=0, le=60)]  #: longest warm-up of a timed call
+    turns: Annotated[int, Field(ge=5)]  #: with fewer there is no 95% interval
+    tolerance: Share  #: widest interval, as a share of its median, that is narrow enough
+    seconds: Annotated[float, Field(gt=0, le=60)]  #: after so long no further turn is begun
+
+    @field_validator("batch_sizes")
+    @classmethod
+    def _increasing(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        if not values:
+            raise ValueError("give at least one batch size")
+        if len(set(values)) < len(values):
+            raise ValueError(f"batch sizes repeat a value: {list(values)}")
+        return tuple(sorted(values))
 
 
 class LimitsConfig(Section):
@@ -89,19 +114,23 @@ class LimitsConfig(Section):
 
     def broken(self, costs: Mapping[str, float]) -> dict[str, float]:
         """Return ``value / limit - 1`` of every limit that ``costs`` break, by cost name."""
-        limits = {name: limit for name, limit in self if limit is not None}
         return {
             name: costs[name] / limit - 1.0
-            for name, limit in limits.items()
+            for name, limit in self.given.items()
             if name in costs and costs[name] > limit
         }
+
+    @property
+    def given(self) -> dict[str, float]:
+        """The limits that there are, by cost name."""
+        return {name: limit for name, limit in self if limit is not None}
 
 
 class ObjectiveConfig(Section):
     """What a sweep looks for besides validation accuracy."""
 
     costs: Annotated[tuple[CostName, ...], Field(min_length=1)]
-    rule: Literal["knee", "budget", "price", "one_standard_error"]
+    rule: Literal["auto", "knee", "budget", "price", "one_standard_error"]
     budget: Annotated[float, Field(gt=0)] | None = None  #: for the rule `budget`: a cost's most
     price: Annotated[float, Field(gt=0)] | None = None  #: points of accuracy a doubled cost brings
     limits: LimitsConfig = LimitsConfig()
@@ -122,6 +151,10 @@ class ObjectiveConfig(Section):
             )
         if "time_to_accuracy_seconds" in self.costs and self.target_accuracy is None:
             raise ValueError("the cost time_to_accuracy_seconds needs objective.target_accuracy")
+        if self.limits.time_to_accuracy_seconds is not None and self.target_accuracy is None:
+            raise ValueError(
+                "the limit on time_to_accuracy_seconds needs objective.target_accuracy"
+            )
         return self
 
 
@@ -144,6 +177,7 @@ class SearchConfig(Section):
     trials: Positive  #: originals in all, the two references included
     minutes: Annotated[float, Field(gt=0)] | None = None  #: and the most minutes of one run
     max_failed: Annotated[int, Field(ge=0)]  #: more failures than this end with status 1
+    max_infeasible: Positive  #: so many trials above a limit, and none within, end the sweep
     max_retries: Annotated[int, Field(ge=0)]  #: how often an interrupted trial is queued again
 
 

@@ -13,7 +13,7 @@ MAX_DEPTH = 4
 class SpaceConfig(Section):
     """The search space: per layer from ``filters`` to ``normalisation``, else per network."""
 
-    name: str
+    name: str  #: part of the default `sweep_name`
     depth: IntegerDimension
     filters: IntegerDimension
     kernel_size: IntegerDimension

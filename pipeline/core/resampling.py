@@ -29,16 +29,41 @@ class Stability:
         The same for each point, in the order given; they sum to 1.
     resamples
         How many.
+    seeds
+        Whether trainings were drawn anew, and not validation images alone.
     """
 
     share: float
     shares: tuple[float, ...]
     resamples: int
+    seeds: bool = False
 
     @property
     def reason(self) -> str:
         """In words; continues a selection's reason after a semicolon."""
-        return f"the same is picked in {100 * self.share:.0f}% of {self.resamples:,} resamples"
+        drawn = " of seeds and validation images" if self.seeds else ""
+        return (
+            f"the same is picked in {100 * self.share:.0f}% of {self.resamples:,} resamples{drawn}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Repeated:
+    """A point that was trained more than once.
+
+    Parameters
+    ----------
+    index
+        Of the point.
+    correct
+        Shape ``(trainings, images)``: whether each validation image was classified rightly.
+    costs
+        Shape ``(trainings, costs)``.
+    """
+
+    index: int
+    correct: NDArray[np.bool_]
+    costs: Floats
 
 
 def stability(
@@ -49,6 +74,7 @@ def stability(
     *,
     floor_index: int | None = None,
     cost_intervals: Sequence[Interval | None] | None = None,
+    repeated: Sequence[Repeated] = (),
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Stability:
@@ -58,6 +84,7 @@ def stability(
     ``settings.standard_errors`` knows it, else from the binomial distribution of
     ``settings.images`` draws with probability p. Each leading cost whose interval is known is
     drawn from the log-normal distribution that has this value as its median and this width.
+    Points that were trained repeatedly are drawn as ``probability_on_front`` does.
 
     Parameters
     ----------
@@ -71,6 +98,8 @@ def stability(
         it is not among them.
     cost_intervals
         95% interval of each point's leading cost; None (for one, or for all) where it has none.
+    repeated
+        Those points whose trainings and validation images are drawn instead.
 
     Raises
     ------
@@ -83,24 +112,38 @@ def stability(
     A parametric bootstrap (B. Efron, R. Tibshirani, "An Introduction to the Bootstrap" (1993),
     section 6.5). The draws of two points are independent, though both are validated on the same
     images: differences vary less in truth, so that the stability is rather better than this.
+    Repeated points are drawn together, on the same images.
     """
     rule = named_rule(points, leading_cost, settings)
     if not 0 <= selected < len(points):
         raise ValueError(f"there is no point {selected} among {len(points)}")
     random = np.random.default_rng(seed)
     one = Fronts.of(points, settings.floor)
-    shape = (resamples, len(points))
     accuracy = _drawn_accuracies(random, one.accuracy[0], settings, resamples)
     leading = _drawn_costs(random, one.costs[0][0], cost_intervals, resamples)
-    floor = np.broadcast_to(one.floor, (resamples, 1))
+    further = [np.repeat(cost, resamples, axis=0) for cost in one.costs[1:]]
+    costs = np.stack([leading, *further], axis=-1)
+    if repeated:
+        columns = [item.index for item in repeated]
+        accuracy[:, columns], costs[:, columns] = _drawn_means(
+            random,
+            [item.correct for item in repeated],
+            [item.costs for item in repeated],
+            resamples,
+        )
     fronts = Fronts(
         accuracy=accuracy,
-        costs=(leading, *(np.broadcast_to(cost, shape) for cost in one.costs[1:])),
-        floor=floor if floor_index is None else accuracy[:, [floor_index]],
+        costs=tuple(np.moveaxis(costs, -1, 0)),
+        floor=np.broadcast_to(one.floor, (resamples, 1))
+        if floor_index is None
+        else accuracy[:, [floor_index]],
     )
     picked = np.bincount(rule.pick(fronts, settings), minlength=len(points)) / resamples
     return Stability(
-        share=float(picked[selected]), shares=tuple(picked.tolist()), resamples=resamples
+        share=float(picked[selected]),
+        shares=tuple(picked.tolist()),
+        resamples=resamples,
+        seeds=bool(repeated),
     )
 
 
@@ -140,6 +183,21 @@ def probability_on_front(
     the same pattern of right and wrong are drawn together, by their number, which is the same
     distribution.
     """
+    accuracies, means = _drawn_means(np.random.default_rng(seed), correct, costs, resamples)
+    losses = [-accuracies, *np.moveaxis(means, -1, 0)]
+    return tuple(_on_front(losses).mean(axis=0).tolist())
+
+
+def _drawn_means(
+    random: np.random.Generator,
+    correct: Sequence[ArrayLike],
+    costs: Sequence[ArrayLike],
+    resamples: int,
+) -> tuple[Floats, Floats]:
+    """Return accuracies ``(resamples, candidates)`` and costs ``(resamples, candidates, costs)``.
+
+    See ``probability_on_front``.
+    """
     rights = [_right_answers(values) for values in correct]
     tables = [_cost_table(values) for values in costs]
     if not rights or len(rights) != len(tables):
@@ -148,7 +206,6 @@ def probability_on_front(
         raise ValueError("all candidates need right answers for the same images")
     if len({table.shape[1] for table in tables}) > 1:
         raise ValueError("all candidates need the same costs")
-    random = np.random.default_rng(seed)
     images = rights[0].shape[1]
     patterns, counts = np.unique(np.concatenate(rights), axis=1, return_counts=True)
     drawn = random.multinomial(images, counts / images, size=resamples)
@@ -156,10 +213,8 @@ def probability_on_front(
     accuracies = []
     for seeds in np.split(by_network, np.cumsum([len(table) for table in rights])[:-1], axis=1):
         accuracies.append((_weights(random, seeds.shape[1], resamples) * seeds).sum(axis=1))
-    losses = [-np.stack(accuracies, axis=1)]
     means = [_weights(random, len(table), resamples) @ table for table in tables]
-    losses += list(np.moveaxis(np.stack(means, axis=1), -1, 0))
-    return tuple(_on_front(losses).mean(axis=0).tolist())
+    return np.stack(accuracies, axis=1), np.stack(means, axis=1)
 
 
 def _drawn_accuracies(

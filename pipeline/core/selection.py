@@ -6,7 +6,7 @@ and enter them in ``RULES``; what it needs to know goes into ``RuleSettings``.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pipeline.core import picking
@@ -14,6 +14,8 @@ from pipeline.core.errors import ConfigurationError, one_of
 from pipeline.core.picking import ROUNDING, Fronts, Picks
 
 Point = Sequence[float]
+#: The rule that is ``one_standard_error`` where there are finalists, else ``knee``.
+AUTO = "auto"
 #: How many members a front without anything between its ends has.
 _ENDS = 2
 
@@ -25,7 +27,7 @@ class RuleSettings:
     Parameters
     ----------
     name
-        A key of ``RULES``.
+        A key of ``RULES``, or ``auto`` where ``without_auto`` is still to be asked.
     budget
         For ``budget``: the most that the leading cost may be, in that cost's unit.
     price
@@ -40,6 +42,9 @@ class RuleSettings:
         one, or for all) where it is not known.
     images
         Validation images; they give the binomial standard error where no other is known.
+    trainings
+        How often each point was trained, in their order, where the points are finalists and
+        their values means; None for members of the front that were trained once.
     """
 
     name: str = "knee"
@@ -48,6 +53,13 @@ class RuleSettings:
     floor: float | None = None
     standard_errors: Sequence[float | None] | None = None
     images: int | None = None
+    trainings: Sequence[int] | None = None
+
+    def without_auto(self, *, finalists: bool) -> "RuleSettings":
+        """Return the settings with ``auto`` settled, by whether there are finalists."""
+        if self.name != AUTO:
+            return self
+        return replace(self, name="one_standard_error" if finalists else "knee")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,29 +219,38 @@ def _explain_one_standard_error(
     front: Sequence[Point], index: int, leading_cost: str, settings: RuleSettings
 ) -> str:
     fronts = Fronts.of(front, None)
+    trainings = settings.trainings
     if len(front) == 1:
-        return f"it is the only member of the front, {_described(front[0], leading_cost)}"
+        only = "member of the front" if trainings is None else "finalist"
+        return f"it is the only {only}, {_described(front[0], leading_cost)}"
     best = int(fronts.best(fronts.everyone)[0])
     errors = _errors(fronts, settings)
-    known = settings.standard_errors
-    source = (
-        "of its repeated training"
-        if known is not None and known[best] is not None
-        else f"binomial for {settings.images:,} validation images, as it was trained once"
-    )
-    error = f"one standard error ({errors[0, best]:.4f}, {source})"
+    error = f"one standard error ({errors[0, best]:.4f}, {_error_source(best, settings)})"
     within = [front[i] for i in picking.within_one(fronts, errors)[0].nonzero()[0]]
     if index == best:
+        first = "front's most accurate member" if trainings is None else "most accurate finalist"
         return (
-            f"nothing cheaper is within {error} of the front's most accurate member, "
+            f"nothing cheaper is within {error} of the {first}, "
             f"{_described(front[best], leading_cost)}"
         )
     tied = sum(point[1] == front[index][1] for point in within)
+    among = f"{_members(len(within))} of the front"
+    if trainings is not None:
+        among = f"{len(within)} finalists"
     return (
-        f"it is the cheapest of the {_members(len(within))} of the front within {error} of the "
+        f"it is the cheapest of the {among} within {error} of the "
         f"most accurate one, {_described(front[best], leading_cost)}: "
         f"{_described(front[index], leading_cost)}{_tie_remark(tied, 'most accurate')}"
     )
+
+
+def _error_source(index: int, settings: RuleSettings) -> str:
+    known = settings.standard_errors
+    if known is None or known[index] is None:
+        return f"binomial for {settings.images:,} validation images, as it was trained once"
+    if settings.trainings is None:
+        return "of its repeated training"
+    return f"of the mean of its {settings.trainings[index]} trainings"
 
 
 #: The rules by the name that `objective.rule` gives.

@@ -19,9 +19,12 @@
                      reference_point: chance accuracy and ten times the cnn's costs, as
                      accuracy and costs themselves, not their logarithms; both null while the
                      cnn lacks a cost
-    test_readings    how often test images were read
+    test_readings    of how many trials the test images were read, once each
     wall_seconds     spent on the sweep so far
     mlflow_run_id    of the parent run
+    finalists        trial, architecture, val_accuracy {mean, standard_error, n}, costs {name:
+                     {mean, standard_error, n}}, probability_on_front of every member of the
+                     front that was trained again, cheapest first; [] without them
 
 Accuracies are shares in [0, 1]. A value that is not known yet is null, never left out.
 """
@@ -33,10 +36,13 @@ from typing import Any
 
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.front import hypervolume, pareto_front
+from pipeline.core.finalists import FinalRound
+from pipeline.core.front import hypervolume
 from pipeline.core.journey import ImageShape, shape_journey
-from pipeline.core.resampling import Stability, stability
-from pipeline.core.selection import RuleSettings, select
+from pipeline.core.records import front_records, latest_attempts, point
+from pipeline.core.selection import RuleSettings
+from pipeline.core.statistics import Interval, wilson_interval
+from pipeline.core.sweet_spot import RightAnswers, choose_sweet_spot, probabilities_on_front
 from pipeline.core.trial import Outcome, TrialRecord
 
 SUMMARY_SCHEMA_VERSION = 1
@@ -78,6 +84,8 @@ def build_summary(
     test_readings: int,
     wall_seconds: float | None,
     mlflow_run_id: str | None,
+    last: FinalRound | None = None,
+    right: RightAnswers | None = None,
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``; see the module's docstring.
 
@@ -87,10 +95,15 @@ def build_summary(
         Names of the sweep's costs, the leading one first.
     rule
         Its floor is set here: the validation accuracy of the ``dnn`` reference, once complete.
+        ``auto`` is settled here, too.
     records
         In any order; of several attempts of one trial the latest counts.
     test_accuracies
         By trial number, of those whose test accuracy was read.
+    last
+        The finalists; None without any.
+    right
+        Answers to the validation images, as far as they were kept.
 
     Raises
     ------
@@ -100,20 +113,18 @@ def build_summary(
     latest = latest_attempts(records)
     by_number = {record.number: record for record in latest}
     members = front_records(latest, costs)
-    points = [_point(record, costs) for record in members]
-    sweet_spot: dict[str, Any] | None = None
-    if members:
-        settings = replace(rule, floor=_dnn_accuracy(latest), images=data.validation)
-        selection = select(points, costs[0], settings)
-        record = members[selection.index]
-        again = _stability(latest, record, costs, settings)
-        sweet_spot = {
-            "trial": record.number,
-            "architecture": record.specification.architecture.notation,
-            "rule": selection.rule,
-            "reason": f"{selection.reason}; {again.reason}",
-            **_values(record, data, test_accuracies),
-        }
+    points = [point(record, costs) for record in members]
+    last, right = last or FinalRound(), right or {}
+    settings = replace(rule, images=data.validation)
+    chosen = choose_sweet_spot(latest, costs, settings, last, right)
+    sweet_spot = chosen and {
+        "trial": chosen.record.number,
+        "architecture": chosen.record.specification.architecture.notation,
+        "rule": chosen.rule,
+        "reason": chosen.reason,
+        **_values(chosen.record, data, test_accuracies),
+    }
+    probabilities = probabilities_on_front(members, last, costs, right)
     references = {name: _reference(name, by_number, data, test_accuracies) for name in REFERENCES}
     return {
         "schema_version": SUMMARY_SCHEMA_VERSION,
@@ -144,17 +155,35 @@ def build_summary(
         "test_readings": test_readings,
         "wall_seconds": wall_seconds,
         "mlflow_run_id": mlflow_run_id,
+        "finalists": [
+            {
+                "trial": finalist.number,
+                "architecture": finalist.original.specification.architecture.notation,
+                "val_accuracy": finalist.accuracy._asdict(),
+                "costs": {name: finalist.cost(name)._asdict() for name in costs},
+                "probability_on_front": probabilities.get(finalist.number),
+            }
+            for finalist in last.finalists
+        ],
     }
 
 
-def latest_attempts(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the latest attempt of each trial, by number."""
-    latest: dict[int, TrialRecord] = {}
-    for record in records:
-        known = latest.get(record.number)
-        if known is None or record.specification.attempt >= known.specification.attempt:
-            latest[record.number] = record
-    return [latest[number] for number in sorted(latest)]
+def censored_sentence(summary: Mapping[str, Any]) -> str | None:
+    """Say of a summary how many trials have no time to accuracy; None where there are none."""
+    count = summary["trials"][Outcome.CENSORED]
+    if not count:
+        return None
+    who = "1 trial was" if count == 1 else f"{count} trials were"
+    return (
+        f"{who} censored: trained to the end without reaching objective.target_accuracy, so there "
+        "is no time to compare and no place on the front."
+    )
+
+
+def interval_on_test(summary: Mapping[str, Any], accuracy: float) -> Interval:
+    """Return the 95% Wilson interval of an accuracy that was read on a summary's test images."""
+    images = summary["data"]["test"]
+    return wilson_interval(round(accuracy * images), images)
 
 
 def count_outcomes(records: Iterable[TrialRecord]) -> dict[str, int]:
@@ -163,33 +192,6 @@ def count_outcomes(records: Iterable[TrialRecord]) -> dict[str, int]:
     for record in records:
         counts["running" if record.outcome is None else record.outcome.value] += 1
     return counts
-
-
-def front_records(records: Sequence[TrialRecord], costs: Sequence[str]) -> list[TrialRecord]:
-    """Return the front: complete trials that no other one beats, cheapest first.
-
-    A trial whose accuracy or one of whose costs is unknown, not finite, or (a cost) not
-    positive cannot be compared and is not on the front. Of equal cost, the more accurate and
-    then the earlier comes first.
-    """
-    comparable = [record for record in records if _comparable(record, costs)]
-    points = [_point(record, costs) for record in comparable]
-    members = [comparable[index] for index in pareto_front(points)]
-    return sorted(members, key=lambda r: (r.costs[costs[0]], -(r.val_accuracy or 0.0), r.number))
-
-
-def _comparable(record: TrialRecord, costs: Sequence[str]) -> bool:
-    if record.outcome is not Outcome.COMPLETE or record.val_accuracy is None:
-        return False
-    values = [record.costs.get(name, math.nan) for name in costs]
-    return math.isfinite(record.val_accuracy) and all(
-        math.isfinite(value) and value > 0 for value in values
-    )
-
-
-def _point(record: TrialRecord, costs: Sequence[str]) -> tuple[float, ...]:
-    assert record.val_accuracy is not None
-    return (record.val_accuracy, *(record.costs[name] for name in costs))
 
 
 def _values(
@@ -205,32 +207,6 @@ def _values(
         **_size(record.specification.architecture, data),
         **{name: record.costs.get(name) for name in _TIMES},
     }
-
-
-def _stability(
-    records: Sequence[TrialRecord],
-    selected: TrialRecord,
-    costs: Sequence[str],
-    settings: RuleSettings,
-) -> Stability:
-    """Return how often the rule would pick ``selected`` again, had other images been drawn.
-
-    Every complete trial takes part: one just behind the front may be on it next time.
-    """
-    comparable = [record for record in records if _comparable(record, costs)]
-    names = [record.specification.reference for record in comparable]
-    return stability(
-        [_point(record, costs) for record in comparable],
-        comparable.index(selected),
-        costs[0],
-        settings,
-        floor_index=names.index("dnn") if "dnn" in names else None,
-    )
-
-
-def _dnn_accuracy(records: Iterable[TrialRecord]) -> float | None:
-    complete = (r for r in records if r.outcome is Outcome.COMPLETE)
-    return next((r.val_accuracy for r in complete if r.specification.reference == "dnn"), None)
 
 
 def _reference(

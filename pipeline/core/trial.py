@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pipeline.core.architecture import Architecture
 
@@ -56,6 +56,18 @@ class Recipe:
     schedule: Schedule
 
 
+class RunKey(NamedTuple):
+    """A training of a sweep: the trial's number, and which of its trainings."""
+
+    number: int
+    repetition: int = 0
+
+    @property
+    def stem(self) -> str:
+        """What its files are called: ``0003``, and ``0003-1`` for a finalist's next training."""
+        return f"{self.number:04d}" + (f"-{self.repetition}" if self.repetition else "")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialSpecification:
     """Everything that is decided before a trial starts.
@@ -70,6 +82,9 @@ class TrialSpecification:
         ``dnn`` or ``cnn`` for the two reference trials, else None.
     attempt
         0 for the original, 1 for its first retry, and so on.
+    repetition
+        0 for a trial of the search; 1, 2, … for the further trainings of a finalist, each with
+        a seed of its own.
     """
 
     number: int
@@ -78,11 +93,18 @@ class TrialSpecification:
     seed: int
     reference: str | None = None
     attempt: int = 0
+    repetition: int = 0
 
     @property
     def label(self) -> str:
-        """A short name for people: ``3 64k3-d128`` or ``1 cnn``."""
-        return f"{self.number} {self.reference or self.architecture.notation}"
+        """A short name for people: ``3 64k3-d128``, ``1 cnn`` or ``1 cnn (seed 2)``."""
+        label = f"{self.number} {self.reference or self.architecture.notation}"
+        return f"{label} (seed {self.repetition + 1})" if self.repetition else label
+
+    @property
+    def run(self) -> "RunKey":
+        """Which training this is, whatever the attempt."""
+        return RunKey(self.number, self.repetition)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -46,7 +46,7 @@ def checked_split(
     DataError
         A type, shape, value or the number of images or labels breaks its rule.
     """
-    pixels = _checked_images(images, images_name)
+    pixels = checked_images(images, images_name)
     numbers = _checked_labels(labels, labels_name)
     if len(pixels) != len(numbers):
         raise DataError(
@@ -56,7 +56,8 @@ def checked_split(
     return Split(images=pixels, labels=numbers)
 
 
-def _checked_images(images: NDArray[Any], name: str) -> NDArray[np.uint8]:
+def checked_images(images: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """Return images as uint8 ``(n, height, width, channels)``; see ``checked_split``."""
     if images.ndim not in (3, 4):
         raise DataError(
             f"{name} must hold images of shape (n, height, width) or (n, height, width, "

@@ -58,8 +58,8 @@ class FolderSource:
                 raise DataError(f"{self.folder / name} is empty: every class needs pictures")
             for file in files:
                 try:
-                    pixels = _pixels(file, self.image_size)
-                except _NotAPicture as error:
+                    pixels = read_pixels(file, self.image_size)
+                except NotAPicture as error:
                     broken.append(f"{file.relative_to(self.folder)} ({error})")
                     continue
                 if pictures and pixels.shape[:2] != pictures[0].shape[:2]:
@@ -89,7 +89,7 @@ class FolderSource:
         return None
 
 
-class _NotAPicture(Exception):
+class NotAPicture(Exception):
     """A file that Pillow cannot read as pixels; the message is the reason."""
 
 
@@ -101,12 +101,12 @@ def _visible(folder: Path) -> Iterator[Path]:
     return (path for path in entries if not path.name.startswith("."))
 
 
-def _pixels(file: Path, side: int | None) -> NDArray[np.uint8]:
+def read_pixels(file: Path, side: int | None) -> NDArray[np.uint8]:
     """Return a picture's pixels, shape (height, width, 1 or 3)."""
     if file.is_dir():
-        raise _NotAPicture("a folder")
+        raise NotAPicture("a folder")
     if file.stat().st_size == 0:
-        raise _NotAPicture("empty")
+        raise NotAPicture("empty")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata does not matter, an odd size does
@@ -114,10 +114,10 @@ def _pixels(file: Path, side: int | None) -> NDArray[np.uint8]:
             with Image.open(file) as opened:
                 image = _grey_or_colour(ImageOps.exif_transpose(opened))
     except UnidentifiedImageError as error:
-        raise _NotAPicture("no known picture format") from error
+        raise NotAPicture("no known picture format") from error
     # Pillow's decoders raise whatever a damaged file leads them to, SyntaxError included.
     except Exception as error:
-        raise _NotAPicture(str(error) or type(error).__name__) from error
+        raise NotAPicture(str(error) or type(error).__name__) from error
     if side is not None:
         image = image.resize((side, side), Image.Resampling.BILINEAR)
     pixels: NDArray[np.uint8] = np.asarray(image)

@@ -1,5 +1,6 @@
 """NumPy archives: ``x_train, y_train[, x_test, y_test]`` as Keras keeps MNIST, or ``x, y``."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +13,7 @@ from pipeline.core.errors import DataError
 from pipeline.data.checking import checked_split
 from pipeline.data.dataset import Split
 
+ARCHIVE_SUFFIX = ".npz"
 _LAYOUTS = ({"x_train", "y_train", "x_test", "y_test"}, {"x_train", "y_train"}, {"x", "y"})
 
 
@@ -51,6 +53,23 @@ class NpzSource:
         )
 
 
+def picture_arrays(file: Path, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield the arrays of an archive that may hold pictures, by name: all but labels.
+
+    Labels are rows of one dimension. Parameters: the archive, and what to call it in an error.
+
+    Raises
+    ------
+    DataError
+        It is no archive, is damaged, or holds no pictures.
+    """
+    arrays = _arrays(file, None, name)
+    pictures = {key: array for key, array in arrays.items() if array.ndim > 1}
+    if not pictures:
+        raise DataError(f"{name} holds no pictures")
+    yield from pictures.items()
+
+
 def _archive(opened: BinaryIO) -> NpzFile:
     archive = np.load(opened, allow_pickle=False)
     if not isinstance(archive, NpzFile):
@@ -58,19 +77,26 @@ def _archive(opened: BinaryIO) -> NpzFile:
     return archive
 
 
-def _arrays(file: Path, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Return the archive's arrays by name, those not in ``wanted`` empty and unread."""
+def _arrays(
+    file: Path, wanted: tuple[str, ...] | None, title: str | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return the archive's arrays by name, those not in ``wanted`` empty and unread.
+
+    None wants all; ``title`` is what the archive is called in an error.
+    """
+    title = title or str(file)
     try:
         # Opened here, as np.load leaves a file that is no zip open.
         with file.open("rb") as opened, _archive(opened) as archive:
             return {
-                name: archive[name] if name in wanted else np.empty(0) for name in archive.files
+                name: archive[name] if wanted is None or name in wanted else np.empty(0)
+                for name in archive.files
             }
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DataError(f"{file} cannot be read: {reason}") from error
+        raise DataError(f"{title} cannot be read: {reason}") from error
     # Zip, zlib and numpy's header parser each raise their own kinds for damaged bytes.
     except Exception as error:
         raise DataError(
-            f"{file} is not a NumPy archive (.npz) of plain arrays, or it is damaged: {error}"
+            f"{title} is not a NumPy archive (.npz) of plain arrays, or it is damaged: {error}"
         ) from error

@@ -73,10 +73,17 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
     operations += sum(_reference_macs(name, plan) for name in REFERENCES) if references else 0.0
     images = plan.config.training.epochs * (description.train + description.validation / 3)
     rate = _EFFICIENCY * (operations_a_second or matrix_product_rate)()
-    seconds = (
-        images * ((full + stopped) * _SECONDS_AN_IMAGE + operations * _OPERATIONS_A_MAC / rate)
-        + trials * _SECONDS_A_TRIAL
+    finalists = plan.config.finalists
+    again = min(finalists.limit, trials) * finalists.seeds
+
+    def training_seconds(networks: float, operations: float) -> float:
+        return images * (networks * _SECONDS_AN_IMAGE + operations * _OPERATIONS_A_MAC / rate)
+
+    finalist_seconds = (
+        training_seconds(again, again * float(np.mean(drawn))) + again * _SECONDS_A_TRIAL
     )
+    seconds = training_seconds(full + stopped, operations) + trials * _SECONDS_A_TRIAL
+    seconds += finalist_seconds
     return Estimate(
         networks=networks,
         continuous=continuous,
@@ -86,7 +93,10 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
         dearest_macs=macs(dearest, shape, classes),
         trials=trials,
         workers=default_workers() if workers == "auto" else workers,
+        finalists=finalists.limit,
+        seeds=finalists.seeds,
         minutes=(seconds + _SECONDS_A_SWEEP) / 60,
+        finalist_minutes=finalist_seconds / 60,
     )
 
 

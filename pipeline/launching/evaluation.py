@@ -21,6 +21,7 @@ from pipeline.launching.trial_run import Trainer
 from pipeline.reporting.compare import LABELS_NAME, answers_name
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import write_atomically
+from pipeline.reporting.mistakes import Mistakes, mistakes_name
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path
 from pipeline.tracking.events import TestRead, record
@@ -38,6 +39,10 @@ def evaluate(config: Config, study: SweepStudy, results: SweepResults, trainer: 
         reasons = _due(summary)
         known = Sessions.read(config.sweep_dir).test_readings
         unread = {number: why for number, why in reasons.items() if number not in known}
+        earlier = [number for number in known if number not in reasons]
+        spot = summary["sweet_spot"]
+        if earlier and spot is not None and spot["trial"] in unread:
+            unread[spot["trial"]] += f", in place of trial {earlier[-1]}"
         if unread:
             _read_test(config, trainer, unread)
         if summary["sweet_spot"] is not None:
@@ -69,8 +74,12 @@ def _read_test(config: Config, trainer: Trainer, unread: dict[int, str]) -> None
     _keep(config.sweep_dir / LABELS_NAME, test.labels)
     with EventLog(sweep_log_path(config.sweep_dir)) as log:
         for number, why in unread.items():
-            labels = trainer.predict(model_path(config.sweep_dir, number), test.images)
+            path = model_path(config.sweep_dir, number)
+            probabilities = trainer.probabilities(path, test.images)
+            labels = probabilities.argmax(axis=1).astype(np.int64)
             _keep(config.sweep_dir / answers_name(number), labels)
+            mistakes = Mistakes.worst(test.images, test.labels, probabilities)
+            mistakes.write(config.sweep_dir / mistakes_name(number))
             correct = int((labels == test.labels).sum())
             record(
                 log,

@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pipeline.core.errors import SweetspotError
+from pipeline.launching.presence import supervisor_lock
 from pipeline.reporting.files import write_atomically
 
-_LOCK = "supervisor.lock"
 _NOTE = "supervisor.json"
 
 
@@ -42,7 +42,7 @@ class SupervisorLock:
     def __init__(self, sweep_dir: Path) -> None:
         self._note = sweep_dir / _NOTE
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(sweep_dir / _LOCK)
+        self._lock = supervisor_lock(sweep_dir)
 
     def acquire(self, *, wait: bool) -> bool:
         """Take the lock and say who we are; False where somebody else has it."""

@@ -12,13 +12,18 @@ from pipeline.data.dataset import TrainingData
 from pipeline.launching.trial_run import Observer
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.quiet import QuietLock
-from pipeline.training.session import TrainedTrial, TrainingSession, predicted_labels, save_model
+from pipeline.training.session import (
+    TrainedTrial,
+    TrainingSession,
+    predicted_probabilities,
+    save_model,
+)
 
 
 class KerasTrainer:
-    """Trains with Keras on this process' device."""
+    """Trains with Keras on this process' device, whose locks are ``quiet``."""
 
-    def __init__(self, config: Config, data: TrainingData, threads: int) -> None:
+    def __init__(self, config: Config, data: TrainingData, threads: int, quiet: QuietLock) -> None:
         self._session = TrainingSession(
             data,
             config.training,
@@ -26,7 +31,7 @@ class KerasTrainer:
             config.objective,
             precision=config.training.precision,
             threads=threads,
-            quiet=QuietLock("device-0"),
+            quiet=quiet,
         )
 
     def run(
@@ -43,9 +48,9 @@ class KerasTrainer:
         """Write the model to ``path``."""
         save_model(trained.model, path)
 
-    def predict(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the labels that the model at ``path`` gives the images."""
-        return predicted_labels(path, images)
+    def probabilities(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the probability of each class that the model at ``path`` gives the images."""
+        return predicted_probabilities(path, images)
 
     def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return the median seconds of a training step of an untrained network."""

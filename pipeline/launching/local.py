@@ -15,16 +15,20 @@ from typing import ClassVar
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import is_due
 from pipeline.launching.holder import SupervisorLock, SweepBusy
+from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, create_folder
 from pipeline.launching.presence import is_alive
+from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
 from pipeline.measuring.machine import default_threads, default_workers, this_machine
-from pipeline.reporting.writing import write_report
+from pipeline.measuring.quiet import QuietLock
+from pipeline.reporting.writing import write_page, write_report
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
@@ -85,7 +89,8 @@ class LocalSupervisor:
         -------
         int
             0 when the sweep is at its budget, 1 when more trials failed than
-            ``search.max_failed`` allows, 128 + the signal's number when told to stop.
+            ``search.max_failed`` allows or none kept within the limits, 128 + the signal's
+            number when told to stop.
         """
         with self._alone(), self._signals():
             return self._run()
@@ -141,12 +146,14 @@ class LocalSupervisor:
             )
             status = 1
             mirror = self._start_mirror()
+            report = LiveReport(folder, write_page, QuietLock(lock_name()).training)
             try:
                 self._recover(study, results)
                 self._supervise(study, results, mirror)
                 status = self._status(study)
             finally:
                 self._stop_workers()
+                report.close()
                 self._recover(study, results)
                 seconds = time.monotonic() - began
                 record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
@@ -155,6 +162,8 @@ class LocalSupervisor:
                 if mirror is not None:
                     mirror.close(_MIRROR_SECONDS)
                     results.refresh(study, mirror.mirror.sweep_run_id())
+        if status == 0 and self.config.promote == "auto" and self.config.references:
+            self.say(promote_at_end(self.config))
         return status
 
     def _start_mirror(self) -> SyncLoop | None:
@@ -168,6 +177,7 @@ class LocalSupervisor:
         if self._is_finished(study, results):
             return
         left = self.config.search.trials - study.originals() + study.waiting()
+        left = max(left, self._finalists_left(study, results))
         count = max(1, min(self._wanted_workers(), left))
         self._workers = [self._start_worker() for _ in range(count)]
         shown, run_id = 0.0, None
@@ -198,16 +208,30 @@ class LocalSupervisor:
                         f"{self._restarts} {dead} died, the last with status {status}; the end "
                         f"of its log {worker.log}: {last_line(worker.log)}"
                     )
-            more = status != 0 or (not self._workers and study.waiting())
-            if more and not out_of_time(self.config):
+            if self._is_work_left(study, results, clean=status == 0):
                 self._workers.append(self._start_worker())
+
+    def _is_work_left(self, study: SweepStudy, results: SweepResults, *, clean: bool) -> bool:
+        """Whether a worker that has gone, ``clean`` or not, is to be replaced."""
+        if clean and self._workers:
+            return False  # it found nothing to do, and the others do what they have
+        if not out_of_time(self.config) and (not clean or study.waiting()):
+            return True
+        return study.is_idle() and self._finalists_left(study, results) > 0
+
+    def _finalists_left(self, study: SweepStudy, results: SweepResults) -> int:
+        """Return how many trainings of finalists nobody does yet, or at most will be due."""
+        finalists = self.config.finalists
+        if not (study.is_done() or out_of_time(self.config)):
+            return finalists.limit * finalists.seeds
+        return len(study.finalists.due(results.final_trainings(study)))
 
     def _most_restarts(self) -> int:
         # Each trial may lose its worker a few times; beyond that the machine is at fault.
         return 3 + 2 * self._wanted_workers() + self.config.search.max_retries
 
     def _is_finished(self, study: SweepStudy, results: SweepResults) -> bool:
-        if not study.is_done():
+        if not study.is_done() or self._finalists_left(study, results):
             return False
         if not self.config.references:
             return True
@@ -267,7 +291,7 @@ class LocalSupervisor:
         folder = self.config.sweep_dir
 
         def describe(bare: TrialRecord) -> TrialRecord:
-            known = trial_record(read(trial_log_path(folder, bare.number)))
+            known = trial_record(read(trial_log_path(folder, *bare.specification.run)))
             return bare if known is None else replace(known, specification=bare.specification)
 
         results.lost_trials(study, lambda worker: is_alive(folder, worker), describe)
@@ -275,7 +299,12 @@ class LocalSupervisor:
     def _status(self, study: SweepStudy) -> int:
         if self._signal is not None:
             return 128 + self._signal
-        failed = sum(item.outcome is Outcome.FAILED for item in study.records())
+        unmet = study.unmet_limits()
+        if unmet is not None:
+            self.say(unmet)
+            return 1
+        records = (*study.records(), *study.finalists.records())
+        failed = sum(item.outcome is Outcome.FAILED for item in records)
         return 1 if failed > self.config.search.max_failed else 0
 
 

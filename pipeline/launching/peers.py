@@ -18,6 +18,7 @@ from filelock import FileLock
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.presence import Presence, living
+from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sbatch import AGAIN_STATUS
@@ -198,6 +199,8 @@ class Peer(LocalSupervisor):
         if mirror is not None:
             mirror.close(_MIRROR_SECONDS)
             results.refresh(study, mirror.mirror.sweep_run_id())
+        if status == 0 and self.config.promote == "auto" and self.config.references:
+            self.say(promote_at_end(self.config))
 
     def _hand_over(self) -> None:
         """Let another peer lead."""

@@ -12,12 +12,12 @@ import yaml
 from pipeline.config import Config, differing_keys, identity_hash, identity_parts
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError, StorageError
-from pipeline.core.journey import shape_journey
+from pipeline.core.journey import macs, parameters, shape_journey
 from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
 from pipeline.measuring.machine import resolve_precision, this_machine
 from pipeline.reporting.files import write_atomically
-from pipeline.search.space import SearchSpace
+from pipeline.search.space import AnalyticCost, SearchSpace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,7 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     _check_costs(config)
     if config.architecture is not None:
         _check_fit(config.architecture, description)
+    _check_limits(config, space)
     identity = identity_parts(config, description.fingerprint)
     if config.sweep_name is None:
         what = config.space.name if config.references else "train"
@@ -75,11 +76,39 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
 
 
 def _check_costs(config: Config) -> None:
-    if "device_memory_mib" in config.objective.costs and not this_machine().gpus:
-        raise ConfigurationError(
-            "objective.costs: device_memory_mib needs a device that counts its memory, a GPU, and "
-            "there is none here"
-        )
+    if this_machine().gpus:
+        return
+    for setting, names in (
+        ("objective.costs", config.objective.costs),
+        ("objective.limits", tuple(config.objective.limits.given)),
+    ):
+        if "device_memory_mib" in names:
+            raise ConfigurationError(
+                f"{setting}: device_memory_mib needs a device that counts its memory, a GPU, and "
+                "there is none here"
+            )
+
+
+def _check_limits(config: Config, space: SearchSpace) -> None:
+    """Refuse limits that even the cheapest network of the space is above."""
+    costs: dict[AnalyticCost, Callable[..., int]] = {"parameters": parameters, "macs": macs}
+    for cost, count in costs.items():
+        limit = config.objective.limits.given.get(cost)
+        if limit is None:
+            continue
+        if config.architecture is None:
+            network, which = (
+                space.cheapest(cost),
+                f"the cheapest network of space {config.space.name}",
+            )
+        else:
+            network, which = Architecture.parse(config.architecture), "this architecture"
+        value = count(network, space.image_shape, space.classes)
+        if value > limit:
+            raise ConfigurationError(
+                f"objective.limits.{cost}={limit:.10g} cannot be met: {which}, {network}, has "
+                f"{value:,} {cost}; raise the limit or choose smaller networks"
+            )
 
 
 def _check_fit(architecture: str, description: DataDescription) -> None:

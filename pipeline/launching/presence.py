@@ -1,4 +1,4 @@
-"""Which processes of a sweep are alive: each holds a lock for as long as it lives.
+"""Which processes of a sweep are alive, and whether a supervisor is: each holds a lock.
 
 A lock is released by the operating system when its process dies, however it dies, and unlike a
 process number it is never given to somebody else.
@@ -48,8 +48,21 @@ def living(sweep_dir: Path, role: Role) -> frozenset[str]:
 
 def is_alive(sweep_dir: Path, name: str, role: Role = "workers") -> bool:
     """Whether the worker or peer still holds its lock."""
-    path = _lock_path(sweep_dir, name, role)
-    if not name or not path.exists():
+    return bool(name) and _is_held(_lock_path(sweep_dir, name, role))
+
+
+def supervisor_lock(sweep_dir: Path) -> FileLock:
+    """Return the lock that whoever runs the sweep holds."""
+    return FileLock(sweep_dir / "supervisor.lock")
+
+
+def is_supervised(sweep_dir: Path) -> bool:
+    """Whether somebody runs the sweep now."""
+    return _is_held(sweep_dir / "supervisor.lock")
+
+
+def _is_held(path: Path) -> bool:
+    if not path.exists():
         return False
     try:
         with FileLock(path, timeout=0):

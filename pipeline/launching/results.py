@@ -2,21 +2,28 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
+from pipeline.core.finalists import choose_finalists, final_round, wanted_trainings
 from pipeline.core.outcome import Ending
+from pipeline.core.records import front_records
 from pipeline.core.selection import RuleSettings
-from pipeline.core.summary import DataSummary, build_summary, front_records
-from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.core.summary import DataSummary, build_summary
+from pipeline.core.trial import Outcome, RunKey, TrialRecord, TrialSpecification
 from pipeline.data.dataset import DataDescription
+from pipeline.launching.answers import answers_path, keep_answers, read_answers
 from pipeline.launching.sessions import Sessions
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
-from pipeline.search.study import Claim, SweepStudy
+from pipeline.search.ledger import Claim
+from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path, trial_log_path
 from pipeline.tracking.events import Ended, ModelKept, SummaryChanged, record
 from pipeline.tracking.summary_metrics import ended_trials, summary_metrics
@@ -40,6 +47,22 @@ def data_summary(description: DataDescription) -> DataSummary:
     )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kept:
+    """What a training that came to its end leaves to be kept.
+
+    Parameters
+    ----------
+    validation_right
+        Whether each validation image was classified rightly, shape ``(images,)``.
+    save
+        Writes the trained model to a path.
+    """
+
+    validation_right: NDArray[np.bool_]
+    save: Callable[[Path], None]
+
+
 class SweepResults:
     """The files of one sweep that follow from its study.
 
@@ -61,24 +84,30 @@ class SweepResults:
         result: TrialRecord,
         *,
         log: EventLog,
-        save: Callable[[Path], None] | None,
+        kept: Kept | None,
     ) -> None:
         """Write down how a trial ended, and keep its model if it is on the front.
 
+        Of a finalist's further training the answers are kept, not the model: the network that
+        is tested and promoted is the one that the search found.
+
         Parameters
         ----------
-        save
-            Writes the trained model to a path; None where there is none.
+        kept
+            None where nothing was trained to its end.
         """
+        run = result.specification.run
         with self._lock:
-            if save is not None and self._is_worth_keeping(study, result):
-                path = model_path(self._folder, result.number)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                save(path)
-                record(log, ModelKept(path=str(path.relative_to(self._folder))))
+            if kept is not None and self._is_worth_keeping(study, result):
+                keep_answers(self._folder, run, kept.validation_right)
+                if not run.repetition:
+                    path = model_path(self._folder, result.number)
+                    kept.save(path)
+                    record(log, ModelKept(path=str(path.relative_to(self._folder))))
             attempt = claim.specification.attempt
             record(log, Ended(attempt=attempt, record=result, details=ending.details))
-            study.end(claim, ending, result)
+            ledger = study.finalists if run.repetition else study
+            ledger.end(claim, ending, result)
             self._refresh(study, None)
 
     def lost_trials(
@@ -87,11 +116,14 @@ class SweepResults:
         alive: Callable[[str], bool],
         describe: Callable[[TrialRecord], TrialRecord],
     ) -> list[TrialRecord]:
-        """End the trials of dead workers; see ``SweepStudy.recover``."""
+        """End the trials of dead workers; see ``TrialLedger.recover``."""
         with self._lock:
-            ended = study.recover(alive, describe)
+            ended = [
+                *study.recover(alive, describe), *study.finalists.recover(alive, describe)
+            ]  # fmt: skip
             for result in ended:
-                with EventLog(trial_log_path(self._folder, result.number)) as log:
+                run = result.specification.run
+                with EventLog(trial_log_path(self._folder, *run)) as log:
                     attempt = result.specification.attempt
                     record(log, Ended(attempt=attempt, record=result))
             self._refresh(study, None)
@@ -108,10 +140,31 @@ class SweepResults:
         with self._lock:
             return self._refresh(study, mlflow_run_id)
 
+    def final_trainings(self, study: SweepStudy) -> list[TrialSpecification]:
+        """Return every training that the front's finalists are to have, done or not."""
+        return self._final_trainings(self._finalists(study.records()))
+
+    def _finalists(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+        limit = self._config.finalists.limit
+        return choose_finalists(records, self._config.objective.costs, self._rule(), limit)
+
+    def _final_trainings(self, finalists: Sequence[TrialRecord]) -> list[TrialSpecification]:
+        seeds = self._config.finalists.seeds
+        return wanted_trainings(finalists, self._config.search.seed, seeds)
+
+    def _rule(self) -> RuleSettings:
+        objective = self._config.objective
+        return RuleSettings(
+            name=objective.rule,
+            budget=objective.budget,
+            price=objective.price,
+            images=self._description.validation,
+        )
+
     def _is_worth_keeping(self, study: SweepStudy, result: TrialRecord) -> bool:
         if result.outcome is not Outcome.COMPLETE:
             return False
-        if result.specification.reference is not None:
+        if result.specification.reference is not None or result.specification.repetition:
             return True
         return result in front_records([*study.records(), result], self._config.objective.costs)
 
@@ -119,13 +172,18 @@ class SweepResults:
         records = study.records()
         known = self._known_summary()
         sessions = Sessions.read(self._folder)
-        objective = self._config.objective
+        costs = self._config.objective.costs
+        finalists = self._finalists(records)
+        trainings = study.finalists.records() if finalists else []
+        runs = [r.specification.run for r in (*front_records(records, costs), *trainings)]
         summary = build_summary(
             sweep=self._folder.name,
             data=data_summary(self._description),
-            costs=objective.costs,
+            costs=costs,
             records=records,
-            rule=RuleSettings(name=objective.rule, budget=objective.budget, price=objective.price),
+            rule=self._rule(),
+            last=final_round(finalists, self._final_trainings(finalists), trainings, costs),
+            right=read_answers(self._folder, runs, self._description.validation),
             test_accuracies={n: read.accuracy for n, read in sessions.test_readings.items()},
             test_readings=len(sessions.test_readings),
             wall_seconds=sessions.wall_seconds(),
@@ -154,5 +212,6 @@ class SweepResults:
             number = int(path.stem)
             if number not in kept:
                 path.unlink()
+                answers_path(self._folder, RunKey(number)).unlink(missing_ok=True)
                 with EventLog(trial_log_path(self._folder, number)) as log:
                     record(log, ModelKept(path=None))

@@ -36,10 +36,11 @@ from pipeline.core.trial import (
     TrialSpecification,
 )
 from pipeline.data.dataset import DataDescription
-from pipeline.launching.results import SweepResults
+from pipeline.launching.results import Kept, SweepResults
 from pipeline.measuring.clocks import Clocks
+from pipeline.search.ledger import Claim
 from pipeline.search.rungs import reason_to_stop, rung_epochs
-from pipeline.search.study import Claim, SweepStudy
+from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, trial_log_path
 from pipeline.tracking.events import EpochEnded, Measured, Started, record
 from pipeline.tracking.story import trial_record
@@ -54,8 +55,8 @@ class Observer(Protocol):
     ) -> None:
         """Hear what the untrained network costs."""
 
-    def epoch_ended(self, result: EpochResult) -> None:
-        """Hear how an epoch and its validation went."""
+    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
+        """Hear how an epoch and its validation went, and the costs that training has shown."""
 
     def between_executions(self) -> None:
         """Hear that some steps are done and nothing runs on the device right now."""
@@ -71,6 +72,10 @@ class Trained(Protocol):
     @property
     def costs(self) -> dict[str, float]:
         """Costs that training itself has shown."""
+
+    @property
+    def validation_right(self) -> NDArray[np.bool_]:
+        """Whether these weights classify each validation image rightly, shape ``(images,)``."""
 
 
 class Trainer(Protocol):
@@ -88,8 +93,11 @@ class Trainer(Protocol):
     def save(self, trained: Any, path: Path) -> None:
         """Write the trained model to ``path``."""
 
-    def predict(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the labels that the model at ``path`` gives ``(n, height, width, channels)``."""
+    def probabilities(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what the model at ``path`` says of ``(n, height, width, channels)``.
+
+        Shape ``(n, classes)``.
+        """
 
     def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return the median seconds of a training step of an untrained network."""
@@ -113,7 +121,16 @@ class _TrialObserver:
         self._log = log
         self._clocks = clocks
         self._attempt = claim.specification.attempt
-        self._rungs = rung_epochs(run.config.search.rungs, run.config.training.epochs)
+        # References are what others are compared with, and finalists have won already: both
+        # are trained to their end whatever they cost.
+        self._is_free = (
+            claim.specification.reference is not None or claim.specification.repetition > 0
+        )
+        self._rungs = (
+            ()
+            if claim.specification.repetition
+            else rung_epochs(run.config.search.rungs, run.config.training.epochs)
+        )
         self._started = time.monotonic()
         # A trial that goes on after an interruption keeps the epochs that were done before.
         known = trial_record(read(log.path))
@@ -139,13 +156,13 @@ class _TrialObserver:
             self._claim.knows_costs(costs)
         self._check_limits(costs)
 
-    def epoch_ended(self, result: EpochResult) -> None:
+    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
         with self._clocks.on("tracking"):
             earlier = [done for done in self.story.history if done.epoch < result.epoch]
             self.story.history = [*earlier, result]
             record(self._log, EpochEnded(attempt=self._attempt, result=result))
-        trained = sum(done.epoch_seconds for done in self.story.history)
-        self._check_limits({"train_seconds": trained})
+        # Until the target is reached, its time is at least that of the training so far.
+        self._check_limits(costs, {"time_to_accuracy_seconds": costs["train_seconds"]})
         if result.epoch in self._rungs:
             with self._clocks.on("tracking"):
                 self._check_rung(result)
@@ -158,19 +175,23 @@ class _TrialObserver:
         if most is not None and time.monotonic() - self._started > most:
             raise TimeUp(f"took longer than training.max_seconds={most:g}")
 
-    def _check_limits(self, costs: dict[str, float]) -> None:
+    def _check_limits(
+        self, costs: dict[str, float], at_least: dict[str, float] | None = None
+    ) -> None:
         limits = self._run.config.objective.limits
-        excess = limits.broken(costs)
-        if excess and self._claim.specification.reference is None:
+        values = (at_least or {}) | costs
+        excess = limits.broken(values)
+        if excess and not self._is_free:
+            self.story.costs |= costs
             said = ", ".join(
-                f"{name} {costs[name]:.4g} is above its limit {getattr(limits, name):.4g}"
+                f"{name} {values[name]:.4g} is above its limit {getattr(limits, name):.4g}"
                 for name in sorted(excess)
             )
             raise LimitBroken(said, excess)
 
     def _check_rung(self, result: EpochResult) -> None:
         self._claim.reached_rung(result.epoch, result.val_accuracy)
-        if self._claim.specification.reference is not None:
+        if self._is_free:
             return
         # Only what is known before training can be compared at equal terms on the way.
         known = (*MEASURED_COSTS, *ANALYTIC_COSTS)
@@ -188,7 +209,7 @@ class _TrialObserver:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRun:
-    """Runs claimed trials of one sweep in this process.
+    """Runs claimed trials of one sweep in this process, those of its final round too.
 
     Parameters
     ----------
@@ -228,10 +249,11 @@ class TrialRun:
         specification = claim.specification
         started = time.time()
         clocks = Clocks()
-        checkpoint = self.config.sweep_dir / "checkpoints" / f"{specification.number:04d}.npz"
+        run = specification.run
+        checkpoint = self.config.sweep_dir / "checkpoints" / f"{run.stem}.npz"
         trained: Trained | None = None
         raised: BaseException | None = None
-        with EventLog(trial_log_path(self.config.sweep_dir, specification.number)) as log:
+        with EventLog(trial_log_path(self.config.sweep_dir, *run)) as log:
             with clocks.on("tracking"):
                 record(
                     log,
@@ -255,7 +277,7 @@ class TrialRun:
             except BaseException as error:  # whatever it is, ``decide`` says what it means
                 raised = error
             story = observer.story
-            ending = self._decide(raised, trained, story)
+            ending = self._decide(raised, specification, story)
             result = TrialRecord(
                 specification=specification,
                 outcome=ending.outcome,
@@ -268,8 +290,13 @@ class TrialRun:
                 started=started,
                 ended=time.time(),
             )
-            save = None if trained is None else partial(self.trainer.save, trained)
-            self.results.end_trial(self.study, claim, ending, result, log=log, save=save)
+            kept = None
+            if trained is not None:
+                kept = Kept(
+                    validation_right=trained.validation_right,
+                    save=partial(self.trainer.save, trained),
+                )
+            self.results.end_trial(self.study, claim, ending, result, log=log, kept=kept)
         if ending.outcome is not Outcome.INTERRUPTED:
             checkpoint.unlink(missing_ok=True)
         return result
@@ -292,14 +319,17 @@ class TrialRun:
             raise RuntimeError(f"{', '.join(missing)} could not be measured on this device")
 
     def _decide(
-        self, raised: BaseException | None, trained: Trained | None, story: _Story
+        self, raised: BaseException | None, specification: TrialSpecification, story: _Story
     ) -> Ending:
-        timed = "time_to_accuracy_seconds" in self.config.objective.costs
+        objective, reference = self.config.objective, specification.reference
+        timed = "time_to_accuracy_seconds" in objective.costs or (
+            objective.limits.time_to_accuracy_seconds is not None and reference is None
+        )
         reached = [result.val_accuracy for result in story.history]
         return decide(
             raised,
             reached_accuracy=max(reached, default=None),
-            target_accuracy=self.config.objective.target_accuracy if timed else None,
+            target_accuracy=objective.target_accuracy if timed else None,
         )
 
 

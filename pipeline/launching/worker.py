@@ -1,4 +1,4 @@
-"""A worker: claims trials of a sweep and trains them until none is left.
+"""A worker: claims trials of a sweep, then of its final round, until none is left.
 
 The same on a laptop and on a cluster. It leaves when it is told to (SIGTERM, SIGUSR2) and when
 the process that started it is gone.
@@ -13,18 +13,22 @@ from types import FrameType
 from pipeline.config import Config
 from pipeline.data.dataset import TrainingData
 from pipeline.data.loading import load_training
+from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import evaluate
 from pipeline.launching.presence import Presence
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.trial_run import Trainer, TrialRun
 from pipeline.measuring.machine import default_threads, describe_device
+from pipeline.measuring.quiet import QuietLock
+from pipeline.search.ledger import Claim
 from pipeline.search.space import SearchSpace
 from pipeline.search.study import SweepStudy
 
 #: The worker has trained enough and wants to be replaced: Keras' memory grows with each model.
 RECYCLE_STATUS = 75
 TRIALS_A_PROCESS = 40
+_WAIT_SECONDS = 0.5
 
 
 class Leaving:
@@ -81,18 +85,35 @@ def work(
             must_leave=leaving.reason,
         )
         for _ in range(TRIALS_A_PROCESS):
-            if leaving.reason() is not None:
-                return 0
-            claim = None if out_of_time(config) else study.claim(presence.name)
+            claim = _next_claim(config, study, results, presence.name, leaving)
             if claim is None:
                 break
             run.run(claim)
         else:
             return RECYCLE_STATUS
-        if study.is_idle():
-            # The search is over and nobody trains: only now somebody may see the test images.
+        if leaving.reason() is None and study.is_idle() and study.finalists.is_idle():
+            # The sweep is over and nobody trains: only now somebody may see the test images.
             evaluate(config, study, results, trainer)
     return 0
+
+
+def _next_claim(
+    config: Config, study: SweepStudy, results: SweepResults, worker: str, leaving: Leaving
+) -> Claim | None:
+    """Claim a trial of the search, and after it one of the final round; None to stop here.
+
+    Who is a finalist is known once the last trial of the search has ended, so a worker that
+    finds none waits for those that still train: starting another one later takes longer.
+    """
+    while leaving.reason() is None:
+        late = out_of_time(config)
+        claim = None if late else study.claim(worker)
+        if claim is not None or not config.finalists.limit:
+            return claim
+        if study.is_idle() if late else study.is_done():
+            return study.finalists.claim(worker, results.final_trainings(study))
+        time.sleep(_WAIT_SECONDS)
+    return None
 
 
 def out_of_time(config: Config) -> bool:
@@ -104,9 +125,12 @@ def out_of_time(config: Config) -> bool:
 
 def _keras_session(config: Config) -> Callable[[TrainingData, int], Trainer]:
     def build(data: TrainingData, threads: int) -> Trainer:
-        # Importing Keras takes ten seconds: only a worker that trains pays them.
-        from pipeline.launching.keras_trainer import KerasTrainer
+        quiet = QuietLock(lock_name())
+        # Importing Keras takes ten seconds of all that the processor has: only a worker that
+        # trains pays them, and not while another one measures.
+        with quiet.training():
+            from pipeline.launching.keras_trainer import KerasTrainer
 
-        return KerasTrainer(config, data, threads)
+            return KerasTrainer(config, data, threads, quiet)
 
     return build

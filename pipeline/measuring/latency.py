@@ -1,8 +1,8 @@
-"""Time a callable beside a reference: warm up until steady, then take turns.
+"""Time a callable beside a reference: warm up until steady, then one after the other.
 
-Both callables synchronise: they return when the device is done. Taking turns (call, reference,
-call, reference, …) puts what slows the machine for a while into both, so their ratio survives
-a noisy machine.
+Both callables synchronise: they return when the device is done. Call, reference, call,
+reference, … puts what slows the machine for a while into both, so their ratio survives a noisy
+machine.
 """
 
 import time
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.measuring.statistics import Latency, summarise
+from pipeline.measuring.statistics import Latency, Pair, is_known, summarise, turn_values
 
 Call = Callable[[], object]
 Now = Callable[[], float]
@@ -18,6 +18,8 @@ Now = Callable[[], float]
 #: Calls in a window of the warm-up; two windows whose medians agree to STEADY are steady.
 WINDOW = 5
 STEADY = 0.05
+#: A turn lasts about this long, and has one pair of calls at least.
+TURN_SECONDS = 0.05
 
 
 def warm_up(call: Call, *, seconds: float, now: Now = time.perf_counter) -> int:
@@ -51,59 +53,52 @@ def warm_up(call: Call, *, seconds: float, now: Now = time.perf_counter) -> int:
         before, window = median, []
 
 
-def paired_samples(
-    call: Call, reference: Call, samples: int, now: Now = time.perf_counter
-) -> tuple[list[float], list[float]]:
-    """Return seconds of ``samples`` calls and of as many of the reference, taken in turn."""
-    ours, theirs = [], []
-    for _ in range(samples):
-        started = now()
-        call()
-        between = now()
-        reference()
-        ended = now()
-        ours.append(between - started)
-        theirs.append(ended - between)
-    return ours, theirs
-
-
-def measure_latency(
-    call: Call,
-    reference: Call,
-    *,
-    batch_size: int,
-    samples: int,
-    warmup_seconds: float,
-    tolerance: float,
-    rounds: int,
-    seed: int = 0,
-    now: Now = time.perf_counter,
-) -> Latency:
-    """Measure a call's latency beside the reference's.
+class TimedLatency:
+    """The latency of a call beside a reference's, timed in turns.
 
     Parameters
     ----------
     call, reference
         Classify one batch and return when the result is there.
-    samples
-        Timed calls of each in a round.
+    batch_size
+        Images of that batch.
     warmup_seconds
-        Longest warm-up of each.
-    tolerance, rounds
-        While the interval of the median is wider than this share of it, another round is
-        taken, up to so many; what is still wider after the last round is flagged as noisy.
-        The round with the narrowest interval counts.
+        Longest warm-up of each, which happens here.
     """
-    warm_up(reference, seconds=warmup_seconds, now=now)
-    warm_up(call, seconds=warmup_seconds, now=now)
-    best: Latency | None = None
-    for _ in range(rounds):
-        ours, theirs = paired_samples(call, reference, samples, now)
-        found = summarise(ours, theirs, batch_size=batch_size, tolerance=tolerance, seed=seed)
-        if best is None or found.relative_width < best.relative_width:
-            best = found
-        if not best.noisy:
-            return best
-    if best is None:
-        raise ValueError(f"rounds must be at least 1, not {rounds}")
-    return best
+
+    def __init__(
+        self,
+        call: Call,
+        reference: Call,
+        *,
+        batch_size: int,
+        warmup_seconds: float,
+        now: Now = time.perf_counter,
+    ) -> None:
+        self._call = call
+        self._reference = reference
+        self._batch_size = batch_size
+        self._now = now
+        self._turns: list[list[Pair]] = []
+        warm_up(reference, seconds=warmup_seconds, now=now)
+        warm_up(call, seconds=warmup_seconds, now=now)
+        self._pairs = max(1, int(TURN_SECONDS / sum(self._pair())))
+
+    def take_turn(self) -> None:
+        """Time some calls, each followed by one of the reference."""
+        self._turns.append([self._pair() for _ in range(self._pairs)])
+
+    def is_known(self, tolerance: float) -> bool:
+        """Say whether the interval of the median is narrow enough."""
+        return is_known(turn_values(self._turns, lambda pair: pair[0]), tolerance)
+
+    def result(self, tolerance: float) -> Latency:
+        """Return what the turns so far say; what is not known is flagged as noisy."""
+        return summarise(self._turns, batch_size=self._batch_size, tolerance=tolerance)
+
+    def _pair(self) -> Pair:
+        started = self._now()
+        self._call()
+        between = self._now()
+        self._reference()
+        return between - started, self._now() - between

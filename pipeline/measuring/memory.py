@@ -20,6 +20,9 @@ def host_peak_memory_mib() -> float:
 def device_peak_memory_mib(counter: Callable[[], int] | None) -> float | None:
     """Return the device's peak since its counter was reset, in MiB.
 
+    A trial's is reset after measuring, so it is the peak of training and evaluation. What lies
+    on the device all the time, the training images above all, is part of it.
+
     Parameters
     ----------
     counter

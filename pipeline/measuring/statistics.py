@@ -1,14 +1,21 @@
 """Pure statistics of timed samples: percentiles, a bootstrap interval, paired ratios."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 #: Below this number of samples a 99th percentile is the largest sample by another name.
 SAMPLES_FOR_P99 = 100
-RESAMPLES = 2000
+#: With ten samples the ends of the interval jump from one to the next; with fewer resamples, which
+#: one it is would hang on the draw.
+RESAMPLES = 20_000
 CONFIDENCE = 0.95
+
+#: Seconds of a call and of the reference's right after it.
+Pair = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,11 +41,31 @@ def median_interval(samples: ArrayLike, seed: int = 0) -> Interval:
     values = np.sort(np.asarray(samples, dtype=np.float64))
     if values.ndim != 1 or not len(values):
         raise ValueError("an interval needs at least one sample")
-    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    medians = np.median(values[drawn], axis=1)
+    lower, upper = _median_ranks(len(values), seed)
+    medians = (values[lower] + values[upper]) / 2.0
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(medians, (tail, 1.0 - tail))
     return Interval(low=float(low), high=float(high))
+
+
+@lru_cache(maxsize=32)
+def _median_ranks(samples: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ranks of the two samples in the middle of each resample, in sorted samples."""
+    drawn = np.random.default_rng(seed).integers(samples, size=(RESAMPLES, samples))
+    middle = ((samples - 1) // 2, samples // 2)
+    ranks = np.partition(drawn, middle, axis=1)
+    return ranks[:, middle[0]].copy(), ranks[:, middle[1]].copy()
+
+
+def is_known(samples: Sequence[float], tolerance: float) -> bool:
+    """Say whether the median's interval is no wider than this share of the median."""
+    interval = median_interval(samples)
+    return interval.high - interval.low <= tolerance * float(np.median(samples))
+
+
+def turn_values(turns: Sequence[Sequence[Pair]], value: Callable[[Pair], float]) -> list[float]:
+    """Return the median value of each turn's pairs."""
+    return [float(np.median([value(pair) for pair in pairs])) for pairs in turns]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,16 +75,18 @@ class Latency:
     Parameters
     ----------
     batch_size, samples
-        Images a call; timed calls.
-    median_ms, p90_ms, p99_ms
-        Of the calls; ``p99_ms`` is None with fewer than 100 samples.
+        Images a call; timed calls in all turns.
+    median_ms
+        Median over the turns of each turn's median.
     low_ms, high_ms
-        95% bootstrap interval of the median.
+        95% bootstrap interval of ``median_ms``, over the turns.
+    p90_ms, p99_ms
+        Of all calls; ``p99_ms`` is None with fewer than 100 of them.
     reference_ms
-        The reference's median.
+        The reference's median, as ``median_ms``.
     ratio, ratio_low, ratio_high
-        Median of the ratios of neighbouring calls to the reference's, and its interval: what
-        slows the machine for a while slows both.
+        Median over the turns of the ratio of a call to the reference's right after it, and its
+        interval: what slows the machine for a while slows both.
     noisy
         The interval stayed wider than the tolerance.
     """
@@ -80,50 +109,33 @@ class Latency:
         """Throughput at the median."""
         return self.batch_size / self.median_ms * 1000.0
 
-    @property
-    def relative_width(self) -> float:
-        """Width of the median's interval as a share of the median."""
-        return (self.high_ms - self.low_ms) / self.median_ms
 
-
-def summarise(
-    seconds: ArrayLike,
-    reference_seconds: ArrayLike,
-    *,
-    batch_size: int,
-    tolerance: float,
-    seed: int = 0,
-) -> Latency:
-    """Return what paired samples say.
+def summarise(turns: Sequence[Sequence[Pair]], *, batch_size: int, tolerance: float) -> Latency:
+    """Return what the pairs of some turns say.
 
     Parameters
     ----------
-    seconds, reference_seconds
-        Shape ``(n,)`` each; samples of one index were taken right after one another.
+    turns
+        Seconds of a call and of the reference's right after it; at least one pair a turn.
     tolerance
         Widest interval of the median, as a share of it, that is not called noisy.
-    seed
-        Of the bootstrap.
     """
-    ours = np.asarray(seconds, dtype=np.float64) * 1000.0
-    theirs = np.asarray(reference_seconds, dtype=np.float64) * 1000.0
-    if ours.shape != theirs.shape:
-        raise ValueError(f"samples come in pairs, not {len(ours)} and {len(theirs)}")
-    interval = median_interval(ours, seed)
-    ratios: NDArray[np.float64] = ours / theirs
-    ratio_interval = median_interval(ratios, seed)
-    median = float(np.median(ours))
+    ours = turn_values(turns, lambda pair: pair[0] * 1000.0)
+    theirs = turn_values(turns, lambda pair: pair[1] * 1000.0)
+    ratios = turn_values(turns, lambda pair: pair[0] / pair[1])
+    calls = [pair[0] * 1000.0 for pairs in turns for pair in pairs]
+    interval, ratio_interval = median_interval(ours), median_interval(ratios)
     return Latency(
         batch_size=batch_size,
-        samples=len(ours),
-        median_ms=median,
+        samples=len(calls),
+        median_ms=float(np.median(ours)),
         low_ms=interval.low,
         high_ms=interval.high,
-        p90_ms=float(np.quantile(ours, 0.9)),
-        p99_ms=float(np.quantile(ours, 0.99)) if len(ours) >= SAMPLES_FOR_P99 else None,
+        p90_ms=float(np.quantile(calls, 0.9)),
+        p99_ms=float(np.quantile(calls, 0.99)) if len(calls) >= SAMPLES_FOR_P99 else None,
         reference_ms=float(np.median(theirs)),
         ratio=float(np.median(ratios)),
         ratio_low=ratio_interval.low,
         ratio_high=ratio_interval.high,
-        noisy=interval.high - interval.low > tolerance * median,
+        noisy=not is_known(ours, tolerance),
     )

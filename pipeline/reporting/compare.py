@@ -262,10 +262,10 @@ def _devices(sweep_dir: Path) -> frozenset[str]:
     reader = ProgressReader(sweep_dir)
     reader.read()
     complete = (s for s in reader.stories if s.record.outcome is Outcome.COMPLETE)
-    return frozenset(_device(story.device) for story in complete)
+    return frozenset(device_name(story.device) for story in complete)
 
 
-def _device(device: Mapping[str, Any]) -> str:
+def device_name(device: Mapping[str, Any]) -> str:
     """Return what decides how fast a device is; free memory, say, changes by the hour."""
     name = str(device.get("name", "an unknown device"))
     if device.get("device") == "cpu" and "cores" in device:
@@ -279,6 +279,19 @@ def _reading(sweep_dir: Path, trial: int) -> TestRead | None:
         if isinstance(content, TestRead) and content.trial == trial:
             return content
     return None
+
+
+def read_answers(sweep_dir: Path, trial: int) -> Answers | None:
+    """Return what a trial's network said of the test images; None where that was not kept.
+
+    Raises
+    ------
+    StorageError
+        A file is damaged.
+    """
+    if not all((sweep_dir / name).is_file() for name in (LABELS_NAME, answers_name(trial))):
+        return None
+    return _answers(sweep_dir, trial, _reading(sweep_dir, trial))
 
 
 def _answers(sweep_dir: Path, trial: int, reading: TestRead | None) -> Answers:

@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.front import pareto_front
+from pipeline.reporting.axes import Point, frame_points, name_axes
 from pipeline.reporting.compare import SweepComparison
 from pipeline.reporting.compare_screen import letter
-from pipeline.reporting.figures import drawable, log_ticks, png
+from pipeline.reporting.figures import drawable, png
 from pipeline.reporting.files import write_atomically
 from pipeline.reporting.placing import place_labels
-from pipeline.reporting.wording import cost_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Point = tuple[float, float]  #: a cost, and an accuracy in percent
 #: Colours by M. Okabe and K. Ito, as in the other figures, each with a shape of its own.
 _STYLES = (
     ("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"),
@@ -31,7 +30,6 @@ _LONGEST_NAME = 80  #: characters of a folder's name, and of a sweep's in the le
 _MOST_NAMED = (
     4  #: sweeps whose sweet spots are labelled with their architectures, else with letters
 )
-_MILLIONS_FROM = 10_000_000
 
 
 def comparison_dir(mlruns: Path, names: Sequence[str]) -> Path:
@@ -83,7 +81,7 @@ def comparison_figure(comparison: SweepComparison, cost: str) -> "Figure":
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_xscale("log")
-    hidden = _set_limits(axes, comparison, fronts)
+    hidden = _frame(axes, comparison, fronts)
     spots = []
     for index, (sweep, front) in enumerate(zip(comparison.sweeps, fronts, strict=True)):
         if not front:
@@ -100,7 +98,7 @@ def comparison_figure(comparison: SweepComparison, cost: str) -> "Figure":
             )  # fmt: skip
             text = f"{letter(index)}: trial {spot['trial']}\n{drawable(spot['architecture'])}"
             spots.append((point, text if len(fronts) <= _MOST_NAMED else letter(index)))
-    _name_axes(axes, comparison, cost, hidden)
+    name_axes(axes, _title(comparison), cost, hidden)
     figure.legend(
         loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handletextpad=0.4
     )
@@ -115,28 +113,17 @@ def _front(summary: Mapping[str, Any], cost: str) -> dict[int, Point]:
     }
 
 
-def _set_limits(
-    axes: "Axes", comparison: SweepComparison, fronts: Sequence[Mapping[int, Point]]
-) -> int:
+def _frame(axes: "Axes", comparison: SweepComparison, fronts: Sequence[Mapping[int, Point]]) -> int:
     """Set the axes' limits around what matters; return how many members lie below."""
     important = [
-        network["val_accuracy"]
+        100 * network["val_accuracy"]
         for sweep in comparison.sweeps
         for network in (sweep.summary["sweet_spot"], *sweep.summary["references"].values())
         if network is not None and network["val_accuracy"] is not None
     ]
     points = [point for front in fronts for point in front.values()]
-    high = max(accuracy for _, accuracy in points)
-    floor = min([100 * accuracy for accuracy in important], default=high)
-    floor -= max(0.5 * (high - floor), 0.2)
-    shown = [point for point in points if point[1] >= floor]
-    low = min(accuracy for _, accuracy in shown)
-    margin = max(0.12 * (high - low), 0.05)
-    axes.set_ylim(low - margin, min(high + 1.6 * margin, max(high, 100) + 0.5 * margin))
-    costs = [cost for cost, _ in shown]
-    stretch = max((max(costs) / min(costs)) ** 0.08, 1.02)
-    axes.set_xlim(min(costs) / stretch, max(costs) * stretch)
-    return len(points) - len(shown)
+    lowest = frame_points(axes, points, important)
+    return sum(accuracy < lowest for _, accuracy in points)
 
 
 def _draw_front(
@@ -156,25 +143,6 @@ def _draw_front(
     )  # fmt: skip
 
 
-def _name_axes(axes: "Axes", comparison: SweepComparison, cost: str, hidden: int) -> None:
+def _title(comparison: SweepComparison) -> str:
     data = comparison.sweeps[0].summary["data"]
-    axes.set_title(
-        f"{drawable(data['name'])}: fronts and sweet spots of {len(comparison.sweeps)} sweeps",
-        loc="left", fontsize=11, parse_math=False,
-    )  # fmt: skip
-    note = f", {hidden} further below" if hidden else ""
-    axes.set_xlabel(f"{cost_label(cost)}, log scale", fontsize=10)
-    axes.set_ylabel(f"validation accuracy (%){note}", fontsize=10)
-    low, high = axes.get_xlim()
-    ticks = log_ticks(low, high)
-    axes.set_xticks(ticks, [_tick_text(tick) for tick in ticks])
-    axes.set_xticks([], minor=True)
-    axes.tick_params(labelsize=9)
-    axes.grid(True, color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-
-
-def _tick_text(tick: float) -> str:
-    return f"{tick:,.10g}" if tick < _MILLIONS_FROM else f"{tick / 1e6:,.10g} million"
+    return f"{drawable(data['name'])}: fronts and sweet spots of {len(comparison.sweeps)} sweeps"

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
+from pipeline.core.summary import censored_sentence
+from pipeline.reporting.finalists import finalists_of, finalists_table
 from pipeline.reporting.progress import SweepProgress
 from pipeline.reporting.screen import done_text, ended_text, left_text, progress_screen
-from pipeline.reporting.sentence import Comparison, sweet_spot_sentence
+from pipeline.reporting.sentence import Comparison, readings_sentence, sweet_spot_sentence
 from pipeline.reporting.tables import front_table
 from pipeline.reporting.wording import duration_text, printable
 
@@ -197,7 +199,7 @@ def show_result(
     comparison: Comparison | None = None,
     stream: TextIO | None = None,
 ) -> None:
-    """Print the front, the sweet spot in one sentence, and where to look next.
+    """Print the front, the finalists, the sweet spot in one sentence, and where to look next.
 
     Parameters
     ----------
@@ -211,15 +213,24 @@ def show_result(
     if summary["front"]:
         console.print(front_table(summary, ascii_only=console.options.ascii_only))
         console.print()
+    if finalists_of(summary):
+        console.print(finalists_table(summary, ascii_only=console.options.ascii_only))
+        console.print()
+    censored = censored_sentence(summary)
+    if censored is not None:
+        console.print(_plain(censored, console))
+        console.print()
     console.print(_plain(sweet_spot_sentence(summary, comparison), console, "bold"))
     spot = summary["sweet_spot"]
     if spot is not None:
         console.print(_plain(f"Chosen by the rule {spot['rule']}: {spot['reason']}.", console))
+    if summary["test_readings"]:
+        console.print(_plain(readings_sentence(summary), console))
     console.print()
     for what, where in (
         ("every trial in the browser:", "make ui"),
-        ("figure and front.csv:", f"make report SWEEP={summary['sweep']}"),
-        ("everything on the disk:", str(sweep_dir)),
+        ("the report, one page:", str(sweep_dir / "report.html")),
+        ("written anew at any time:", f"make report SWEEP={summary['sweep']}"),
     ):
         console.print(_plain(f"{what:<28}{where}", console), soft_wrap=True)
 

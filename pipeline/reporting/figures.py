@@ -8,63 +8,27 @@ import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.reporting.files import write_atomically
+from pipeline.reporting.axes import Point, frame_points, name_axes
+from pipeline.reporting.finalists import finalists_of
 from pipeline.reporting.placing import place_labels
-from pipeline.reporting.wording import cost_label, counted, printable
+from pipeline.reporting.wording import counted, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Point = tuple[float, float]  #: a cost, and an accuracy in percent
 BLUE, SKY, VERMILION, ORANGE, GREY = "#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#767676"
-_INCHES = (8.0, 5.0)
-_DOTS_PER_INCH = 150  #: 1200 x 750 pixels, the width of a README
+INCHES = (8.0, 5.0)
+DOTS_PER_INCH = 150  #: 1200 x 750 pixels, the width of a README
 _LINE_LENGTH = 26  #: characters of an architecture in a label
-_LEGEND: dict[str, Any] = {
-    "ncols": 6, "frameon": False, "fontsize": 9, "columnspacing": 1.4, "handletextpad": 0.3,
+LEGEND: dict[str, Any] = {
+    "frameon": False, "fontsize": 9, "columnspacing": 1.4, "handletextpad": 0.3,
     "markerscale": 0.85,
 }  # fmt: skip
-_MILLIONS_FROM = 10_000_000
-_TICKS = (4, 8)  #: fewest and most ticks of the cost axis
-
-
-def write_figures(
-    sweep_dir: Path, summary: Mapping[str, Any], records: Sequence[TrialRecord]
-) -> list[Path]:
-    """Write ``figures/pareto-COST.png`` for each cost of the sweep.
-
-    A cost that no complete trial has (yet) gets no figure.
-
-    Parameters
-    ----------
-    summary
-        The content of ``summary.json``.
-    records
-        Every trial; stopped ones are drawn too, others that are not complete are not.
-
-    Returns
-    -------
-    list of Path
-        Of what was written, the leading cost's first.
-
-    Raises
-    ------
-    StorageError
-        A file cannot be written.
-    """
-    paths = []
-    for cost in summary["costs"]:
-        if not _points(records, cost, Outcome.COMPLETE):
-            continue
-        path = sweep_dir / "figures" / f"pareto-{cost}.png"
-        write_atomically(path, png(pareto_figure(summary, records, cost)))
-        paths.append(path)
-    return paths
+_LEGEND_COLUMNS = 6
 
 
 def png(figure: "Figure") -> bytes:
@@ -85,11 +49,12 @@ def drawable(text: str) -> str:
 def pareto_figure(
     summary: Mapping[str, Any], records: Sequence[TrialRecord], cost: str
 ) -> "Figure":
-    """Return the figure for one cost; see ``write_figures``.
+    """Return the figure for one cost, which at least one complete trial has.
 
-    The step line joins the trials that are on the front of accuracy against this cost alone;
-    with several costs the front has further members, drawn without a line. Trials far below
-    the front are left out and counted, so that the front fills the picture.
+    Stopped trials are drawn too, others that are not complete are not. The step line joins the
+    trials that are on the front of accuracy against this cost alone; with several costs the
+    front has further members, drawn without a line. Trials far below the front are left out and
+    counted, so that the front fills the picture.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -97,15 +62,17 @@ def pareto_figure(
     complete = _points(records, cost, Outcome.COMPLETE)
     stopped = _points(records, cost, Outcome.STOPPED)
     members = [m for m in summary["front"] if m["trial"] in complete]
-    marked = _marked(summary, complete)
+    marked = marked_trials(summary, complete)
 
-    figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
+    figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_xscale("log")
     front = [complete[member["trial"]] for member in members]
     drawn = [*complete.values(), *stopped.values()]
-    lowest = _set_limits(axes, drawn, [complete[number] for number in marked] or front)
+    means = _mean_points(summary, cost)
+    important = [complete[number] for number in marked] or front
+    lowest = frame_points(axes, [*drawn, *means.values()], [accuracy for _, accuracy in important])
     special = {member["trial"] for member in members} | set(marked)
     _draw_trials(
         axes,
@@ -113,16 +80,25 @@ def pareto_figure(
         [point for point in stopped.values() if point[1] >= lowest],
     )
     corners = _draw_front(axes, front)
+    _draw_finalists(axes, summary, cost, complete)
     _draw_marked(axes, marked, complete)
-    _name_axes(axes, summary, cost, sum(point[1] < lowest for point in drawn))
-    figure.legend(loc="outside lower center", **_LEGEND)
+    name_axes(axes, _title(summary), cost, sum(point[1] < lowest for point in drawn))
+    entries = len(axes.get_legend_handles_labels()[1])
+    columns = entries if entries <= _LEGEND_COLUMNS else math.ceil(entries / 2)
+    figure.legend(loc="outside lower center", ncols=columns, **LEGEND)
     names = {m["trial"]: m["architecture"] for m in summary["front"]}
     names |= {r["trial"]: r["architecture"] for r in summary["references"].values()}
     labels = [
-        (complete[number], _label(number, what, names[number])) for number, what in marked.items()
+        (complete[number], label_text(number, what, names[number]))
+        for number, what in marked.items()
     ]
-    place_labels(axes, labels, avoid=[*drawn, *corners])
+    place_labels(axes, labels, avoid=[*drawn, *means.values(), *corners])
     return figure
+
+
+def has_points(records: Sequence[TrialRecord], cost: str) -> bool:
+    """Whether there is anything to draw against a cost."""
+    return bool(_points(records, cost, Outcome.COMPLETE))
 
 
 def _points(records: Sequence[TrialRecord], cost: str, outcome: Outcome) -> dict[int, Point]:
@@ -136,7 +112,9 @@ def _points(records: Sequence[TrialRecord], cost: str, outcome: Outcome) -> dict
     }
 
 
-def _marked(summary: Mapping[str, Any], complete: Mapping[int, Point]) -> dict[int, list[str]]:
+def marked_trials(
+    summary: Mapping[str, Any], complete: Mapping[int, Point]
+) -> dict[int, list[str]]:
     """Return what a trial is (sweet spot, a reference, or both) by its number."""
     marked: dict[int, list[str]] = {}
     spot = summary["sweet_spot"]
@@ -148,35 +126,21 @@ def _marked(summary: Mapping[str, Any], complete: Mapping[int, Point]) -> dict[i
     return marked
 
 
-def _set_limits(axes: "Axes", points: Sequence[Point], important: Sequence[Point]) -> float:
-    """Set the axes' limits around what matters; return the lowest accuracy inside."""
-    high = max(accuracy for _, accuracy in points)
-    floor = min((accuracy for _, accuracy in important), default=high)
-    floor -= max(0.5 * (high - floor), 0.2)
-    shown = [point for point in points if point[1] >= floor]
-    low = min(accuracy for _, accuracy in shown)
-    margin = max(0.12 * (high - low), 0.05)
-    axes.set_ylim(low - margin, min(high + 1.6 * margin, max(high, 100) + 0.5 * margin))
-    costs = [cost for cost, _ in shown]
-    stretch = max((max(costs) / min(costs)) ** 0.08, 1.02)
-    axes.set_xlim(min(costs) / stretch, max(costs) * stretch)
-    return low
-
-
 def _draw_trials(axes: "Axes", complete: Sequence[Point], stopped: Sequence[Point]) -> None:
     if stopped:
         axes.scatter(
-            *_columns(stopped), s=28, marker="x", linewidths=1, color=GREY, alpha=0.55,
+            *columns_of(stopped), s=28, marker="x", linewidths=1, color=GREY, alpha=0.55,
             label="stopped early", zorder=2,
         )  # fmt: skip
     if complete:
         axes.scatter(
-            *_columns(complete), s=34, color=SKY, edgecolors="white", linewidths=0.6,
+            *columns_of(complete), s=34, color=SKY, edgecolors="white", linewidths=0.6,
             label="complete", zorder=3,
         )  # fmt: skip
 
 
-def _columns(points: Iterable[Point]) -> tuple[list[float], list[float]]:
+def columns_of(points: Iterable[Point]) -> tuple[list[float], list[float]]:
+    """Return points as two columns."""
     costs, accuracies = zip(*points, strict=True)
     return list(costs), list(accuracies)
 
@@ -196,13 +160,14 @@ def _draw_front(axes: "Axes", front: Sequence[Point]) -> list[Point]:
         drawstyle="steps-post", color=BLUE, linewidth=1.4, alpha=0.8, zorder=4,
     )  # fmt: skip
     axes.scatter(
-        *_columns(front), s=46, color=BLUE, edgecolors="white", linewidths=0.8,
+        *columns_of(front), s=46, color=BLUE, edgecolors="white", linewidths=0.8,
         label="front", zorder=5,
     )  # fmt: skip
     return [(after[0], before[1]) for before, after in itertools.pairwise(steps)]
 
 
-_SHAPES = {
+#: How what a trial is gets drawn: marker, size and colour.
+SHAPES = {
     "sweet spot": ("*", 330, VERMILION),
     "cnn reference": ("D", 70, ORANGE),
     "dnn reference": ("s", 70, ORANGE),
@@ -215,69 +180,56 @@ def _draw_marked(
     complete: Mapping[int, Point],
 ) -> None:
     for number, what in marked.items():
-        shape, size, colour = _SHAPES[what[0]]
+        shape, size, colour = SHAPES[what[0]]
         axes.scatter(
             *complete[number], s=size, marker=shape, color=colour, edgecolors="black",
             linewidths=0.8, label=" and ".join(what), zorder=6,
         )  # fmt: skip
 
 
-def _name_axes(
-    axes: "Axes",
-    summary: Mapping[str, Any],
-    cost: str,
-    hidden: int,
+def _mean_points(summary: Mapping[str, Any], cost: str) -> dict[int, Point]:
+    """Return the mean (cost, accuracy in percent) of each finalist's trainings, by trial."""
+    return {
+        finalist["trial"]: (finalist["costs"][cost]["mean"], 100 * finalist["val_accuracy"]["mean"])
+        for finalist in finalists_of(summary)
+    }
+
+
+def _draw_finalists(
+    axes: "Axes", summary: Mapping[str, Any], cost: str, complete: Mapping[int, Point]
 ) -> None:
+    """Draw the finalists' means with their standard errors, joined to the first training."""
+    means = _mean_points(summary, cost)
+    if not means:
+        return
+    for number, mean in means.items():
+        if number in complete:
+            axes.plot(*columns_of([complete[number], mean]), ":", color="black", lw=0.9, zorder=5)
+    finalists = finalists_of(summary)
+    axes.errorbar(
+        *columns_of(means.values()),
+        xerr=[f["costs"][cost]["standard_error"] or 0.0 for f in finalists],
+        yerr=[100 * (f["val_accuracy"]["standard_error"] or 0.0) for f in finalists],
+        fmt="o", markersize=4.5, markerfacecolor="white", color="black", elinewidth=1.1,
+        capsize=2.5, label="finalist: mean ± standard error", zorder=7,
+    )  # fmt: skip
+
+
+def _title(summary: Mapping[str, Any]) -> str:
     counts, data = summary["trials"], summary["data"]
     ended = sum(counts.values()) - counts["running"]
-    title = (
+    censored = counts[Outcome.CENSORED]
+    return (
         f"{drawable(data['name'])}: {counted(ended, 'trial')}, "
-        f"{len(summary['front'])} on the front\n"
+        f"{len(summary['front'])} on the front"
+        f"{f', {censored} censored' if censored else ''}\n"
         f"{data['train']:,} training and {data['validation']:,} validation images, "
         f"{len(data['classes'])} classes"
     )
-    axes.set_title(title, loc="left", fontsize=11, parse_math=False)
-    note = f", {hidden} further below" if hidden else ""
-    axes.set_xlabel(f"{cost_label(cost)}, log scale", fontsize=10)
-    axes.set_ylabel(f"validation accuracy (%){note}", fontsize=10)
-    low, high = axes.get_xlim()
-    ticks = log_ticks(low, high)
-    axes.set_xticks(ticks, [_tick_text(tick) for tick in ticks])
-    axes.set_xticks([], minor=True)
-    axes.tick_params(labelsize=9)
-    axes.grid(True, color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """Return round values from ``low`` to ``high`` (positive) for a logarithmic axis.
-
-    The coarsest of these series that gives enough of them: powers of ten, 1-3, 1-2-5, every
-    digit, then ever finer even steps for a range within one digit.
-    """
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    fewest, most = _TICKS
-    for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        ticks = [d * 10.0**e for e in range(first, last + 1) for d in digits]
-        ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) >= fewest:
-            return ticks[:: math.ceil(len(ticks) / most)]
-    step = 10.0 ** math.floor(math.log10(high - low))
-    while (high - low) / step < fewest:
-        step /= 2
-    step *= math.ceil((high - low) / step / most)
-    return [
-        float(f"{n * step:.10g}") for n in range(math.ceil(low / step), math.floor(high / step) + 1)
-    ]
-
-
-def _tick_text(tick: float) -> str:
-    return f"{tick:,.10g}" if tick < _MILLIONS_FROM else f"{tick / 1e6:,.10g} million"
-
-
-def _label(number: int, what: Sequence[str], architecture: str) -> str:
+def label_text(number: int, what: Sequence[str], architecture: str) -> str:
+    """Return a trial's label: what it is, and its architecture on lines of bearable length."""
     lines = [""]
     for part in drawable(architecture).split("-"):
         joined = f"{lines[-1]}-{part}" if lines[-1] else part

@@ -30,8 +30,12 @@ class Estimate:
         The budget, references included.
     workers
         Processes that train side by side.
+    finalists, seeds
+        The most members of the front that are trained again, and how often each.
     minutes
-        Of training all trials to their last epoch on this machine.
+        Of training all trials to their last epoch on this machine, and finalists again.
+    finalist_minutes
+        Of these, the finalists'.
     """
 
     networks: int
@@ -42,7 +46,10 @@ class Estimate:
     dearest_macs: int
     trials: int
     workers: int
+    finalists: int
+    seeds: int
     minutes: float
+    finalist_minutes: float
 
 
 def plan_lines(sweep: str, continues: bool, data: DataSummary, estimate: Estimate) -> list[str]:
@@ -62,8 +69,19 @@ def plan_lines(sweep: str, continues: bool, data: DataSummary, estimate: Estimat
         f"cheapest  {estimate.cheapest} ({estimate.cheapest_macs:,} multiply-accumulates an image)",
         f"dearest   {estimate.dearest} ({estimate.dearest_macs:,} multiply-accumulates an image)",
         f"trials    {estimate.trials}, the two references included, {estimate.workers} at a time",
+        f"finalists {_finalists(estimate)}",
         f"time      about {_minutes(estimate.minutes)} on this machine",
     ]
+
+
+def _finalists(estimate: Estimate) -> str:
+    if not estimate.finalists:
+        return "none, each network is trained once"
+    times = "once more" if estimate.seeds == 1 else f"{estimate.seeds} times more"
+    return (
+        f"at most {estimate.finalists}, each trained {times} after the search, about "
+        f"{_minutes(estimate.finalist_minutes)} of the time below"
+    )
 
 
 def show_plan(

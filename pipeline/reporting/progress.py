@@ -1,6 +1,5 @@
 """How a sweep goes, from its folder's files alone; ``sweep`` and ``status`` show it alike."""
 
-import heapq
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -11,10 +10,12 @@ from typing import Any
 import yaml
 
 from pipeline.core.errors import StorageError
-from pipeline.core.summary import count_outcomes, front_records
-from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.core.records import front_records
+from pipeline.core.summary import count_outcomes
+from pipeline.core.trial import Outcome, RunKey, TrialRecord
 from pipeline.reporting.files import CONFIG_NAME
-from pipeline.tracking.event_log import Event, read_from, sweep_log_path, trial_log_paths
+from pipeline.reporting.time_left import seconds_left
+from pipeline.tracking.event_log import Event, read_from, sweep_log_path, training_log_paths
 from pipeline.tracking.events import SessionEnded, SessionStarted, content_of
 from pipeline.tracking.story import TrialStory, trial_story
 
@@ -48,7 +49,15 @@ class RunningTrial:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EndedTrial:
-    """A trial that is over; ``cost`` is its leading cost, None where it was not measured."""
+    """A trial that is over.
+
+    Parameters
+    ----------
+    cost
+        Its leading cost; None where it was not measured.
+    is_finalist
+        Whether this is a further training of a finalist, and none of the search.
+    """
 
     label: str
     attempt: int = 0
@@ -57,6 +66,7 @@ class EndedTrial:
     cost: float | None = None
     reason: str | None = None
     on_front: bool = False
+    is_finalist: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,9 +82,11 @@ class SweepProgress:
     leading_cost
         Name of the cost that ``EndedTrial.cost`` holds.
     counts
-        By outcome, and ``running``.
+        By outcome, and ``running``; of the search alone, as all but the next three.
     running, ended
-        By trial number.
+        By trial number; then the further trainings of finalists.
+    finalists_done, finalists_due
+        Further trainings of finalists that ended, and how many there are to be in all.
     best
         The complete trial of highest validation accuracy, the cheaper one of equals.
     elapsed_seconds
@@ -90,6 +102,8 @@ class SweepProgress:
     counts: dict[str, int]
     running: tuple[RunningTrial, ...] = ()
     ended: tuple[EndedTrial, ...] = ()
+    finalists_done: int = 0
+    finalists_due: int = 0
     best: EndedTrial | None = None
     elapsed_seconds: float = 0.0
     seconds_left: float | None = None
@@ -123,21 +137,36 @@ class ProgressReader:
         The sweep's folder; its logs may not be there yet.
     clock
         Seconds since the epoch, UTC.
+    supervised
+        Whether somebody runs the sweep on that host now; a log whose last session has no end
+        does not tell, as its supervisor may have been killed.
     """
 
-    def __init__(self, sweep_dir: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        sweep_dir: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        supervised: Callable[[str], bool] = lambda host: True,
+    ) -> None:
         self._dir = sweep_dir
         self._clock = clock
+        self._supervised = supervised
         self._sweep_log = _Log()
-        self._logs: dict[int, _Log] = {}
-        self._stories: dict[int, TrialStory] = {}
+        self._logs: dict[RunKey, _Log] = {}
+        self._stories: dict[RunKey, TrialStory] = {}
         self._settings = _Settings()
         self._settings_changed: int | None = None
 
     @property
     def stories(self) -> list[TrialStory]:
-        """What is known of each trial as of the last ``read``, by number."""
-        return [self._stories[number] for number in sorted(self._stories)]
+        """What is known of each trial of the search as of the last ``read``, by number."""
+        return [self._stories[run] for run in sorted(self._stories) if not run.repetition]
+
+    @property
+    def further(self) -> list[TrialStory]:
+        """What is known of the further trainings of finalists, by number and repetition."""
+        return [self._stories[run] for run in sorted(self._stories) if run.repetition]
 
     def read(self) -> SweepProgress:
         """Return the progress now.
@@ -150,13 +179,15 @@ class ProgressReader:
         if not self._dir.is_dir():
             raise StorageError(f"there is no sweep {self._dir.name} in {self._dir.parent}")
         self._sweep_log.read(sweep_log_path(self._dir))
-        for number, path in trial_log_paths(self._dir).items():
-            log = self._logs.setdefault(number, _Log())
+        for run, path in training_log_paths(self._dir).items():
+            log = self._logs.setdefault(run, _Log())
             if log.read(path) and (story := trial_story(log.events)) is not None:
-                self._stories[number] = story
+                self._stories[run] = story
         settings = self._read_settings()
-        session = _Session.of(self._sweep_log.events)
-        return _progress(self._dir.name, self.stories, settings, session, self._clock())
+        session = _Session.of(self._sweep_log.events, supervised=self._supervised)
+        return _progress(
+            self._dir.name, self.stories, self.further, settings, session, now=self._clock()
+        )
 
     def _read_settings(self) -> "_Settings":
         """Read the configuration where it is new: another session may change the budget."""
@@ -167,9 +198,14 @@ class ProgressReader:
         return self._settings
 
 
-def read_progress(sweep_dir: Path, *, clock: Callable[[], float] = time.time) -> SweepProgress:
-    """Return a sweep's progress now; see ``ProgressReader.read``."""
-    return ProgressReader(sweep_dir, clock=clock).read()
+def read_progress(
+    sweep_dir: Path,
+    *,
+    clock: Callable[[], float] = time.time,
+    supervised: Callable[[str], bool] = lambda host: True,
+) -> SweepProgress:
+    """Return a sweep's progress now; see ``ProgressReader``."""
+    return ProgressReader(sweep_dir, clock=clock, supervised=supervised).read()
 
 
 def read_records(sweep_dir: Path) -> list[TrialRecord]:
@@ -185,38 +221,6 @@ def read_records(sweep_dir: Path) -> list[TrialRecord]:
     return [story.record for story in reader.stories]
 
 
-def estimate_seconds_left(
-    durations: Sequence[float], running: Sequence[float], waiting: int, workers: int
-) -> float | None:
-    """Estimate when the last trial ends, if every trial takes as long as the mean so far.
-
-    Parameters
-    ----------
-    durations
-        Seconds of each trial that ended.
-    running
-        Seconds for which each running trial has been running.
-    waiting
-        Trials that have not started.
-    workers
-        Trials that run side by side, at least 1.
-
-    Returns
-    -------
-    float or None
-        Seconds from now; None while no trial has ended.
-    """
-    if not durations:
-        return None
-    mean = sum(durations) / len(durations)
-    free_at = [max(mean - spent, 0.0) for spent in running]
-    free_at += [0.0] * (workers - len(free_at))
-    heapq.heapify(free_at)
-    for _ in range(waiting):
-        heapq.heapreplace(free_at, free_at[0] + mean)
-    return max(free_at)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Settings:
     """What the configuration says, None where it is not known."""
@@ -225,6 +229,8 @@ class _Settings:
     epochs: int | None = None
     minutes: float | None = None
     costs: tuple[str, ...] = ("epoch_seconds",)
+    finalists: int = 0
+    seeds: int = 0
 
     @classmethod
     def read(cls, sweep_dir: Path) -> "_Settings":
@@ -237,6 +243,8 @@ class _Settings:
                 epochs=int(values["training"]["epochs"]),
                 minutes=values["search"].get("minutes"),
                 costs=tuple(map(str, values["objective"]["costs"])),
+                finalists=int(values.get("finalists", {}).get("limit", 0)),
+                seeds=int(values.get("finalists", {}).get("seeds", 0)),
             )
         except FileNotFoundError:
             return cls()
@@ -255,40 +263,56 @@ class _Session:
     earlier_seconds: float = 0.0
 
     @classmethod
-    def of(cls, events: Sequence[Event]) -> "_Session":
-        """Fold the sweep's own events."""
+    def of(cls, events: Sequence[Event], *, supervised: Callable[[str], bool]) -> "_Session":
+        """Fold the sweep's own events; a session whose supervisor was killed is over."""
         started: float | None = None
         workers = 1
-        earlier = 0.0
+        earlier = last = 0.0
+        host = ""
         for event in events:
             content: Any = content_of(event)
             if isinstance(content, SessionStarted):
+                earlier += 0.0 if started is None else last - started
                 started, workers = event.time, max(content.workers, 1)
+                host = content.host
             elif isinstance(content, SessionEnded):
                 started = None
                 earlier += content.wall_seconds
+            last = event.time
+        if started is not None and not supervised(host):
+            earlier += last - started
+            started = None
         return cls(started=started, workers=workers, earlier_seconds=earlier)
 
 
 def _progress(
     sweep: str,
     stories: Sequence[TrialStory],
+    further: Sequence[TrialStory],
     settings: _Settings,
     session: _Session,
+    *,
     now: float,
 ) -> SweepProgress:
     active = session.started is not None
     records = [story.record for story in stories]
+    repeats = [story.record for story in further]
     counts = count_outcomes(records)
     if not active:
         counts["interrupted"] += counts["running"]
         counts["running"] = 0
     front = {r.number for r in front_records(records, settings.costs)}
-    ended = tuple(_ended(r, settings.costs[0], front) for r in records if r.outcome)
-    complete = [e for e in ended if e.outcome is Outcome.COMPLETE and e.val_accuracy is not None]
+    ended = tuple(_ended(r, settings.costs[0], front) for r in (*records, *repeats) if r.outcome)
+    complete = [
+        e
+        for e in ended
+        if e.outcome is Outcome.COMPLETE and e.val_accuracy is not None and not e.is_finalist
+    ]
     best = min(complete, key=_better_first, default=None)
-    running = [story for story in stories if active and story.record.outcome is None]
+    running = [s for s in (*stories, *further) if active and s.record.outcome is None]
     elapsed = session.earlier_seconds if session.started is None else now - session.started
+    due = min(settings.finalists, max(len(front), 1)) * settings.seeds
+    done = sum(r.outcome not in (None, Outcome.INTERRUPTED) for r in repeats)
     return SweepProgress(
         sweep=sweep,
         budget=settings.budget,
@@ -297,27 +321,23 @@ def _progress(
         counts=counts,
         running=tuple(_running(story, settings.epochs, now) for story in running),
         ended=ended,
+        finalists_done=done,
+        finalists_due=max(due, done),
         best=best,
         elapsed_seconds=max(elapsed, 0.0),
-        seconds_left=_seconds_left(records, settings, session, now) if active else None,
+        seconds_left=None
+        if settings.budget is None or session.started is None
+        else seconds_left(
+            records,
+            repeats,
+            trials=settings.budget,
+            finalists=max(due, done),
+            workers=session.workers,
+            minutes=settings.minutes,
+            since=session.started,
+            now=now,
+        ),
     )
-
-
-def _seconds_left(
-    records: Sequence[TrialRecord], settings: _Settings, session: _Session, now: float
-) -> float | None:
-    if settings.budget is None or session.started is None:
-        return None
-    over = [r for r in records if r.outcome not in (None, Outcome.INTERRUPTED)]
-    # A trial that was taken up again says nothing: it may have waited for a day in between.
-    first = [r for r in over if r.specification.attempt == 0]
-    durations = [r.ended - r.started for r in first if r.ended and r.started]
-    running = [now - max(r.started or now, session.started) for r in records if r.outcome is None]
-    waiting = max(settings.budget - len(over) - len(running), 0)
-    left = estimate_seconds_left(durations, running, waiting, session.workers)
-    if left is not None and settings.minutes is not None:
-        left = min(left, max(60 * settings.minutes - (now - session.started), 0.0))
-    return left
 
 
 def _ended(record: TrialRecord, cost: str, front: set[int]) -> EndedTrial:
@@ -329,7 +349,8 @@ def _ended(record: TrialRecord, cost: str, front: set[int]) -> EndedTrial:
         val_accuracy=record.val_accuracy,
         cost=record.costs.get(cost),
         reason=record.reason,
-        on_front=record.number in front,
+        on_front=record.number in front and not record.specification.repetition,
+        is_finalist=record.specification.repetition > 0,
     )
 
 

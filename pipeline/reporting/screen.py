@@ -61,6 +61,7 @@ def progress_screen(
         ScatterPoint(trial.cost, trial.val_accuracy, trial.on_front)
         for trial in progress.ended
         if trial.outcome is Outcome.COMPLETE
+        and not trial.is_finalist
         and trial.cost is not None
         and trial.cost > 0
         and trial.val_accuracy is not None
@@ -110,6 +111,10 @@ def done_text(progress: SweepProgress) -> str:
     for name, count in progress.counts.items():
         if count and name != Outcome.COMPLETE:
             parts.append(f"{count:,} {_WORDS.get(name, name)}")
+    searched = progress.budget is not None and progress.done >= progress.budget
+    if progress.finalists_done or (searched and progress.finalists_due):
+        due = f"{progress.finalists_done:,} of {progress.finalists_due:,}"
+        parts.append(f"{due} trainings of finalists done")
     return ", ".join(parts)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pipeline.core.architecture import REFERENCES
+from pipeline.core.statistics import Interval
+from pipeline.core.summary import interval_on_test
 
 #: By reference: ``epoch_ratio_equal_batch``, see ``sweet_spot_sentence``.
 Comparison = Mapping[str, Mapping[str, float]]
@@ -63,7 +65,7 @@ def sweet_spot_sentence(summary: Mapping[str, Any], comparison: Comparison | Non
         who += f" (the {twins[spot['architecture']]} reference's network, trained another way)"
     cost = summary["costs"][0] if summary["costs"][0] in _WORDS else "epoch_seconds"
     against = [
-        _against(spot, references[name], name, cost, (comparison or {}).get(name, {}))
+        _against(summary, name, cost, (comparison or {}).get(name, {}))
         for name in ("cnn", "dnn")
         if name != itself
     ]
@@ -71,13 +73,10 @@ def sweet_spot_sentence(summary: Mapping[str, Any], comparison: Comparison | Non
 
 
 def _against(
-    spot: Mapping[str, Any],
-    reference: Mapping[str, Any],
-    name: str,
-    cost: str,
-    measured: Mapping[str, float],
+    summary: Mapping[str, Any], name: str, cost: str, measured: Mapping[str, float]
 ) -> str:
-    accuracy = _accuracy(spot, reference)
+    spot, reference = summary["sweet_spot"], summary["references"][name]
+    accuracy = _accuracy(summary, spot, reference)
     paid, price = reference[cost], spot[cost]
     if not paid or not price:
         if accuracy is None:
@@ -99,25 +98,57 @@ def _against(
     return f"{speed} {joint} {accuracy.words}{accuracy.brackets}"
 
 
+def readings_sentence(summary: Mapping[str, Any]) -> str:
+    """Say for which networks the test images were read, once each, or that they were not."""
+    count = summary["test_readings"]
+    if not count:
+        return "The test images have not been read."
+    spot = summary["sweet_spot"]
+    named = [f"the {name} reference" for name, r in summary["references"].items() if _is_read(r)]
+    present = {r["trial"] for r in summary["references"].values() if _is_read(r)}
+    if spot is not None and _is_read(spot) and spot["trial"] not in present:
+        named.insert(0, "the sweet spot")
+    earlier = count - len(named)
+    if earlier > 0:
+        named.append("an earlier sweet spot" if earlier == 1 else f"{earlier} earlier sweet spots")
+    listed = ", ".join(named[:-1]) + (" and " if len(named) > 1 else "") + named[-1]
+    each = "" if len(named) == 1 else " each"
+    return f"The test images were read once{each} for {listed}."
+
+
+def _is_read(network: Mapping[str, Any]) -> bool:
+    return network["test_accuracy"] is not None
+
+
 class _Accuracy(NamedTuple):
     sign: int
     words: str
     brackets: str
 
 
-def _accuracy(spot: Mapping[str, Any], reference: Mapping[str, Any]) -> _Accuracy | None:
+def _accuracy(
+    summary: Mapping[str, Any], spot: Mapping[str, Any], reference: Mapping[str, Any]
+) -> _Accuracy | None:
     for key, images in (("test_accuracy", "test"), ("val_accuracy", "validation")):
         ours, theirs = spot[key], reference[key]
         if ours is None or theirs is None:
             continue
         points = round(100 * (ours - theirs), 1)
-        brackets = f" ({100 * ours:.2f}% against {100 * theirs:.2f}% on the {images} images)"
+        brackets = f" ({100 * ours:.2f}% against {100 * theirs:.2f}% on the {images} images"
+        if key == "test_accuracy":
+            first, second = (interval_on_test(summary, value) for value in (ours, theirs))
+            brackets += f", 95% intervals {_percents(first)} and {_percents(second)}"
+        brackets += ")"
         if points == 0:
             return _Accuracy(0, "as accurate", brackets)
         more = "more" if points > 0 else "less"
         sign = 1 if points > 0 else -1
         return _Accuracy(sign, f"{abs(points):.1f} points {more} accurate", brackets)
     return None
+
+
+def _percents(interval: Interval) -> str:
+    return f"{100 * interval.low:.2f} to {100 * interval.high:.2f}%"
 
 
 def _batch_remark(

@@ -44,19 +44,11 @@ def front_rows(summary: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[st
 
 def front_table(summary: Mapping[str, Any], *, ascii_only: bool = False) -> "Table":
     """Return the front, and below it the references that are not on it, for the terminal."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     encoding = "ascii" if ascii_only else "utf-8"
-    table = Table(
-        box=box.Box(_ASCII_LINES, ascii=True) if ascii_only else box.SIMPLE_HEAD,
-        title=Text(f"The front of {printable(summary['sweep'], encoding)}, cheapest first"),
-        title_style="",
-        title_justify="left",
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
+    title = f"The front of {printable(summary['sweep'], encoding)}, cheapest first"
+    table = plain_table(title, ascii_only=ascii_only)
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold", min_width=len("architecture"))
     table.add_column("val. accuracy", justify="right", min_width=8)
@@ -76,6 +68,22 @@ def front_table(summary: Mapping[str, Any], *, ascii_only: bool = False) -> "Tab
             style="bold" if "sweet spot" in marks else "",
         )
     return table
+
+
+def plain_table(title: str, *, ascii_only: bool) -> "Table":
+    """Return an empty table with its title above it and one rule below its header."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    return Table(
+        box=box.Box(_ASCII_LINES, ascii=True) if ascii_only else box.SIMPLE_HEAD,
+        title=Text(title),
+        title_style="",
+        title_justify="left",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
 
 
 def write_front_csv(path: Path, summary: Mapping[str, Any], records: Iterable[TrialRecord]) -> None:

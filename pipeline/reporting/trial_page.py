@@ -1,5 +1,7 @@
 """One trial on the terminal: its journey, its costs and its epochs."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -14,7 +16,17 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 #: Measurements that hold the ends of a cost's 95% interval.
-_INTERVALS = {"latency_ms": ("latency_low_ms", "latency_high_ms")}
+_INTERVALS = {
+    "epoch_seconds": ("epoch_low_seconds", "epoch_high_seconds"),
+    "latency_ms": ("latency_low_ms", "latency_high_ms"),
+}
+#: Further measurements, in words; each is left out where the machine does not report it.
+_OTHERS = {
+    "epoch_cpu_joules": "energy of an epoch, processors (J)",
+    "epoch_gpu_joules": "energy of an epoch, GPU (J)",
+    "host_peak_memory_mib": "host memory, peak of the process (MiB)",
+}
+_LATENCY_OF_SIZE = re.compile(r"latency_(\d+)_ms")
 
 
 def show_trial(sweep_dir: Path, number: int, stream: TextIO | None = None) -> None:
@@ -36,6 +48,9 @@ def show_trial(sweep_dir: Path, number: int, stream: TextIO | None = None) -> No
     console.print(journey_table(story.journey))
     console.print("Costs, measured on this machine")
     console.print(cost_table(record))
+    if "latency_batch_size" in record.measurements:
+        console.print("Latency, taken in turn with the cnn reference")
+        console.print(latency_table(record))
     if record.history:
         console.print("Epochs")
         console.print(epoch_table(record))
@@ -69,6 +84,44 @@ def cost_table(record: TrialRecord) -> "Table":
             bounds = [record.measurements.get(end) for end in ends]
             known = [cost_text(cost, bound) for bound in bounds if bound is not None]
             table.add_row(cost_label(cost), cost_text(cost, record.costs[cost]), " to ".join(known))
+    for name, label in _OTHERS.items():
+        if name in record.measurements:
+            table.add_row(label, cost_text(name, record.measurements[name]), "")
+    return table
+
+
+def latency_table(record: TrialRecord) -> "Table":
+    """Return the latency at each batch size, with the ratio to the reference's."""
+    found = record.measurements
+    names = {int(found["latency_batch_size"]): "latency"}
+    names |= {
+        int(matched[1]): f"latency_{matched[1]}"
+        for matched in map(_LATENCY_OF_SIZE.fullmatch, found)
+        if matched
+    }
+    sizes = sorted(names)
+    table = _table("images at once", *map(str, sizes))
+
+    def row(label: str, text: Callable[[str], str]) -> None:
+        table.add_row(label, *(text(names[size]) for size in sizes))
+
+    def value(what: str) -> Callable[[str], str]:
+        return lambda name: cost_text(what, found.get(f"{name}_{what}"))
+
+    def interval(low: str, high: str) -> Callable[[str], str]:
+        return lambda name: f"{value(low)(name)} to {value(high)(name)}"
+
+    medians = found | {"latency_ms": record.costs.get("latency_ms")}
+    row("median (ms)", lambda name: cost_text("ms", medians.get(f"{name}_ms")))
+    row("95% interval", interval("low_ms", "high_ms"))
+    row("90th percentile", value("p90_ms"))
+    row("99th percentile", value("p99_ms"))
+    row("images/s", value("images_per_second"))
+    row("share of the cnn's", value("ratio"))
+    row("95% interval", interval("ratio_low", "ratio_high"))
+    row("calls", value("samples"))
+    if any(found.get(f"{name}_noisy") for name in names.values()):
+        row("", lambda name: "noisy" if found.get(f"{name}_noisy") else "")
     return table
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from operator import itemgetter
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from pipeline.config import FloatDimension, IntegerDimension, SpaceConfig
 from pipeline.core.architecture import (
@@ -19,10 +19,20 @@ from pipeline.core.architecture import (
     Pooling,
 )
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.journey import ImageShape, after_convolution, after_pooling, macs
+from pipeline.core.journey import (
+    ImageShape,
+    after_convolution,
+    after_pooling,
+    macs,
+    parameters,
+)
 from pipeline.core.trial import Recipe
 
 Name = TypeVar("Name", bound=str)
+AnalyticCost = Literal["parameters", "macs"]
+
+#: Values a filter has beside its weights: a bias, or the four of batch normalisation.
+_NORMALISATION_VALUES: dict[str, int] = {"none": 1, "batch": 4}
 
 
 class Chooser(Protocol):
@@ -181,29 +191,38 @@ class SearchSpace:
 
     def extremes(self) -> tuple[Architecture, Architecture]:
         """Return the networks with the fewest and with the most multiply-accumulates."""
-        cheapest, dearest = (self._extreme(choose) for choose in (min, max))
-        return cheapest, dearest
+        return self._extreme(min, "macs"), self._extreme(max, "macs")
 
-    def _extreme(self, choose: Callable[..., Any]) -> Architecture:
-        # Multiply-accumulates only grow with filters and units, so their ends are enough; what
-        # is left of a network depends on the map it gets, so each map is solved once.
+    def cheapest(self, cost: AnalyticCost) -> Architecture:
+        """Return a network with the fewest parameters or multiply-accumulates."""
+        return self._extreme(min, cost)
+
+    def _extreme(self, choose: Callable[..., Any], cost: AnalyticCost) -> Architecture:
+        # Both costs only grow with filters and units, so their ends are enough; what is left
+        # of a network depends on the map it gets, so each map is solved once.
         units = choose(self.config.dense_units.smallest, self.config.dense_units.largest)
         rate = self.config.dropout.smallest
-        normalisation = self.config.normalisation.values()[0]
+        normalisation = choose(self.config.normalisation.values(), key=_NORMALISATION_VALUES.get)
+        of_network = {"macs": macs, "parameters": parameters}[cost]
         filters = {self.config.filters.smallest, self.config.filters.largest}
 
         @cache
         def rest(shape: ImageShape, layers: int) -> tuple[int, tuple[ConvolutionBlock, ...]]:
             if layers == 0:
                 head = Architecture(dense_units=units, dropout=rate)
-                return macs(head, shape, self.classes), ()
+                return of_network(head, shape, self.classes), ()
             options = []
             for padding, kernel, pooling, _ in self._shapes(min(shape[:2]), layers - 1):
                 sides = [after_convolution(side, kernel, padding) for side in shape[:2]]
                 for count in filters:
-                    here = sides[0] * sides[1] * kernel * kernel * shape[2] * count
+                    weights = kernel * kernel * shape[2] * count
+                    here = (
+                        sides[0] * sides[1] * weights
+                        if cost == "macs"
+                        else weights + _NORMALISATION_VALUES[normalisation] * count
+                    )
                     height, width = sides if pooling == "none" else map(after_pooling, sides)
-                    cost, blocks = rest((height, width, count), layers - 1)
+                    below, blocks = rest((height, width, count), layers - 1)
                     block = ConvolutionBlock(
                         filters=count,
                         kernel_size=kernel,
@@ -211,7 +230,7 @@ class SearchSpace:
                         pooling=pooling,
                         normalisation=normalisation,
                     )
-                    options.append((here + cost, (block, *blocks)))
+                    options.append((here + below, (block, *blocks)))
             best: tuple[int, tuple[ConvolutionBlock, ...]] = choose(options, key=itemgetter(0))
             return best
 

@@ -30,6 +30,7 @@ class SimulatedTraining:
     """What a simulated training returns."""
 
     val_accuracy: float
+    validation_right: NDArray[np.bool_]
     costs: dict[str, float] = field(default_factory=dict)
 
 
@@ -42,11 +43,15 @@ class SimulatedTrainer:
     before_epoch
         Called with the specification and the epoch (from 1) before each epoch; whatever it
         raises ends the trial, as an error of the real trainer would.
+    memory_mib
+        Returns the peak of the device's memory up to an epoch; None on a device that does not
+        count it.
     """
 
     config: Config
     description: DataDescription
     before_epoch: Callable[[TrialSpecification, int], None] = lambda specification, epoch: None
+    memory_mib: Callable[[int], float] | None = None
 
     def run(
         self,
@@ -58,26 +63,46 @@ class SimulatedTrainer:
         """Go through a trial's epochs; costs depend on the architecture alone."""
         costs = self._costs(specification.architecture)
         observer.measured(costs, {}, f"simulated {specification.architecture}")
-        accuracy = 0.0
+        accuracy, reached = 0.0, math.inf
+        shown: dict[str, float] = {}
         epochs = self.config.training.epochs
         for epoch in range(1, epochs + 1):
             observer.between_executions()
             self.before_epoch(specification, epoch)
             accuracy = self._accuracy(specification, epoch / epochs)
-            observer.epoch_ended(self._result(epoch, accuracy, costs["epoch_seconds"]))
+            result = self._result(epoch, accuracy, costs["epoch_seconds"])
+            shown = {"train_seconds": epoch * result.epoch_seconds}
+            target = self.config.objective.target_accuracy
+            if target is not None and accuracy >= target:
+                reached = min(reached, shown["train_seconds"])
+                shown["time_to_accuracy_seconds"] = reached
+            if self.memory_mib is not None:
+                shown["device_memory_mib"] = self.memory_mib(epoch)
+            observer.epoch_ended(result, shown)
+        images = self.description.validation
+        # Hard images are hard for every network, and each has a few that it alone misses.
+        order = np.arange(images) / images
+        order += np.random.default_rng(specification.seed).normal(0.0, 0.02, images)
+        right = np.zeros(images, dtype=np.bool_)
+        right[np.argsort(order, kind="stable")[: round(accuracy * images)]] = True
         return SimulatedTraining(
-            val_accuracy=accuracy, costs={"train_seconds": epochs * costs["epoch_seconds"]}
+            val_accuracy=accuracy,
+            validation_right=right,
+            costs=shown,
         )
 
     def save(self, trained: Any, path: Path) -> None:
-        """Write what ``predict`` needs."""
+        """Write what ``probabilities`` needs."""
         path.write_text(json.dumps({"accuracy": trained.val_accuracy}))
 
-    def predict(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return a label for each image; 0 for the share that the accuracy gives."""
+    def probabilities(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return 0.9 for class 0 of the share of images that the accuracy gives, else class 1."""
         accuracy = json.loads(path.read_text())["accuracy"]
+        classes = len(self.description.classes)
+        found = np.full((len(images), classes), 0.1 / (classes - 1), dtype=np.float32)
         wrong: NDArray[np.bool_] = np.arange(len(images)) >= accuracy * len(images)
-        return wrong.astype(np.int64)
+        found[np.arange(len(images)), wrong.astype(np.int64)] = 0.9
+        return found
 
     def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return seconds in proportion to the work of a batch."""

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pipeline.core.errors import StorageError
+from pipeline.core.trial import RunKey
 
 _CAUSES = {
     errno.ENOSPC: "the disk is full",
@@ -30,7 +31,7 @@ _CAUSES = {
     errno.ENOTDIR: "a part of its path is a file",
 }
 _YEAR_10000 = 253_402_300_800.0
-_TRIAL_LOG = re.compile(r"[0-9]{4,9}\.jsonl", re.ASCII)
+_TRIAL_LOG = re.compile(r"([0-9]{4,9})(?:-([1-9][0-9]{0,8}))?\.jsonl", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +61,15 @@ def events_dir(sweep_dir: Path) -> Path:
     return sweep_dir / "events"
 
 
-def trial_log_path(sweep_dir: Path, number: int) -> Path:
-    """Return a trial's event log; ``number`` is the original's."""
-    return events_dir(sweep_dir) / f"{number:04d}.jsonl"
+def trial_log_path(sweep_dir: Path, number: int, repetition: int = 0) -> Path:
+    """Return a trial's event log, or that of a further training of a finalist.
+
+    Parameters
+    ----------
+    number
+        The original's.
+    """
+    return events_dir(sweep_dir) / f"{RunKey(number, repetition).stem}.jsonl"
 
 
 def sweep_log_path(sweep_dir: Path) -> Path:
@@ -71,12 +78,18 @@ def sweep_log_path(sweep_dir: Path) -> Path:
 
 
 def trial_log_paths(sweep_dir: Path) -> dict[int, Path]:
-    """Return the event logs that exist by trial number, in order."""
-    found = {
-        int(path.stem): path
-        for path in events_dir(sweep_dir).glob("*.jsonl")
-        if _TRIAL_LOG.fullmatch(path.name)
-    }
+    """Return the event logs of the search's trials that exist, by number, in order."""
+    logs = training_log_paths(sweep_dir)
+    return {run.number: path for run, path in logs.items() if not run.repetition}
+
+
+def training_log_paths(sweep_dir: Path) -> dict[RunKey, Path]:
+    """Return the event logs of all trainings that exist, those of finalists too, in order."""
+    found = {}
+    for path in events_dir(sweep_dir).glob("*.jsonl"):
+        name = _TRIAL_LOG.fullmatch(path.name)
+        if name is not None:
+            found[RunKey(int(name[1]), int(name[2] or 0))] = path
     return dict(sorted(found.items()))
 
 

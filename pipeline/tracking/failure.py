@@ -24,8 +24,8 @@ def failure_sentence(error: Exception, uri: str) -> str:
     if isinstance(error, SweetspotError):
         return str(error)
     return (
-        f"MLflow at {masked(uri)} {_cause(error)}; training goes on and nothing is lost: the next "
-        "try, or `sweetspot sync`, catches up"
+        f"MLflow at {masked(uri)} {failure_cause(error)}; training goes on and nothing is lost: "
+        "the next try, or `sweetspot sync`, catches up"
     )
 
 
@@ -37,7 +37,8 @@ def failure_details(error: Exception) -> str | None:
     return "".join(traceback.format_exception(error))
 
 
-def _cause(error: Exception) -> str:
+def failure_cause(error: Exception) -> str:
+    """Return what an error says, as the end of a sentence on MLflow at some address."""
     chain: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in chain:

@@ -10,7 +10,8 @@ import json
 import platform
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,16 +20,72 @@ from typing import Any
 import numpy as np
 import yaml
 from mlflow import pyfunc
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
+from numpy.typing import NDArray
 
 from pipeline.core.errors import StorageError
 
+#: Where the network is in the folder of an MLflow model.
+KERAS_FILE = "data/model.keras"
+#: What the class names are called in the model's metadata.
+CLASSES_KEY = "classes"
 _PACKAGES = ("mlflow", "keras", "tensorflow", "numpy")
+_EXAMPLE = "input_example.json"
+_SERVING_EXAMPLE = "serving_input_example.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFolder:
+    """What is needed to use a network from the folder of an MLflow model.
+
+    Parameters
+    ----------
+    classes
+        Names in the order of the outputs.
+    image_shape
+        ``(height, width, channels)``.
+    """
+
+    keras_file: Path
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+
+
+def read_model_folder(folder: Path) -> ModelFolder:
+    """Read what ``write_model_folder`` has written.
+
+    Raises
+    ------
+    StorageError
+        It is the folder of some other kind of model.
+    """
+    try:
+        model = Model.load(str(folder))
+        classes = tuple(str(name) for name in (model.metadata or {})[CLASSES_KEY])
+        _, height, width, channels = model.signature.inputs.inputs[0].shape
+    except (MlflowException, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StorageError(
+            f"the model in {folder} is none of sweetspot's, it lacks class names or signature: "
+            f"{error!r}"
+        ) from error
+    return ModelFolder(
+        keras_file=folder / KERAS_FILE,
+        classes=classes,
+        image_shape=(int(height), int(width), int(channels)),
+    )
 
 
 def write_model_folder(
-    keras_file: Path, folder: Path, *, model_id: str, run_id: str, classes: int, created: float
+    keras_file: Path,
+    folder: Path,
+    *,
+    model_id: str,
+    run_id: str,
+    classes: Sequence[str],
+    created: float,
+    example: NDArray[np.uint8] | None = None,
 ) -> None:
     """Write the MLflow model folder of a saved network.
 
@@ -39,9 +96,11 @@ def write_model_folder(
     model_id, run_id
         Of the MLflow model and of the run it belongs to.
     classes
-        Number of classes the network tells apart.
+        Names of the classes that the network tells apart, in the order of its outputs.
     created
         Seconds since the epoch.
+    example
+        Images to show what the network takes, shape ``(n, height, width, channels)``.
 
     Raises
     ------
@@ -50,8 +109,8 @@ def write_model_folder(
     """
     data = folder / "data"
     data.mkdir(parents=True)
-    signature, keras_version = _described(keras_file, classes)
-    shutil.copyfile(keras_file, data / "model.keras")
+    signature, keras_version = _described(keras_file, len(classes))
+    shutil.copyfile(keras_file, folder / KERAS_FILE)
     (data / "keras_module.txt").write_text("keras")
     requirements = [f"{name}=={version(name)}" for name in _PACKAGES]
     (folder / "requirements.txt").write_text("\n".join(requirements) + "\n")
@@ -75,6 +134,8 @@ def write_model_folder(
         model_uuid=model_id,
         utc_time_created=moment,
         signature=signature,
+        saved_input_example_info=None if example is None else _write_example(folder, example),
+        metadata={CLASSES_KEY: list(classes)},
     )
     model.add_flavor(
         "keras",
@@ -108,6 +169,17 @@ def _described(keras_file: Path, classes: int) -> tuple[ModelSignature, str]:
         raise StorageError(f"{keras_file} is not a saved Keras network: {error!r}") from error
     outputs = TensorSpec(np.dtype("float32"), (-1, classes))
     return ModelSignature(inputs=Schema([inputs]), outputs=Schema([outputs])), keras_version
+
+
+def _write_example(folder: Path, images: NDArray[np.uint8]) -> dict[str, str]:
+    """Write images as MLflow shows them, and as its server takes them; return where they are."""
+    (folder / _EXAMPLE).write_text(json.dumps(images.tolist()))
+    (folder / _SERVING_EXAMPLE).write_text(json.dumps({"inputs": images.tolist()}))
+    return {
+        "artifact_path": _EXAMPLE,
+        "serving_input_path": _SERVING_EXAMPLE,
+        "type": "ndarray",
+    }
 
 
 def _write_yaml(path: Path, values: Mapping[str, Any]) -> None:

@@ -16,8 +16,9 @@ from filelock import FileLock, Timeout
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
+from pipeline.core.trial import RunKey
 from pipeline.data.dataset import DataDescription
-from pipeline.tracking.event_log import read, sweep_log_path, trial_log_paths
+from pipeline.tracking.event_log import read, sweep_log_path, training_log_paths
 from pipeline.tracking.failure import failure_details, failure_sentence
 from pipeline.tracking.projection import RunView, sweep_view, trial_view
 from pipeline.tracking.run_state import KnownRun, RunContent
@@ -80,8 +81,8 @@ class Mirror:
         self._data = description
         self._lock = mirror_lock(sweep_dir)
         self._runs: SweepRuns | None = None
-        self._known: dict[int | None, KnownRun] = {}
-        self._seen: dict[int, tuple[int, tuple[int, int]]] = {}
+        self._known: dict[RunKey | None, KnownRun] = {}
+        self._seen: dict[RunKey, tuple[int, tuple[int, int]]] = {}
         self._sweep_run_id: str | None = None
 
     def sync(self) -> SyncReport:
@@ -152,7 +153,7 @@ class Mirror:
         except StorageError as error:
             progress.fail(str(error))
         sweep_events = read(sweep_log_path(self._sweep_dir))
-        logs = trial_log_paths(self._sweep_dir)
+        logs = training_log_paths(self._sweep_dir)
         fingerprint = self._data.fingerprint
         facts = SweepFacts.of(sweep_events)
         first = None if facts.commits else _first_start(logs)
@@ -164,22 +165,22 @@ class Mirror:
         if self._sweep_run_id != parent.run_id and self._runs is not None:
             self._runs.share_view(parent, self._config.objective.costs)
         self._sweep_run_id = parent.run_id
-        for number, path in logs.items():
-            seen = (path.stat().st_size, facts.version_for(number))
-            if self._seen.get(number) == seen:
+        for run, path in logs.items():
+            seen = (path.stat().st_size, facts.version_for(run.number))
+            if self._seen.get(run) == seen:
                 progress.runs += 1
                 continue
             trial = trial_view(self._sweep, fingerprint, read(path), facts)
             if trial is None:
                 continue
             try:
-                self._mirror_trial(number, trial, parent.run_id, progress)
+                self._mirror_trial(run, trial, parent.run_id, progress)
             except Exception as error:
                 if not _concerns_one_run(error):
                     raise
                 progress.fail(failure_sentence(error, tracking_uri(self._config)))
             else:
-                self._seen[number] = seen
+                self._seen[run] = seen
         if progress.failure is not None:
             self._forget()
 
@@ -200,18 +201,18 @@ class Mirror:
         self._known = self._runs.find()
 
     def _mirror_trial(
-        self, number: int, view: RunView, parent_id: str, progress: "_Progress"
+        self, run: RunKey, view: RunView, parent_id: str, progress: "_Progress"
     ) -> None:
-        known = self._known.get(number)
+        known = self._known.get(run)
         if known is not None and known.mirrored and known.mirrored.position == view.position:
             progress.runs += 1
             return
         content = trial_content(self._sweep_dir, view, self._config, self._data.fingerprint)
-        self._write(number, content, parent_id, progress)
+        self._write(run, content, parent_id, progress)
 
     def _write(
         self,
-        number: int | None,
+        run: RunKey | None,
         content: RunContent,
         parent_id: str | None,
         progress: "_Progress",
@@ -219,12 +220,12 @@ class Mirror:
         """Bring one run up to its content; how far it is, is kept with it last."""
         assert self._runs is not None
         progress.runs += 1
-        known = self._known.get(number)
+        known = self._known.get(run)
         if known is not None and known.mirrored == content.mirrored:
             return known
         if known is None:
             known = self._runs.create(content.view, parent_id)
-        written = self._known[number] = self._runs.write(known, content, self._data)
+        written = self._known[run] = self._runs.write(known, content, self._data)
         progress.updated += 1
         return written
 
@@ -242,7 +243,7 @@ class _Progress:
             self.failure = sentence
 
 
-def _first_start(logs: Mapping[int, Path]) -> float | None:
+def _first_start(logs: Mapping[RunKey, Path]) -> float | None:
     """Return when the first trial started, for a sweep whose own log does not know."""
     return min((event.time for path in logs.values() for event in read(path)[:1]), default=None)
 

@@ -63,11 +63,12 @@ class RunView:
 
 
 def run_name(specification: TrialSpecification) -> str:
-    """Return a trial's run name: ``007 64k3-d128`` or ``001 cnn``."""
-    return (
+    """Return a trial's run name: ``007 64k3-d128``, ``001 cnn`` or ``001 cnn seed 2``."""
+    name = (
         f"{specification.number:03d} "
         f"{specification.reference or specification.architecture.notation}"
     )
+    return f"{name} seed {specification.repetition + 1}" if specification.repetition else name
 
 
 def trial_view(
@@ -89,8 +90,9 @@ def trial_view(
         return None
     record = story.record
     assert record.started is not None
-    number = record.number
-    readings = facts.readings.get(number, ())
+    run = record.specification.run
+    # Test is read for the network that the search found, not for its further trainings.
+    readings = () if run.repetition else facts.readings.get(run.number, ())
     # A trial without an end of its own is over when the session that it ran in is.
     closing = facts.left_behind_at(story.last_time) if record.outcome is None else None
     outcome = record.outcome
@@ -101,8 +103,9 @@ def trial_view(
     reason = record.reason
     tags = {
         "sweep": sweep,
-        "trial": str(number),
-        "kind": "trial",
+        "trial": str(run.number),
+        "kind": "finalist" if run.repetition else "trial",
+        **({"repetition": str(run.repetition)} if run.repetition else {}),
         "status": "running" if outcome is None else outcome.value,
         "data_fingerprint": fingerprint,
         "device": _device_name(story.device),

@@ -74,12 +74,13 @@ class RunContent:
         """What is mirrored once all of this is written."""
         return Mirrored(
             position=self.view.position,
-            files={name: _digest(content) for name, content in sorted(self.files.items())},
-            model=None if self.keras_file is None else _digest(self.keras_file),
+            files={name: content_digest(content) for name, content in sorted(self.files.items())},
+            model=None if self.keras_file is None else content_digest(self.keras_file),
             tags=tuple(sorted(self.view.tags)),
         )
 
 
-def _digest(content: bytes | Path) -> str:
+def content_digest(content: bytes | Path) -> str:
+    """Return 16 hexadecimal digits that stand for the bytes, or for those of the file."""
     data = content.read_bytes() if isinstance(content, Path) else content
     return hashlib.sha256(data).hexdigest()[:16]

@@ -30,6 +30,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.types import Schema, TensorSpec
 
+from pipeline.core.trial import RunKey
 from pipeline.data.dataset import DataDescription
 from pipeline.tracking.keras_model import write_model_folder
 from pipeline.tracking.points import Point
@@ -64,23 +65,24 @@ class SweepRuns:
         self._sweep = sweep
         self._experiment_id = _experiment(client, experiment, artifact_location)
 
-    def find(self) -> dict[int | None, KnownRun]:
-        """Return the sweep's runs by trial number; its own run has None.
+    def find(self) -> dict[RunKey | None, KnownRun]:
+        """Return the sweep's runs by training; its own run has None.
 
-        A second run of one trial, which a request that timed out but was carried out leaves
+        A second run of one training, which a request that timed out but was carried out leaves
         behind, is put into MLflow's trash.
         """
-        found: dict[int | None, KnownRun] = {}
+        found: dict[RunKey | None, KnownRun] = {}
         for run in sweep_runs(self._client, [self._experiment_id], self._sweep):
             trial = run.data.tags.get("trial")
-            number = None if trial is None else int(trial)
+            repetition = int(run.data.tags.get("repetition", 0))
+            key = None if trial is None else RunKey(int(trial), repetition)
             known = _known(run)
-            if number not in found:
-                found[number] = known
+            if key not in found:
+                found[key] = known
             else:
-                kept, other = sorted((found[number], known), key=lambda run: run.mirrored is None)
+                kept, other = sorted((found[key], known), key=lambda run: run.mirrored is None)
                 self._client.delete_run(other.run_id)
-                found[number] = kept
+                found[key] = kept
         return found
 
     def create(self, view: RunView, parent_id: str | None) -> KnownRun:
@@ -237,7 +239,7 @@ class SweepRuns:
                 folder,
                 model_id=model.model_id,
                 run_id=run.run_id,
-                classes=len(data.classes),
+                classes=data.classes,
                 created=view.model_time,
             )
             self._client.log_model_artifacts(model.model_id, str(folder))

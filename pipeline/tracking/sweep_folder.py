@@ -16,7 +16,9 @@ from pipeline.tracking.projection import RunView
 from pipeline.tracking.run_state import RunContent
 from pipeline.tracking.summary_metrics import description
 
-_FILES = ("config.yaml", "summary.json", "importance.json", "front.csv", "report.html")
+_FILES = (
+    "config.yaml", "summary.json", "importance.json", "front.csv", "finalists.csv", "report.html",
+)  # fmt: skip
 
 
 def read_summary(sweep_dir: Path) -> dict[str, Any] | None:
@@ -44,6 +46,7 @@ def sweep_content(sweep_dir: Path, view: RunView, summary: Mapping[str, Any] | N
         name: path for name in _FILES if (path := sweep_dir / name).is_file()
     }
     files |= {f"figures/{path.name}": path for path in sorted(sweep_dir.glob("figures/*.png"))}
+    files |= {f"export/{path.name}": path for path in sorted(sweep_dir.glob("export/*.json"))}
     if summary is not None:
         view = replace(view, tags={**view.tags, "mlflow.note.content": description(summary)})
     return RunContent(view=view, files=files)

@@ -5,7 +5,6 @@ event log is what a training process writes, and the mirror brings the samples t
 the same names.
 """
 
-import importlib
 import threading
 from collections.abc import Callable
 from types import ModuleType, TracebackType
@@ -14,6 +13,7 @@ from typing import Any, Self
 import psutil
 
 from pipeline.core.errors import StorageError
+from pipeline.measuring.nvml import load_nvml
 from pipeline.tracking.event_log import EventLog
 from pipeline.tracking.events import SystemSampled, record
 
@@ -109,12 +109,10 @@ class SystemReader:
 
 
 def _nvml_gpus() -> tuple[ModuleType | None, list[Any]]:
-    try:
-        nvml = importlib.import_module("pynvml")
-    except ImportError:
+    nvml = load_nvml()
+    if nvml is None:
         return None, []
     try:
-        nvml.nvmlInit()
         return nvml, [
             nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())
         ]

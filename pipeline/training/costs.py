@@ -4,6 +4,8 @@ The untrained network takes a few steps and classifies a few images; afterwards 
 optimiser and seeds are what they were, so that training starts from exactly the seeded state.
 """
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,19 +16,15 @@ from pipeline.config import MeasuringConfig
 from pipeline.core.architecture import Architecture
 from pipeline.core.journey import macs, parameters
 from pipeline.measuring.clocks import Clocks
-from pipeline.measuring.latency import measure_latency
+from pipeline.measuring.energy import EnergyMeter
+from pipeline.measuring.latency import TimedLatency
 from pipeline.measuring.memory import host_peak_memory_mib
 from pipeline.measuring.quiet import QuietLock
 from pipeline.measuring.statistics import Latency
-from pipeline.measuring.steps import StepTime, measure_step
+from pipeline.measuring.steps import StepTime, TimedStep
+from pipeline.measuring.turns import Turns, take_turns
 from pipeline.training.backend import Inference
 from pipeline.training.network import CompiledNetwork
-
-#: A latency's interval may be this wide, as a share of the median; else it is taken again.
-TOLERANCE = 0.05
-ROUNDS = 3
-#: Images a call of the latency that is a cost.
-LATENCY_BATCH_SIZE = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,33 +46,39 @@ def measure_costs(
     measuring: MeasuringConfig,
     most_steps: int,
     quiet: QuietLock,
+    meter: EnergyMeter,
     clocks: Clocks,
 ) -> MeasuredCosts:
     """Measure an untrained network.
 
+    The cost ``latency_ms`` is the latency at the first, smallest batch size.
+
     Parameters
     ----------
     reference
-        The compiled ``cnn`` reference, timed in turn with the network.
+        The compiled ``cnn`` reference, timed in turn with the network at each batch size.
     images
-        Images to classify, ``(n, height, width, channels)``.
+        Images to classify, ``(n, height, width, channels)``; taken again where a batch is
+        larger.
     most_steps
         Steps of an execution in training.
+    meter
+        Counts the energy of the timed steps.
     """
     before = network.state()
     with quiet.measuring(clocks):
-        step = quiet_step(network, measuring, most_steps, clocks)
+        order: Any = network.order(0)
+        with clocks.on("first_step"):
+            network.train(order, 0, 1)
         with clocks.on("measuring"):
-            image = images[:LATENCY_BATCH_SIZE]
-            latency = measure_latency(
-                lambda: network.infer(image),
-                lambda: reference(image),
-                batch_size=LATENCY_BATCH_SIZE,
-                samples=measuring.latency_samples,
-                warmup_seconds=measuring.warmup_seconds,
-                tolerance=TOLERANCE,
-                rounds=ROUNDS,
-            )
+            timed_step = _timed_step(network, order, most_steps)
+            take_turns(timed_step, _turns(measuring), time.perf_counter)
+            step = timed_step.result(measuring.tolerance)
+            joules = timed_step.joules(meter)
+            latencies = {
+                size: _latency(network, reference, batch(images, size), measuring)
+                for size in measuring.batch_sizes
+            }
     with clocks.on("measuring"):
         network.restore(before)
     height, width, channels = images.shape[1:]
@@ -84,42 +88,93 @@ def measure_costs(
             "parameters": float(parameters(architecture, shape, classes)),
             "macs": float(macs(architecture, shape, classes)),
             "epoch_seconds": network.steps * step.step_seconds,
-            "latency_ms": latency.median_ms,
+            "latency_ms": latencies[measuring.batch_sizes[0]].median_ms,
         },
-        measurements=_measurements(step, latency),
+        measurements={
+            **_step_measurements(step, network.steps),
+            **{f"epoch_{part}_joules": network.steps * each for part, each in joules.items()},
+            **latency_measurements(latencies),
+            "host_peak_memory_mib": host_peak_memory_mib(),
+        },
         step_seconds=step.step_seconds,
     )
 
 
-def quiet_step(
-    network: CompiledNetwork, measuring: MeasuringConfig, most_steps: int, clocks: Clocks
-) -> StepTime:
-    """Time a training step; the device is quiet already and the weights change."""
+def quiet_step(network: CompiledNetwork, measuring: MeasuringConfig, most_steps: int) -> StepTime:
+    """Time the training step alone; the device is quiet already and the weights change."""
     order: Any = network.order(0)
-    with clocks.on("first_step"):
-        network.train(order, 0, 1)
-    with clocks.on("measuring"):
-        return measure_step(
-            lambda steps: network.train(order, 0, steps),
-            executions=measuring.step_executions,
-            most_steps=min(most_steps, network.steps),
-        )
+    network.train(order, 0, 1)
+    timed = _timed_step(network, order, most_steps)
+    take_turns(timed, _turns(measuring), time.perf_counter)
+    return timed.result(measuring.tolerance)
 
 
-def _measurements(step: StepTime, latency: Latency) -> dict[str, float]:
-    found = {
-        "step_ms": step.step_seconds * 1000.0,
-        "latency_low_ms": latency.low_ms,
-        "latency_high_ms": latency.high_ms,
-        "latency_p90_ms": latency.p90_ms,
-        "latency_reference_ms": latency.reference_ms,
-        "latency_ratio": latency.ratio,
-        "latency_ratio_low": latency.ratio_low,
-        "latency_ratio_high": latency.ratio_high,
-        "latency_images_per_second": latency.images_per_second,
-        "latency_noisy": float(latency.noisy),
-        "host_peak_memory_mib": host_peak_memory_mib(),
-    }
-    if latency.p99_ms is not None:
-        found["latency_p99_ms"] = latency.p99_ms
+def batch(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return ``size`` images in a row in memory, from the first on and over again."""
+    return np.take(images, np.arange(size), axis=0, mode="wrap")
+
+
+def latency_measurements(latencies: Mapping[int, Latency]) -> dict[str, float]:
+    """Return what is kept of the latencies, by name.
+
+    Those at the first batch size are called ``latency_…``, as the cost is; those at another
+    one, such as 256, ``latency_256_…``, ``latency_256_ms`` being the median.
+    """
+    found: dict[str, float] = {"latency_batch_size": float(next(iter(latencies)))}
+    for index, (size, latency) in enumerate(latencies.items()):
+        name = "latency" if index == 0 else f"latency_{size}"
+        if index > 0:
+            found[f"{name}_ms"] = latency.median_ms
+        found |= {
+            f"{name}_low_ms": latency.low_ms,
+            f"{name}_high_ms": latency.high_ms,
+            f"{name}_p90_ms": latency.p90_ms,
+            f"{name}_reference_ms": latency.reference_ms,
+            f"{name}_ratio": latency.ratio,
+            f"{name}_ratio_low": latency.ratio_low,
+            f"{name}_ratio_high": latency.ratio_high,
+            f"{name}_images_per_second": latency.images_per_second,
+            f"{name}_samples": float(latency.samples),
+            f"{name}_noisy": float(latency.noisy),
+        }
+        if latency.p99_ms is not None:
+            found[f"{name}_p99_ms"] = latency.p99_ms
     return found
+
+
+def _step_measurements(step: StepTime, steps: int) -> dict[str, float]:
+    return {
+        "step_ms": step.step_seconds * 1000.0,
+        "step_low_ms": step.low_seconds * 1000.0,
+        "step_high_ms": step.high_seconds * 1000.0,
+        "step_noisy": float(step.noisy),
+        "epoch_low_seconds": steps * step.low_seconds,
+        "epoch_high_seconds": steps * step.high_seconds,
+        "measuring_turns": float(step.executions),
+    }
+
+
+def _timed_step(network: CompiledNetwork, order: Any, most_steps: int) -> TimedStep:
+    return TimedStep(
+        lambda steps: network.train(order, 0, steps), most_steps=min(most_steps, network.steps)
+    )
+
+
+def _latency(
+    network: CompiledNetwork,
+    reference: Inference,
+    images: NDArray[np.uint8],
+    measuring: MeasuringConfig,
+) -> Latency:
+    timed = TimedLatency(
+        lambda: network.infer(images),
+        lambda: reference(images),
+        batch_size=len(images),
+        warmup_seconds=measuring.warmup_seconds,
+    )
+    take_turns(timed, _turns(measuring), time.perf_counter)
+    return timed.result(measuring.tolerance)
+
+
+def _turns(measuring: MeasuringConfig) -> Turns:
+    return Turns(fewest=measuring.turns, seconds=measuring.seconds, tolerance=measuring.tolerance)

@@ -26,8 +26,8 @@ class TrialObserver(Protocol):
     ) -> None:
         """Hear of the untrained network's costs, before the first epoch."""
 
-    def epoch_ended(self, result: EpochResult) -> None:
-        """Hear of an epoch and its evaluation."""
+    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
+        """Hear of an epoch and its evaluation, and of the costs that training has shown so far."""
 
     def between_executions(self) -> None:
         """Be asked whether to go on; called often, so it must be cheap."""
@@ -62,6 +62,8 @@ class EpochLoop:
     ----------
     step_seconds
         Measured time of a step, for the number of steps in an execution.
+    shown_costs
+        Returns the costs that so many epochs of training have shown.
     save
         Writes the progress to the checkpoint, if there is one.
     """
@@ -73,6 +75,7 @@ class EpochLoop:
     clocks: Clocks
     quiet: QuietLock
     step_seconds: float
+    shown_costs: Callable[[tuple[EpochResult, ...]], dict[str, float]]
     save: Callable[[Progress], None]
 
     def run(self, progress: Progress) -> Progress:
@@ -86,7 +89,8 @@ class EpochLoop:
         while not progress.is_over(self.training):
             progress = self._epoch(progress)
             with self.clocks.on("tracking"):
-                self.observer.epoch_ended(progress.history[-1])
+                costs = self.shown_costs(progress.history)
+                self.observer.epoch_ended(progress.history[-1], costs)
                 self.save(progress)
         return progress
 

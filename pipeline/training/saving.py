@@ -53,8 +53,8 @@ def load_model(path: Path) -> Any:
         raise StorageError(f"the model {path} cannot be read: {reason}") from error
 
 
-def predicted_labels(model_path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the labels that a saved model gives images.
+def predicted_probabilities(model_path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the probability of each class that a saved model gives images.
 
     Parameters
     ----------
@@ -64,12 +64,13 @@ def predicted_labels(model_path: Path, images: NDArray[np.uint8]) -> NDArray[np.
     Returns
     -------
     numpy.ndarray
-        int64, shape ``(n,)``.
+        float32, shape ``(n, classes)``.
     """
     model = load_model(model_path)
     height, width, channels = model.input_shape[1:]
     infer = compile_inference(model, (height, width, channels), jit_compile=False)
-    labels = np.empty(len(images), dtype=np.int64)
+    probabilities = np.empty((len(images), model.output_shape[-1]), dtype=np.float32)
     for start in range(0, len(images), BATCH_SIZE):
-        labels[start : start + BATCH_SIZE] = infer(images[start : start + BATCH_SIZE]).argmax(1)
-    return labels
+        batch = slice(start, start + BATCH_SIZE)
+        probabilities[batch] = infer(images[batch])
+    return probabilities

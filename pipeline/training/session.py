@@ -17,6 +17,8 @@ from pipeline.core.outcome import OutOfMemory
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
 from pipeline.data.dataset import TrainingData
 from pipeline.measuring.clocks import Clocks
+from pipeline.measuring.energy import open_meter
+from pipeline.measuring.machine import this_machine
 from pipeline.measuring.memory import device_peak_memory_mib
 from pipeline.measuring.quiet import QuietLock
 from pipeline.training.backend import (
@@ -31,9 +33,15 @@ from pipeline.training.costs import MeasuredCosts, measure_costs, quiet_step
 from pipeline.training.fit import EpochLoop, Progress, TrialObserver
 from pipeline.training.model import build_model
 from pipeline.training.network import CompiledNetwork, DeviceData
-from pipeline.training.saving import predicted_labels, save_model
+from pipeline.training.saving import predicted_probabilities, save_model
 
-__all__ = ["TrainedTrial", "TrainingSession", "TrialObserver", "predicted_labels", "save_model"]
+__all__ = [
+    "TrainedTrial",
+    "TrainingSession",
+    "TrialObserver",
+    "predicted_probabilities",
+    "save_model",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +60,8 @@ class TrainedTrial:
         ``device_memory_mib`` where the device counts it.
     validation_labels
         Predicted labels of the validation images, int64 ``(n,)``.
+    validation_right
+        Whether each of these is right, bool ``(n,)``.
     epochs
         All epochs, those before an interruption included.
     """
@@ -60,6 +70,7 @@ class TrainedTrial:
     val_accuracy: float
     costs: dict[str, float]
     validation_labels: NDArray[np.int64]
+    validation_right: NDArray[np.bool_]
     epochs: tuple[EpochResult, ...]
 
 
@@ -99,10 +110,11 @@ class TrainingSession:
         self._objective = objective
         self._precision = precision
         self._quiet = quiet
+        gpu = self._device.kind == "gpu"
         # XLA pays on a GPU and costs on a CPU, and Keras refuses it where numbers must repeat.
-        wanted = "on" if self._device.kind == "gpu" else "off"
-        setting = wanted if training.jit_compile == "auto" else training.jit_compile
-        self._jit_compile = setting == "on" and not training.deterministic
+        pays = gpu and not training.deterministic
+        self._jit_compile = pays if training.jit_compile == "auto" else training.jit_compile == "on"
+        self._meter = open_meter(gpu_uuid=this_machine().gpus[0].uuid if gpu else None)
         self._classes = len(data.description.classes)
         self._on_device = DeviceData.place(data.train, self._classes)
         self._reference = self._compiled_reference()
@@ -147,6 +159,8 @@ class TrainingSession:
                 summary = network.summary()
             if found is None:
                 costs = self._measure(network, specification.architecture, clocks)
+                # What the reference took beside this network is no memory of its own.
+                self._device.reset_memory()
                 progress = Progress()
             else:
                 costs = MeasuredCosts(
@@ -167,6 +181,7 @@ class TrainingSession:
                 clocks=clocks,
                 quiet=self._quiet,
                 step_seconds=costs.step_seconds,
+                shown_costs=self._shown_costs,
                 save=lambda reached: self._write(
                     checkpoint, specification, network, costs, reached
                 ),
@@ -178,14 +193,11 @@ class TrainingSession:
 
         For comparing networks at equal batch size, whatever size each was trained with.
         """
-        clocks = Clocks()
         with self._memory_errors():
             with self._quiet.training():
                 network = self._network(architecture, recipe, seed=0)
             with self._quiet.measuring():
-                step = quiet_step(
-                    network, self._measuring, self._training.steps_per_execution, clocks
-                )
+                step = quiet_step(network, self._measuring, self._training.steps_per_execution)
         return step.step_seconds
 
     def _network(self, architecture: Architecture, recipe: Recipe, seed: int) -> CompiledNetwork:
@@ -222,26 +234,32 @@ class TrainingSession:
             measuring=self._measuring,
             most_steps=self._training.steps_per_execution,
             quiet=self._quiet,
+            meter=self._meter,
             clocks=clocks,
         )
+
+    def _shown_costs(self, history: tuple[EpochResult, ...]) -> dict[str, float]:
+        """Return the costs that training has shown so far; memory is that of all of it."""
+        costs = {"train_seconds": sum(result.epoch_seconds for result in history)}
+        reached = _seconds_to(history, self._objective.target_accuracy)
+        if reached is not None:
+            costs["time_to_accuracy_seconds"] = reached
+        memory = device_peak_memory_mib(self._device.memory_counter)
+        if memory is not None:
+            costs["device_memory_mib"] = memory
+        return costs
 
     def _trained(self, network: CompiledNetwork, progress: Progress) -> TrainedTrial:
         kept = progress.kept
         assert kept is not None  # at least one epoch was trained
         if kept.weights is not None:
             network.restore_weights(kept.weights)
-        costs = {"train_seconds": sum(result.epoch_seconds for result in progress.history)}
-        reached = _seconds_to(progress.history, self._objective.target_accuracy)
-        if reached is not None:
-            costs["time_to_accuracy_seconds"] = reached
-        memory = device_peak_memory_mib(self._device.memory_counter)
-        if memory is not None:
-            costs["device_memory_mib"] = memory
         return TrainedTrial(
             model=network.model,
             val_accuracy=kept.val_accuracy,
-            costs=costs,
+            costs=self._shown_costs(progress.history),
             validation_labels=kept.labels,
+            validation_right=kept.labels == self._data.validation.labels,
             epochs=progress.history,
         )
 

@@ -33,3 +33,11 @@ def test_words_that_a_command_does_not_take(command, words, said):
 def test_hydra_flags_run_unless_they_show_something():
     assert not CommandLine.parse("sweep", ["--config-dir=/x"]).asks_hydra
     assert CommandLine.parse("sweep", ["--info=config"]).asks_hydra
+
+
+def test_any_number_of_words_where_a_command_takes_pictures():
+    words = ["a.png", "-", "folder", "--json", "model=champion"]
+    line = CommandLine.parse("predict", words, flags=("--json",), names=None)
+    assert line.names == ("a.png", "-", "folder")
+    assert line.flags == {"--json"}
+    assert line.overrides == ("model=champion",)

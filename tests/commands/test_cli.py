@@ -26,7 +26,7 @@ def test_every_command_has_a_module():
     for command in cli.COMMANDS:
         module = __import__(f"pipeline.commands.{command}", fromlist=["run"])
         assert callable(module.run)
-        assert isinstance(module.NAMES, int)
+        assert module.NAMES is None or isinstance(module.NAMES, int)
 
 
 def test_an_unknown_command_is_one_sentence(capsys):

@@ -3,46 +3,15 @@
 import pytest
 
 from pipeline.commands import cli
-from pipeline.commands.arguments import CommandLine
-from pipeline.commands.compose import compose
-from pipeline.launching.evaluation import evaluate
-from pipeline.launching.planning import create_folder, plan_sweep
-from pipeline.launching.results import SweepResults
-from pipeline.launching.trial_run import TrialRun
-from pipeline.search.study import SweepStudy
-from pipeline.testing.simulated import SimulatedTrainer
-
-SETTINGS = ("data=digits", "search=random", "tracking=off", "search.trials=4")
-
-
-def run_sweep(mlruns, name, *overrides, device="Xeon"):
-    """Leave behind what a sweep leaves behind."""
-    overrides = (*SETTINGS, f"sweep_name={name}", f"mlruns={mlruns}", *overrides)
-    plan = plan_sweep(compose(CommandLine(command="sweep", overrides=overrides)), print)
-    create_folder(plan)
-    config = plan.config
-    run = TrialRun(
-        config=config,
-        description=plan.description,
-        study=SweepStudy(config, plan.space),
-        results=SweepResults(config, plan.description),
-        trainer=SimulatedTrainer(config=config, description=plan.description),
-        worker="w",
-        device={"device": "cpu", "name": device, "cores": "2"},
-        must_leave=lambda: None,
-    )
-    while (claim := run.study.claim("w")) is not None:
-        run.run(claim)
-    evaluate(config, run.study, run.results, run.trainer)
 
 
 @pytest.fixture(scope="module")
-def mlruns(tmp_path_factory):
+def mlruns(tmp_path_factory, simulate_sweep):
     folder = tmp_path_factory.mktemp("home") / "mlruns"
-    run_sweep(folder, "one", "objective=macs")
-    run_sweep(folder, "two", "objective=macs", "search.seed=1", device="Epyc")
-    run_sweep(folder, "other-data", "objective=macs", "data.limit=600")
-    run_sweep(folder, "other-cost", "objective=size")
+    simulate_sweep(folder, "one", "objective=macs")
+    simulate_sweep(folder, "two", "objective=macs", "search.seed=1", device="Epyc")
+    simulate_sweep(folder, "other-data", "objective=macs", "data.limit=600")
+    simulate_sweep(folder, "other-cost", "objective=size")
     return folder
 
 

@@ -103,7 +103,10 @@ def test_multirun_gives_the_product():
         ("objective.costs=[speed]", "objective.costs.0: must be 'epoch_seconds', 'latency_ms'"),
         ("objective.costs=[]", "objective.costs: "),
         ("objective.costs=[macs,macs]", "costs repeat a name"),
-        ("objective.rule=best", "objective.rule: must be 'knee', 'budget', 'price' or 'one_sta"),
+        ("objective.rule=best", "objective.rule: must be 'auto', 'knee', 'budget', 'price' or"),
+        ("finalists.seeds=0", "finalists.seeds: must be greater than 0, not 0"),
+        ("finalists.limit=-1", "finalists.limit: must be greater than or equal to 0, not -1"),
+        ("finalists=maybe", "'maybe' is not an option of finalists; choose off or standard"),
         ("objective.rule=budget", "the rule budget needs objective.budget"),
         ("objective.rule=price", "the rule price needs objective.price, the percentage points"),
         ("objective.price=0", "objective.price: must be greater than 0, not 0"),
@@ -111,6 +114,25 @@ def test_multirun_gives_the_product():
         ("objective.target_accuracy=1.5", "objective.target_accuracy: must be less than or equal"),
         ("objective.limits.macs=-1", "objective.limits.macs: must be greater than 0, not -1"),
         ("objective.limits.speed=1", "choose epoch_seconds, latency_ms,"),
+        (
+            "objective.limits.time_to_accuracy_seconds=9",
+            "the limit on time_to_accuracy_seconds needs objective.target_accuracy",
+        ),
+        ("objective.limits.macs=0", "objective.limits.macs: must be greater than 0, not 0"),
+        ("objective.target_accuracy=0", "objective.target_accuracy: must be greater than 0, not 0"),
+        ("measuring.batch_sizes=[0]", "measuring.batch_sizes.0: must be greater than 0, not 0"),
+        ("measuring.batch_sizes=[]", "measuring.batch_sizes: give at least one batch size"),
+        (
+            "measuring.batch_sizes=[1,1]",
+            "measuring.batch_sizes: batch sizes repeat a value: [1, 1]",
+        ),
+        ("measuring.batch_sizes=[1.5]", "measuring.batch_sizes.0: must be a valid integer"),
+        ("measuring.batch_sizes=[99999]", "measuring.batch_sizes.0: must be less than or equal"),
+        ("measuring.tolerance=0", "measuring.tolerance: must be greater than 0, not 0"),
+        ("measuring.tolerance=1", "measuring.tolerance: must be less than 1, not 1"),
+        ("measuring.turns=4", "measuring.turns: must be greater than or equal to 5, not 4"),
+        ("measuring.seconds=0", "measuring.seconds: must be greater than 0, not 0"),
+        ("search.max_infeasible=0", "search.max_infeasible: must be greater than 0, not 0"),
         ("launch.workers=0", "launch.workers: must be auto or a positive whole number, not 0"),
         ("sweep_name=a/b", "sweep_name: a name consists of letters"),
         ("sweep_name=..", "sweep_name: a name consists of letters"),
@@ -130,6 +152,19 @@ def test_what_is_wrong_is_one_sentence_with_the_valid_names(override, said):
         compose(line(override))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_repeat_and_xla_exclude_each_other():
+    with pytest.raises(ConfigurationError) as caught:
+        compose(line("training.deterministic=true", "training.jit_compile=on"))
+    assert str(caught.value).startswith(
+        "training: deterministic=true and jit_compile=on exclude each other"
+    )
+    assert compose(line("training=reproducible")).training.jit_compile == "auto"
+
+
+def test_batch_sizes_are_put_in_order():
+    assert compose(line("measuring.batch_sizes=[64,2,256]")).measuring.batch_sizes == (2, 64, 256)
 
 
 def test_nothing_is_written_where_it_runs(tmp_path, monkeypatch):

@@ -64,6 +64,14 @@ def test_a_dimension_is_a_sound_list_or_a_sound_range(choices, low, high, log, s
     assert IntegerDimension.model_validate(dimension.model_dump()) == dimension
 
 
+def test_a_sweep_that_promotes_needs_the_registry(values):
+    assert Config.model_validate({**values, "promote": "auto"}).promote == "auto"
+    tracking = {**values["tracking"], "enabled": False}
+    assert Config.model_validate({**values, "tracking": tracking}).promote == "manual"
+    with pytest.raises(ValidationError, match="promote=auto needs MLflow"):
+        Config.model_validate({**values, "promote": "auto", "tracking": tracking})
+
+
 def test_float_ranges_with_a_step_include_their_end():
     assert FloatDimension(low=0.0, high=0.5, step=0.1).values() == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
     assert FloatDimension(low=0.0, high=0.5).values() is None
@@ -131,7 +139,9 @@ def identity(*overrides):
 @pytest.mark.parametrize(
     "override",
     ["search.trials=30", "search.minutes=5", "search.max_failed=3", "search.max_retries=9",
-     "launch.workers=1", "tracking=off", "sweep_name=x", "mlruns=/elsewhere"],
+     "search.max_infeasible=5",
+     "finalists=off", "finalists.seeds=5", "launch.workers=1", "tracking=off",
+     "sweep_name=x", "mlruns=/elsewhere"],
 )  # fmt: skip
 def test_budget_and_workers_do_not_change_the_question(override):
     assert identity_hash(identity(override)) == identity_hash(identity())
@@ -145,7 +155,7 @@ def test_budget_and_workers_do_not_change_the_question(override):
         ("training.epochs=9", "training.epochs"),
         ("space.filters.choices=[3]", "space.filters.choices"),
         ("objective.costs=[macs]", "objective.costs"),
-        ("measuring.latency_samples=31", "measuring.latency_samples"),
+        ("measuring.turns=31", "measuring.turns"),
     ],
 )
 def test_what_shapes_decisions_does(override, key):

@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.records import front_records, latest_attempts
 from pipeline.core.selection import RuleSettings
-from pipeline.core.summary import DataSummary, build_summary, front_records, latest_attempts
+from pipeline.core.summary import DataSummary, build_summary
 from pipeline.core.trial import Outcome, Recipe, TrialRecord, TrialSpecification
 
 DATA = DataSummary(
@@ -95,7 +96,7 @@ def test_keys_and_their_order_are_the_agreed_ones(records: list[TrialRecord]) ->
     summary = summary_of(records)
     assert list(summary) == [
         "schema_version", "sweep", "data", "costs", "trials", "front", "sweet_spot",
-        "references", "hypervolume", "test_readings", "wall_seconds", "mlflow_run_id",
+        "references", "hypervolume", "test_readings", "wall_seconds", "mlflow_run_id", "finalists",
     ]  # fmt: skip
     assert list(summary["data"]) == [
         "name", "fingerprint", "train", "validation", "test", "image_shape", "classes",

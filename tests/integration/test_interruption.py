@@ -15,7 +15,7 @@ EPOCHS = 25
 WORDS = (
     "sweep", "data=digits", "data.limit=400", "measuring=quick", "search=random",
     "objective=macs", "search.trials=3", f"training.epochs={EPOCHS}", "launch.workers=1",
-    "search.rungs.enabled=false", "tracking=off", f"sweep_name={NAME}",
+    "search.rungs.enabled=false", "finalists=off", "tracking=off", f"sweep_name={NAME}",
 )  # fmt: skip
 
 

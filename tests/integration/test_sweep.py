@@ -16,13 +16,16 @@ from pipeline.data.loading import load_test, load_training
 
 pytestmark = pytest.mark.timeout(900)  # real training in processes of its own
 
-QUICK = ("data=digits", "training=quick", "measuring=quick", "search=random", "objective=macs")
+QUICK = (
+    "data=digits", "training=quick", "measuring=quick", "search=random", "objective=macs",
+    "finalists.limit=1", "finalists.seeds=1",
+)  # fmt: skip
 NAME = "end-to-end"
 
 
 @pytest.fixture(scope="module")
 def sweep(command):
-    """Run a sweep of three trials, and return what was printed."""
+    """Run a sweep of three trials and a finalist, and return what was printed."""
     return command.run("sweep", *QUICK, "search.trials=3", f"sweep_name={NAME}").stdout
 
 
@@ -35,7 +38,11 @@ def client(command, sweep):
 def runs(client):
     (experiment,) = [e for e in client.search_experiments() if e.name == "sweetspot-digits"]
     found = client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL)
-    return {run.data.tags.get("trial", "sweep"): run for run in found}
+    return {run.data.tags.get("trial", "sweep") + _again(run): run for run in found}
+
+
+def _again(run):
+    return " again" if run.data.tags["kind"] == "finalist" else ""
 
 
 def test_it_ends_with_the_front_and_one_plain_sentence(sweep):
@@ -50,7 +57,7 @@ def test_the_summary_is_complete(command, sweep):
     summary = command.summary(NAME)
     assert list(summary) == [
         "schema_version", "sweep", "data", "costs", "trials", "front", "sweet_spot",
-        "references", "hypervolume", "test_readings", "wall_seconds", "mlflow_run_id",
+        "references", "hypervolume", "test_readings", "wall_seconds", "mlflow_run_id", "finalists",
     ]  # fmt: skip
     assert summary["trials"] == {
         "complete": 3, "stopped": 0, "infeasible": 0, "diverged": 0, "out_of_memory": 0,
@@ -68,6 +75,24 @@ def test_the_summary_is_complete(command, sweep):
     assert summary["hypervolume"]["value"] > 0
 
 
+def test_the_finalist_was_trained_again_and_decided(command, sweep, runs):
+    summary = command.summary(NAME)
+    (finalist,) = summary["finalists"]
+    assert summary["sweet_spot"]["trial"] == finalist["trial"]
+    assert summary["sweet_spot"]["rule"] == "one_standard_error"
+    first = summary["sweet_spot"]["val_accuracy"]
+    run = runs[f"{finalist['trial']} again"]
+    second = run.data.metrics["kept_val_accuracy"]
+    assert finalist["val_accuracy"]["n"] == 2
+    assert finalist["val_accuracy"]["mean"] == pytest.approx((first + second) / 2)
+    assert finalist["val_accuracy"]["standard_error"] == pytest.approx(abs(first - second) / 2)
+    assert 0 < finalist["probability_on_front"] <= 1
+    assert run.data.params["seed"] != runs[str(finalist["trial"])].data.params["seed"]
+    assert "The finalists: means of n trainings" in sweep
+    rows = (command.folder(NAME) / "finalists.csv").read_text().splitlines()
+    assert len(rows) == 2
+
+
 def test_optunas_own_client_reads_the_study(command, sweep):
     storage = JournalStorage(JournalFileBackend(str(command.mlruns / "optuna.journal")))
     study = optuna.load_study(study_name=NAME, storage=storage)
@@ -79,7 +104,8 @@ def test_optunas_own_client_reads_the_study(command, sweep):
 def test_mlflow_has_a_parent_and_a_child_for_each_trial(command, runs):
     parent = runs["sweep"]
     assert parent.info.run_id == command.summary(NAME)["mlflow_run_id"]
-    assert set(runs) == {"sweep", "0", "1", "2"}
+    (again,) = set(runs) - {"sweep", "0", "1", "2"}
+    assert runs[again].data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert all(run.info.status == "FINISHED" for run in runs.values())
     for number in "012":
         assert runs[number].data.tags["mlflow.parentRunId"] == parent.info.run_id
@@ -99,7 +125,7 @@ def test_artifacts_and_data_are_attached(command, client, runs):
     (data,) = runs["1"].inputs.dataset_inputs
     assert data.dataset.digest
     parent = {item.path for item in client.list_artifacts(runs["sweep"].info.run_id)}
-    assert {"summary.json", "front.csv", "config.yaml"} <= parent
+    assert {"summary.json", "front.csv", "finalists.csv", "config.yaml"} <= parent
 
 
 def test_the_kept_model_classifies_as_the_summary_says(command, client, runs, backend):
@@ -140,7 +166,7 @@ def test_the_same_command_again_does_nothing_and_a_larger_budget_continues(comma
     again = command.run("sweep", *QUICK, "search.trials=3", f"sweep_name={NAME}")
     assert "The sweet spot is " in " ".join(again.stdout.split())
     after = command.summary(NAME)
-    for key in ("trials", "front", "sweet_spot", "references", "test_readings"):
+    for key in ("trials", "front", "sweet_spot", "references", "test_readings", "finalists"):
         assert after[key] == before[key]
     command.run("sweep", *QUICK, "search.trials=4", "launch.workers=1", f"sweep_name={NAME}")
     assert command.summary(NAME)["trials"]["complete"] == 4
@@ -167,7 +193,7 @@ def test_a_sweep_is_renamed_and_removed_everywhere(command, sweep, client):
     command.run("clean", f"rename={NAME}:other")
     assert command.summary("other")["sweep"] == "other"
     storage = JournalStorage(JournalFileBackend(str(command.mlruns / "optuna.journal")))
-    assert optuna.get_all_study_names(storage) == ["other"]
+    assert set(optuna.get_all_study_names(storage)) == {"other", "other/finalists"}
     copied = optuna.load_study(study_name="other", storage=storage)
     assert [trial.state for trial in copied.trials] == [TrialState.COMPLETE] * 4
     assert "removed other" in command.run("clean", "remove=other").stdout

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from pipeline.launching.estimate import estimate, matrix_product_rate
 from pipeline.search.space import SearchSpace
 
@@ -17,6 +19,14 @@ def test_a_faster_machine_and_fewer_trials_take_less(plan, replan, tmp_path):
     assert estimate(plan, lambda: 1e11).minutes < slow.minutes
     more = replan(plan, search={"trials": 50}, mlruns=tmp_path / "more")
     assert estimate(more, lambda: 1e9).minutes > slow.minutes
+
+
+def test_finalists_take_their_time(plan, replan, tmp_path):
+    said = estimate(plan, lambda: 1e9)
+    off = estimate(replan(plan, finalists={"limit": 0}, mlruns=tmp_path / "off"), lambda: 1e9)
+    assert (said.finalists, said.seeds) == (3, 2)
+    assert off.finalist_minutes == 0
+    assert said.minutes == pytest.approx(off.minutes + said.finalist_minutes)
 
 
 def test_images_too_small_for_the_cnn_have_an_estimate_too(plan):

@@ -10,14 +10,14 @@ from pipeline.launching.sessions import Sessions
 from pipeline.launching.trial_run import TrialRun
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import read_summary
+from pipeline.reporting.mistakes import Mistakes, mistakes_name
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
 from pipeline.tracking.event_log import read, sweep_log_path
 
 
-@pytest.fixture
-def finished(plan):
-    """Return a sweep's run after its last trial."""
+def searched(plan):
+    """Run a sweep's search to its end and return its run."""
     run = TrialRun(
         config=plan.config,
         description=plan.description,
@@ -31,6 +31,12 @@ def finished(plan):
     while (claim := run.study.claim("w")) is not None:
         run.run(claim)
     return run
+
+
+@pytest.fixture
+def finished(plan):
+    """Return a sweep's run after its last trial."""
+    return searched(plan)
 
 
 def readings(config):
@@ -53,27 +59,38 @@ def test_test_is_read_once_for_the_sweet_spot_and_the_references(finished):
     for reading in readings(config):
         answers = np.load(config.sweep_dir / "models" / f"{reading['trial']:04d}.test.npy")
         assert int((answers == truth).sum()) == reading["correct"]
+        mistakes = Mistakes.read(config.sweep_dir / mistakes_name(reading["trial"]))
+        assert mistakes is not None and len(mistakes) == 12
+        np.testing.assert_array_equal(mistakes.labels, truth[mistakes.indices])
+        np.testing.assert_array_equal(mistakes.answers, answers[mistakes.indices])
     reasons = {reading["trial"]: reading["reason"] for reading in readings(config)}
     assert reasons[0] == "the dnn reference"
 
 
-def test_a_new_sweet_spot_costs_one_more_reading_and_the_old_one_is_kept(finished, replan):
-    evaluate(finished.config, finished.study, finished.results, finished.trainer)
-    before = read_summary(finished.config.sweep_dir)
-    dearest = max(member["costs"]["macs"] for member in before["front"])
-    changed = finished.config.model_copy(
+def test_a_new_sweet_spot_costs_one_more_reading_and_the_old_one_is_kept(plan, replan):
+    run = searched(replan(plan, search={"trials": 12}))
+    evaluate(run.config, run.study, run.results, run.trainer)
+    before = read_summary(run.config.sweep_dir)
+    old = before["sweet_spot"]["trial"]
+    *_, other = [m for m in before["front"] if m["trial"] not in (0, 1, old)]
+    changed = run.config.model_copy(
         update={
-            "objective": finished.config.objective.model_copy(
-                update={"rule": "budget", "budget": dearest}
+            "objective": run.config.objective.model_copy(
+                update={"rule": "budget", "budget": other["costs"]["macs"]}
             )
         }
     )
-    results = SweepResults(changed, finished.description)
-    evaluate(changed, finished.study, results, finished.trainer)
+    evaluate(changed, run.study, SweepResults(changed, run.description), run.trainer)
     after = read_summary(changed.sweep_dir)
-    expected = {0, 1, before["sweet_spot"]["trial"], after["sweet_spot"]["trial"]}
-    assert {reading["trial"] for reading in readings(changed)} == expected
-    assert after["test_readings"] == len(expected)
+    new = after["sweet_spot"]["trial"]
+    assert new == other["trial"]
+    reasons = {reading["trial"]: reading["reason"] for reading in readings(changed)}
+    assert set(reasons) == {0, 1, old, new}
+    assert after["test_readings"] == len(readings(changed)) == len({0, 1, old, new})
+    assert reasons[new].startswith("the sweet spot by the rule budget")
+    if old not in (0, 1):
+        assert reasons[old] == "the sweet spot by the rule knee"
+        assert reasons[new].endswith(f", in place of trial {old}")
 
 
 def test_networks_are_compared_at_the_sweet_spots_batch_size(finished):

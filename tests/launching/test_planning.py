@@ -6,12 +6,14 @@ import pytest
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.core.errors import ConfigurationError, DataError, StorageError
+from pipeline.core.journey import macs, parameters
 from pipeline.launching.planning import (
     create_folder,
     load_config,
     load_description,
     plan_sweep,
 )
+from pipeline.measuring.machine import this_machine
 
 
 def planned(tmp_path, *overrides):
@@ -101,3 +103,29 @@ def test_damaged_files_are_named(tmp_path):
         load_description(plan.config.sweep_dir)
     with pytest.raises(StorageError, match="there is no sweep other"):
         load_config(tmp_path, "other")
+
+
+@pytest.mark.parametrize("cost", ["parameters", "macs"])
+def test_a_limit_below_the_cheapest_network_of_the_space_is_refused(tmp_path, cost):
+    count = {"parameters": parameters, "macs": macs}[cost]
+    space = planned(tmp_path).space
+    cheapest = count(space.cheapest(cost), space.image_shape, space.classes)
+    assert planned(tmp_path, f"objective.limits.{cost}={cheapest}")
+    with pytest.raises(ConfigurationError) as caught:
+        planned(tmp_path, f"objective.limits.{cost}={cheapest - 1}")
+    assert f"objective.limits.{cost}={cheapest - 1} cannot be met: the cheapest" in str(
+        caught.value
+    )
+    assert f"has {cheapest:,} {cost};" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_limit_below_the_architecture_given_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"this architecture, d128, has 101,770 param"):
+        planned(tmp_path, "architecture=d128", "objective.limits.parameters=100000")
+
+
+@pytest.mark.skipif(bool(this_machine().gpus), reason="a GPU counts its memory")
+def test_a_limit_on_memory_that_nothing_counts_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"objective\.limits: device_memory_mib needs"):
+        planned(tmp_path, "objective.limits.device_memory_mib=100")

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from pipeline.launching.presence import Presence, is_alive
+from pipeline.launching.presence import Presence, is_alive, is_supervised, supervisor_lock
 
 HOLD = """
 import sys
@@ -36,3 +36,10 @@ def test_asking_does_not_disturb(tmp_path):
         assert is_alive(tmp_path, presence.name)
         assert is_alive(tmp_path, presence.name)
     assert not is_alive(tmp_path, presence.name)
+
+
+def test_whether_somebody_runs_the_sweep(tmp_path):
+    assert not is_supervised(tmp_path)
+    with supervisor_lock(tmp_path):
+        assert is_supervised(tmp_path)
+    assert not is_supervised(tmp_path)

@@ -55,7 +55,7 @@ def test_a_sweep_from_claim_to_summary(plan):
     assert summary["trials"]["running"] == 0
     assert summary["references"]["cnn"]["parameters"] == 243_786
     assert summary["sweet_spot"]["trial"] in {member["trial"] for member in summary["front"]}
-    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").iterdir()}
+    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").glob("*.keras")}
     assert kept == {0, 1} | {member["trial"] for member in summary["front"]}
 
 
@@ -112,6 +112,53 @@ def test_a_limit_on_training_time_is_checked_each_epoch(plan, replan):
     records = run_all(run)[2:]
     assert [record.outcome for record in records] == [Outcome.INFEASIBLE] * 3
     assert [len(record.history) for record in records] == [1] * 3
+
+
+def test_a_limit_on_time_to_accuracy_ends_a_trial_before_it_gets_there(plan, replan):
+    limits = plan.config.objective.limits.model_copy(update={"time_to_accuracy_seconds": 1e-9})
+    run = trial_run(replan(plan, objective={"limits": limits, "target_accuracy": 0.999}))
+    records = run_all(run)
+    assert [record.outcome for record in records[:2]] == [Outcome.COMPLETE] * 2
+    for record in records[2:]:
+        assert record.outcome is Outcome.INFEASIBLE
+        assert (record.reason or "").startswith("time_to_accuracy_seconds ")
+        assert len(record.history) == 1
+        assert record.costs["train_seconds"] == record.history[0].epoch_seconds
+        assert "time_to_accuracy_seconds" not in record.costs
+
+
+def test_a_target_with_a_limit_that_is_not_reached_at_all_is_censored(plan, replan):
+    limits = plan.config.objective.limits.model_copy(update={"time_to_accuracy_seconds": 1e9})
+    run = trial_run(replan(plan, objective={"limits": limits, "target_accuracy": 0.999}))
+    assert [record.outcome for record in run_all(run)] == [
+        Outcome.COMPLETE, Outcome.COMPLETE, *[Outcome.CENSORED] * 3,
+    ]  # fmt: skip
+
+
+def test_a_limit_on_what_the_trainer_counts_is_checked_each_epoch(plan, replan):
+    limits = plan.config.objective.limits.model_copy(update={"device_memory_mib": 200.0})
+    run = trial_run(replan(plan, objective={"limits": limits}))
+    for _ in range(2):
+        run.run(run.study.claim("w"))
+    run = replace(run, trainer=replace(run.trainer, memory_mib=lambda epoch: 90.0 * epoch))
+    record = run.run(run.study.claim("w"))
+    assert record.outcome is Outcome.INFEASIBLE
+    assert record.reason == "device_memory_mib 270 is above its limit 200"
+    assert len(record.history) == 3 and record.costs["device_memory_mib"] == 270.0
+
+
+def test_limits_that_nothing_meets_end_the_sweep_early(plan, replan):
+    limits = plan.config.objective.limits.model_copy(update={"latency_ms": 0.01, "macs": 10.0})
+    run = trial_run(
+        replan(plan, objective={"limits": limits}, search={"trials": 40, "max_infeasible": 4})
+    )
+    records = run_all(run)
+    assert [record.outcome for record in records[2:]] == [Outcome.INFEASIBLE] * 4
+    said = run.study.unmet_limits()
+    assert said is not None and said.startswith(
+        "All 4 trials were above objective.limits.latency_ms=0.01 and objective.limits.macs=10; "
+    )
+    assert read_summary(plan.config.sweep_dir)["trials"]["infeasible"] == 4
 
 
 def test_rungs_stop_trials_but_no_reference(plan, replan):
@@ -196,9 +243,9 @@ def test_models_of_trials_that_left_the_front_are_removed(plan, replan):
     seen = set()
     while (claim := run.study.claim("w")) is not None:
         run.run(claim)
-        seen |= {int(path.stem) for path in (plan.config.sweep_dir / "models").iterdir()}
+        seen |= {int(path.stem) for path in (plan.config.sweep_dir / "models").glob("*.keras")}
     front = {m["trial"] for m in read_summary(plan.config.sweep_dir)["front"]}
-    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").iterdir()}
+    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").glob("*.keras")}
     assert kept == front | {0, 1}
     gone = seen - kept
     assert gone

@@ -1,8 +1,10 @@
 from itertools import chain, repeat
 
+import numpy as np
 import pytest
 
-from pipeline.measuring.latency import WINDOW, measure_latency, paired_samples, warm_up
+from pipeline.measuring.latency import WINDOW, TimedLatency, warm_up
+from pipeline.measuring.turns import Turns, take_turns
 
 
 class Machine:
@@ -46,51 +48,51 @@ def test_one_call_is_always_made(machine):
     assert warm_up(machine.call("a", repeat(9.0)), seconds=0.1, now=machine.time) == 1
 
 
-def test_the_reference_is_called_in_turn(machine):
-    ours, theirs = paired_samples(
-        machine.call("a", [1.0, 2.0, 3.0]), machine.call("b", repeat(5.0)), 3, machine.time
-    )
-    assert machine.calls == ["a", "b"] * 3
-    assert ours == [1.0, 2.0, 3.0]
-    assert theirs == [5.0] * 3
-
-
-def measured(machine, durations, *, rounds):
-    return measure_latency(
+def measured(machine, durations, *, turns=5, reference=0.005, seconds=0.0, tolerance=0.05):
+    timed = TimedLatency(
         machine.call("a", durations),
-        machine.call("b", repeat(0.02)),
+        machine.call("b", repeat(reference)),
         batch_size=4,
-        samples=20,
-        warmup_seconds=0.001,
-        tolerance=0.05,
-        rounds=rounds,
+        warmup_seconds=0.0005,
         now=machine.time,
     )
+    asked = Turns(fewest=turns, seconds=seconds, tolerance=tolerance)
+    take_turns(timed, asked, machine.time)
+    return timed.result(tolerance)
 
 
-def test_steady_calls_take_one_round(machine):
-    found = measured(machine, repeat(0.01), rounds=3)
-    assert found.median_ms == pytest.approx(10.0)
-    assert found.ratio == pytest.approx(0.5)
-    assert found.images_per_second == pytest.approx(400.0)
+def test_the_reference_is_called_in_turn(machine):
+    found = measured(machine, repeat(0.5), reference=0.3)
+    assert machine.calls == ["b", "a", "a", "b"] + ["a", "b"] * 5
+    assert (found.median_ms, found.reference_ms) == (pytest.approx(500.0), pytest.approx(300.0))
+    assert found.samples == 5
+
+
+def test_quick_calls_are_timed_several_times_a_turn(machine):
+    found = measured(machine, repeat(0.006), reference=0.004)
+    assert found.samples == 5 * 5
+    assert (found.median_ms, found.p90_ms) == (pytest.approx(6.0), pytest.approx(6.0))
+    assert found.ratio == pytest.approx(1.5)
+    assert found.images_per_second == pytest.approx(4000.0 / 6.0)
     assert not found.noisy
-    assert machine.calls.count("a") == 1 + 20
 
 
-def test_noisy_calls_are_taken_again_and_the_best_round_counts(machine):
-    noisy = [0.01, 0.03] * 10
-    found = measured(machine, chain([0.01], noisy, repeat(0.01)), rounds=3)
-    assert not found.noisy
-    assert machine.calls.count("a") == 1 + 2 * 20
+def test_turns_that_differ_are_flagged(machine):
+    slow_for_a_while = chain([0.005] * 12, repeat(0.008))
+    assert measured(machine, slow_for_a_while).noisy
 
 
-def test_what_stays_noisy_is_flagged(machine):
-    noisy = chain([0.01], [0.01, 0.03] * 30)
-    found = measured(machine, noisy, rounds=3)
-    assert found.noisy
-    assert machine.calls.count("a") == 1 + 3 * 20
-
-
-def test_no_rounds_are_refused(machine):
-    with pytest.raises(ValueError, match="rounds"):
-        measured(machine, repeat(0.01), rounds=0)
+def test_the_interval_holds_the_truth_about_as_often_as_it_says():
+    generator = np.random.default_rng(11)
+    held = longer = 0
+    for _ in range(200):
+        # A long right tail; what slows the machine lasts for a turn. The median is 5 ms.
+        moods = np.exp(generator.normal(0.0, 0.06, size=(60, 1)))
+        calls = 0.005 * moods * np.exp(generator.normal(0.0, 0.1, size=(60, 5)))
+        machine = Machine()
+        durations = chain([0.005] * 2, calls.ravel())
+        found = measured(machine, durations, turns=10, seconds=1.0)
+        held += found.low_ms <= 5.0 <= found.high_ms
+        longer += found.samples > 10 * 5
+    assert 0.92 <= held / 200 <= 0.98
+    assert longer > 150

@@ -37,39 +37,41 @@ def test_no_samples_have_no_interval():
 
 
 def test_a_summary_by_hand():
-    ours = [0.001, 0.002, 0.003, 0.004, 0.005]
-    theirs = [0.002, 0.002, 0.002, 0.002, 0.002]
-    found = summarise(ours, theirs, batch_size=8, tolerance=0.05)
-    assert found.samples == 5
+    # Medians of the turns: 1, 4 and 3 ms beside 2, 2 and 3 ms.
+    turns = [
+        [(0.001, 0.002)],
+        [(0.003, 0.002), (0.004, 0.002), (0.009, 0.002)],
+        [(0.002, 0.002), (0.004, 0.004)],
+    ]
+    found = summarise(turns, batch_size=8, tolerance=0.05)
+    assert found.samples == 6
     assert found.median_ms == pytest.approx(3.0)
-    assert found.p90_ms == pytest.approx(4.6)
+    assert [found.low_ms, found.high_ms] == pytest.approx([1.0, 4.0])
+    assert found.p90_ms == pytest.approx(6.5)
     assert found.p99_ms is None
     assert found.reference_ms == pytest.approx(2.0)
-    assert found.ratio == pytest.approx(1.5)
+    assert found.ratio == pytest.approx(1.0)
+    assert [found.ratio_low, found.ratio_high] == pytest.approx([0.5, 2.0])
     assert found.images_per_second == pytest.approx(8 / 0.003)
     assert found.noisy
 
 
 def test_a_99th_percentile_needs_a_hundred_samples():
-    values = np.linspace(1.0, 2.0, 100)
-    assert summarise(values, values, batch_size=1, tolerance=0.5).p99_ms is not None
-    assert summarise(values[:99], values[:99], batch_size=1, tolerance=0.5).p99_ms is None
+    turns = [[(1.0, 1.0)] * 20] * 5
+    assert summarise(turns, batch_size=1, tolerance=0.5).p99_ms is not None
+    assert summarise([*turns[1:], turns[0][1:]], batch_size=1, tolerance=0.5).p99_ms is None
 
 
 def test_steady_samples_are_not_noisy():
-    assert not summarise([0.1] * 10, [0.2] * 10, batch_size=1, tolerance=0.01).noisy
+    assert not summarise([[(0.1, 0.2)]] * 10, batch_size=1, tolerance=0.01).noisy
 
 
 @given(samples, st.floats(1.1, 100.0))
 def test_what_slows_both_for_a_while_leaves_the_ratio_alone(values, factor):
-    reference = np.asarray(values)
-    slow = np.ones(len(values))
-    slow[::2] = factor
-    found = summarise(3.0 * reference * slow, reference * slow, batch_size=1, tolerance=1.0)
+    slow = [1.0, factor] * len(values)
+    turns = [
+        [(3.0 * value * pace, value * pace)] for value, pace in zip(values, slow, strict=False)
+    ]
+    found = summarise(turns, batch_size=1, tolerance=1.0)
     assert found.ratio == pytest.approx(3.0)
     assert found.ratio_low == pytest.approx(3.0) and found.ratio_high == pytest.approx(3.0)
-
-
-def test_samples_come_in_pairs():
-    with pytest.raises(ValueError, match="pairs"):
-        summarise([1.0, 2.0], [1.0], batch_size=1, tolerance=0.1)

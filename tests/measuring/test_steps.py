@@ -1,26 +1,36 @@
+from itertools import cycle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.measuring.steps import EXECUTION_SECONDS, measure_step
+from pipeline.measuring.energy import EnergyCounter, EnergyMeter
+from pipeline.measuring.steps import EXECUTION_SECONDS, TimedStep
 
 
 class Device:
-    """Takes the same time for every call and for every step."""
+    """Takes the same time for every call, and the times of ``step`` in turn for every step."""
 
     def __init__(self, call, step):
         self.now = 0.0
         self.call = call
-        self.step = step
+        self.step = cycle([step] if isinstance(step, float) else step)
         self.executed = []
 
     def execute(self, steps):
         self.executed.append(steps)
-        self.now += self.call + steps * self.step
+        self.now += self.call + (steps * next(self.step) if steps else 0.0)
+
+
+def timed(device, most_steps=20):
+    found = TimedStep(device.execute, most_steps=most_steps, now=lambda: device.now)
+    for _ in range(5):
+        found.take_turn()
+    return found
 
 
 def measured(device, most_steps=20):
-    return measure_step(device.execute, executions=5, most_steps=most_steps, now=lambda: device.now)
+    return timed(device, most_steps).result(0.05)
 
 
 @given(st.floats(1e-4, 1e-2), st.floats(1e-5, 2.0), st.integers(1, 50))
@@ -43,3 +53,27 @@ def test_quick_steps_are_executed_together_until_the_clock_does_not_matter():
 
 def test_never_more_steps_than_in_training():
     assert measured(Device(0.0001, 1e-5), most_steps=7).steps == 7
+
+
+def test_the_step_has_the_interval_of_its_executions():
+    found = measured(Device(0.001, [0.5, 0.49, 0.5, 0.51, 0.5]))
+    assert found.low_seconds == pytest.approx(0.49 + 0.001 / 20)
+    assert found.step_seconds == pytest.approx(0.5 + 0.001 / 20)
+    assert found.high_seconds == pytest.approx(0.51 + 0.001 / 20)
+    assert not found.noisy and found.executions == 5
+
+
+def test_steps_of_uneven_time_are_flagged():
+    assert measured(Device(0.001, [0.5, 0.4, 0.6, 0.5, 0.7])).noisy
+
+
+def test_energy_is_that_of_one_step():
+    device = Device(0.001, 0.02)
+    counter = EnergyCounter(part="cpu", read=lambda: 50.0 * device.now)
+    step = timed(device)
+    assert step.joules(EnergyMeter(counters=(counter,))) == {
+        "cpu": pytest.approx(50.0 * (0.001 + 3 * 0.02) / 3)
+    }
+    executed = len(device.executed)
+    assert step.joules(EnergyMeter()) == {}
+    assert len(device.executed) == executed

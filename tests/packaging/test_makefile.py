@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = ["sweep", "train", "status", "report", "ui", "dashboard", "clean"]
-TARGETS = ["bench", "check", "help", "lock", "soak", "test", *COMMANDS]
+TARGETS = ["bench", "check", "docs", "help", "lock", "soak", "test", *COMMANDS]
 MAKE = shutil.which("make") or "make"
 TELL = f"""#!{sys.executable}
 import json, sys
@@ -193,7 +193,7 @@ def test_tests_and_checks_ask_for_what_they_need(folder):
     asked = Path(with_broken_venv(folder)) / "called"
     (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
     (folder / ".venv" / "installed.json").touch()
-    for target in ("test", "soak", "check", "lock"):
+    for target in ("test", "soak", "check", "lock", "docs"):
         asked.unlink(missing_ok=True)
         make(folder, target, path="/usr/bin:/bin")
         assert asked.read_text(encoding="utf-8") == "dev\n", target

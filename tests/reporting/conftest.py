@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipeline.core.architecture import Architecture
+from pipeline.core.finalists import Finalist, FinalRound
 from pipeline.core.selection import RuleSettings
 from pipeline.core.summary import DataSummary, build_summary
 from pipeline.core.trial import EpochResult, Outcome, Recipe, TrialRecord, TrialSpecification
@@ -112,6 +113,29 @@ def records() -> list[TrialRecord]:
     ]
 
 
+def again(record: TrialRecord, accuracy: float, seconds: float) -> TrialRecord:
+    """Return a further training of a trial."""
+    return replace(
+        record,
+        specification=replace(record.specification, repetition=1),
+        val_accuracy=accuracy,
+        costs={"epoch_seconds": seconds, "latency_ms": seconds / 10},
+    )
+
+
+@pytest.fixture
+def final_round(records: list[TrialRecord]) -> FinalRound:
+    """Return a final round of trials 2 and 3, each trained once more."""
+    cheap, dear = records[2], records[3]
+    return FinalRound(
+        finalists=(
+            Finalist(original=cheap, further=(again(cheap, 0.886, 2.2),)),
+            Finalist(original=dear, further=(again(dear, 0.912, 4.2),)),
+        ),
+        settled=True,
+    )
+
+
 class SweepFolder:
     """Writes a sweep's folder the way supervisor and workers do, at a set time."""
 
@@ -145,11 +169,11 @@ class SweepFolder:
         started = Started(
             attempt=attempt, specification=trial.specification, worker=worker, host="here", pid=7
         )
-        self._append(trial_log_path(self.path, trial.number), started)
+        self._append(trial_log_path(self.path, *trial.specification.run), started)
         measured = Measured(
             attempt=attempt, costs=trial.costs, measurements={}, summary="", journey=()
         )
-        self._append(trial_log_path(self.path, trial.number), measured)
+        self._append(trial_log_path(self.path, *trial.specification.run), measured)
 
     def epoch(self, trial: TrialRecord, epoch: int, accuracy: float) -> None:
         result = EpochResult(
@@ -162,13 +186,13 @@ class SweepFolder:
             images_per_second=25_000.0,
         )
         self._append(
-            trial_log_path(self.path, trial.number),
+            trial_log_path(self.path, *trial.specification.run),
             EpochEnded(attempt=trial.specification.attempt, result=result),
         )
 
     def end(self, trial: TrialRecord) -> None:
         ended = Ended(attempt=trial.specification.attempt, record=replace(trial, ended=self.now))
-        self._append(trial_log_path(self.path, trial.number), ended)
+        self._append(trial_log_path(self.path, *trial.specification.run), ended)
 
     def _append(self, path: Path, content: Any) -> None:
         with EventLog(path, clock=self.clock) as log:

@@ -289,8 +289,8 @@ def test_result_says_where_to_look(records: list[TrialRecord], summarise: Summar
     assert "Chosen by the rule knee: of the 4 members of the front" in unwrapped
     assert text.splitlines()[-3:] == [
         "every trial in the browser: make ui",
-        "figure and front.csv:       make report SWEEP=fashion_mnist-standard-a1b2c3",
-        "everything on the disk:     /somewhere/else",
+        "the report, one page:       /somewhere/else/report.html",
+        "written anew at any time:   make report SWEEP=fashion_mnist-standard-a1b2c3",
     ]
     assert CONTROL.search(text) is None
 

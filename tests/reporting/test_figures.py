@@ -1,21 +1,23 @@
 """The figures hold what the summary says; few of them, because matplotlib is slow to start."""
 
-import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from matplotlib.container import ErrorbarContainer
 from matplotlib.text import Annotation
 from PIL import Image
 
+from pipeline.core.finalists import FinalRound
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.reporting.figures import drawable, log_ticks, pareto_figure, png, write_figures
+from pipeline.reporting.cost_figure import cost_figure
+from pipeline.reporting.figures import drawable, pareto_figure, png
+from pipeline.reporting.writing import write_figures
 
 Maker = Callable[..., TrialRecord]
 Summarise = Callable[..., dict[str, Any]]
@@ -31,6 +33,7 @@ def test_files_of_a_sweep(tmp_path: Path, records: list[TrialRecord], summarise:
     assert [path.relative_to(tmp_path).as_posix() for path in written] == [
         "figures/pareto-epoch_seconds.png",
         "figures/pareto-latency_ms.png",
+        "figures/costs-epoch_seconds-latency_ms.png",
     ]
     with Image.open(written[0]) as picture:
         assert picture.size == (1200, 750)
@@ -55,6 +58,40 @@ def test_figure_names_what_matters(records: list[TrialRecord], summarise: Summar
     costs, accuracies = np.asarray(axes.lines[0].get_data())
     assert costs[1:-1] == pytest.approx([1.0, 2.0, 4.0, 19.0])
     assert accuracies[1:-1] == pytest.approx([88.0, 89.0, 91.6, 91.7])
+
+
+def test_finalists_have_error_bars_and_censored_trials_are_counted(
+    records: list[TrialRecord], summarise: Summarise, final_round: FinalRound
+) -> None:
+    late = replace(records[5], outcome=Outcome.CENSORED)
+    known = [*records[:5], late, records[6]]
+    figure = pareto_figure(summarise(known, last=final_round), known, "epoch_seconds")
+    axes = figure.axes[0]
+    assert axes.get_title(loc="left").startswith(
+        "fashion_mnist: 7 trials, 4 on the front, 1 censored"
+    )
+    (bars,) = axes.containers
+    assert isinstance(bars, ErrorbarContainer)
+    costs, accuracies = np.asarray(bars.lines[0].get_data())
+    assert costs == pytest.approx([2.1, 4.1])
+    assert accuracies == pytest.approx([88.8, 91.4])
+    low, high = np.asarray(bars.lines[2][1].get_segments())[0][:, 1]
+    assert (high - low) / 2 == pytest.approx(0.2)  # 89.0 and 88.6: s / sqrt(2)
+
+
+def test_one_cost_against_another(records: list[TrialRecord], summarise: Summarise) -> None:
+    summary = summarise(records, costs=["epoch_seconds", "latency_ms"])
+    figure = cost_figure(summary, records, ("epoch_seconds", "latency_ms"))
+    assert figure is not None
+    axes, bar = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (
+        "epoch time (s), log scale", "latency (ms), log scale",
+    )  # fmt: skip
+    assert bar.get_ylabel() == "validation accuracy of the front (%)"
+    assert [label.splitlines()[0] for label in labels(figure)] == [
+        "sweet spot: trial 3", "dnn reference: trial 0", "cnn reference: trial 1",
+    ]  # fmt: skip
+    assert cost_figure(summary, records, ("epoch_seconds", "macs")) is None
 
 
 def crowd(trial: Maker, count: int, spread: float) -> list[TrialRecord]:
@@ -103,22 +140,3 @@ def test_hostile_names_are_only_text(records: list[TrialRecord], summarise: Summ
     with Image.open(BytesIO(content)) as picture:
         assert picture.format == "PNG"
     assert drawable(summary["data"]["name"]) == "$x_$ \\frac <b> ? ?[31m"
-
-
-@settings(deadline=None)
-@given(st.floats(1e-4, 1e8), st.floats(1.001, 1e6))
-def test_ticks_are_round_few_and_inside(low: float, ratio: float) -> None:
-    high = low * ratio
-    ticks = log_ticks(low, high)
-    assert 2 <= len(ticks) <= 9
-    assert ticks == sorted(set(ticks))
-    slack = 1e-9 * high
-    assert all(low - slack <= tick <= high + slack for tick in ticks)
-    assert all(math.isclose(float(f"{tick:.6g}"), tick, rel_tol=1e-6) for tick in ticks)
-
-
-def test_ticks_by_hand() -> None:
-    assert log_ticks(0.8, 12_000) == [1, 10, 100, 1_000, 10_000]
-    assert log_ticks(0.8, 120) == pytest.approx([1, 3, 10, 30, 100])
-    assert log_ticks(0.86, 0.89) == [0.86, 0.865, 0.87, 0.875, 0.88, 0.885, 0.89]
-    assert log_ticks(9.5, 10.5) == [9.5, 9.75, 10.0, 10.25, 10.5]

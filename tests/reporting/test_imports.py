@@ -9,7 +9,7 @@ HEAVY = ("keras", "matplotlib", "mlflow", "optuna", "rich", "tensorflow")
 def test_no_heavy_library_is_imported() -> None:
     code = (
         "import importlib, pkgutil, sys, pipeline.reporting as room\n"
-        "for module in pkgutil.iter_modules(room.__path__, room.__name__ + '.'):\n"
+        "for module in pkgutil.walk_packages(room.__path__, room.__name__ + '.'):\n"
         "    importlib.import_module(module.name)\n"
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     )

@@ -13,10 +13,11 @@ from pipeline.core.errors import StorageError
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.reporting.progress import (
     ProgressReader,
-    estimate_seconds_left,
     read_progress,
     read_records,
 )
+from pipeline.reporting.screen import done_text
+from pipeline.reporting.time_left import estimate_seconds_left
 
 Maker = Callable[..., TrialRecord]
 
@@ -175,3 +176,43 @@ def test_time_left_lies_between_its_bounds(
     more = estimate_seconds_left(durations, running, waiting + 1, workers)
     assert more is not None
     assert more >= left
+
+
+def test_finalists_are_shown_beside_the_search(folder: Any, trial: Maker) -> None:
+    folder.configure(trials=1)
+    text = (folder.path / "config.yaml").read_text()
+    (folder.path / "config.yaml").write_text(text + "finalists: {limit: 3, seeds: 2}\n")
+    folder.session(workers=1)
+    dnn = trial(0, "d128", 0.88, 1.0, reference="dnn")
+    folder.start(dnn)
+    folder.now += 10
+    folder.end(dnn)
+    assert read_progress(folder.path, clock=folder.clock).seconds_left == pytest.approx(20.0)
+    again = replace(dnn, specification=replace(dnn.specification, repetition=1), val_accuracy=0.99)
+    folder.start(again)
+    running = read_progress(folder.path, clock=folder.clock)
+    assert [t.label for t in running.running] == ["0 dnn (seed 2)"]
+    assert (running.done, running.counts["running"]) == (1, 0)
+    folder.end(again)
+    later = read_progress(folder.path, clock=folder.clock)
+    assert (later.finalists_done, later.finalists_due) == (1, 2)
+    assert [(t.label, t.is_finalist) for t in later.ended] == [
+        ("0 dnn", False), ("0 dnn (seed 2)", True),
+    ]  # fmt: skip
+    assert later.best is not None and later.best.val_accuracy == 0.88
+    assert [r.number for r in read_records(folder.path)] == [0]
+    assert done_text(later) == "1 of 1 trials done, 1 of 2 trainings of finalists done"
+
+
+def test_a_sweep_whose_supervisor_was_killed_is_at_rest(folder: Any, trial: Maker) -> None:
+    folder.configure(trials=2)
+    folder.session()
+    folder.start(trial(0, "d128", 0.88, 1.0, reference="dnn"))
+    folder.now += 30
+    folder.session()
+    folder.now += 500
+    dead = read_progress(folder.path, clock=folder.clock, supervised=lambda host: host != "here")
+    assert (dead.active, dead.running, dead.counts["interrupted"]) == (False, (), 1)
+    assert dead.elapsed_seconds == 0  # nothing was heard of the second session
+    alive = read_progress(folder.path, clock=folder.clock, supervised=lambda host: True)
+    assert (alive.active, alive.elapsed_seconds) == (True, 500)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.reporting.sentence import sweet_spot_sentence
+from pipeline.reporting.sentence import readings_sentence, sweet_spot_sentence
 
 Maker = Callable[..., TrialRecord]
 Summarise = Callable[..., dict[str, Any]]
@@ -22,9 +22,10 @@ def test_faster_and_more_accurate(records: list[TrialRecord], summarise: Summari
     assert sweet_spot_sentence(summary, comparison) == (
         "The sweet spot is trial 3, 32k3-64k3-d128: 1.9 times faster an epoch than the cnn "
         "reference (1.4 times faster at equal batch size) and 0.4 points more accurate (91.19% "
-        "against 90.81% on the test images); 4.0 times slower an epoch than the dnn reference "
+        "against 90.81% on the test images, 95% intervals 90.62 to 91.73% and 90.23 to 91.36%); "
+        "4.0 times slower an epoch than the dnn reference "
         "(5.1 times slower at equal batch size) but 3.6 points more accurate (91.19% against "
-        "87.60% on the test images)."
+        "87.60% on the test images, 95% intervals 90.62 to 91.73% and 86.94 to 88.23%)."
     )
 
 
@@ -41,7 +42,7 @@ def test_validation_accuracy_where_test_is_unknown(
     sentence = sweet_spot_sentence(summarise(records, test_accuracies={3: 0.9119, 0: 0.876}))
     cnn, dnn = sentence.split("; ")
     assert cnn.endswith("(91.60% against 91.20% on the validation images)")
-    assert dnn.endswith("(91.19% against 87.60% on the test images).")
+    assert "(91.19% against 87.60% on the test images, 95% intervals " in dnn
 
 
 def two(trial: Maker, summarise: Summarise, spot: TrialRecord) -> str:
@@ -167,3 +168,26 @@ def test_no_sweet_spot(trial: Maker, summarise: Summarise) -> None:
     assert sweet_spot_sentence(summarise([failed])) == (
         "There is no sweet spot yet: no trial came to its end."
     )
+
+
+def test_it_says_for_which_networks_test_was_read(
+    records: list[TrialRecord], summarise: Summarise
+) -> None:
+    read = summarise(records, test_accuracies=TESTED, test_readings=3)
+    assert readings_sentence(read) == (
+        "The test images were read once each for the sweet spot, the dnn reference and the cnn "
+        "reference."
+    )
+    again = summarise(records, test_accuracies=TESTED, test_readings=4)
+    assert readings_sentence(again).endswith("the cnn reference and an earlier sweet spot.")
+    changed = summarise(records, test_accuracies={0: 0.8, 1: 0.9}, test_readings=4)
+    assert readings_sentence(changed).endswith("and 2 earlier sweet spots.")
+    assert readings_sentence(summarise(records)) == "The test images have not been read."
+
+
+def test_a_reference_that_is_the_sweet_spot_is_read_once(
+    trial: Maker, summarise: Summarise
+) -> None:
+    dnn = trial(0, "d128", 0.9, 1.0, reference="dnn")
+    said = readings_sentence(summarise([dnn], test_accuracies={0: 0.89}, test_readings=1))
+    assert said == "The test images were read once for the dnn reference."

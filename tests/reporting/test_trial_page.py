@@ -24,11 +24,18 @@ def shown(folder):
 
 
 def test_everything_that_was_measured_is_shown(tmp_path):
-    costs = {"macs": 12.0, "latency_ms": 0.5}
+    costs = {"macs": 12.0, "latency_ms": 0.5, "epoch_seconds": 3.0}
     with EventLog(trial_log_path(tmp_path, 0)) as log:
         record(log, Started(attempt=0, specification=SPECIFICATION, worker="w", host="h", pid=1))
         journey = shape_journey(SPECIFICATION.architecture, (28, 28, 1), 10)
-        measured = {"latency_low_ms": 0.45, "latency_high_ms": 0.55}
+        measured = {
+            "latency_batch_size": 1.0, "latency_low_ms": 0.45, "latency_high_ms": 0.55,
+            "latency_p90_ms": 0.61, "latency_p99_ms": 0.77, "latency_ratio": 0.81,
+            "latency_256_ms": 20.5, "latency_256_low_ms": 19.5, "latency_256_high_ms": 21.5,
+            "latency_256_images_per_second": 12488.0, "latency_256_noisy": 1.0,
+            "epoch_low_seconds": 2.91, "epoch_high_seconds": 3.12, "epoch_cpu_joules": 88.4,
+            "host_peak_memory_mib": 512.0,
+        }  # fmt: skip
         record(
             log,
             Measured(attempt=0, costs=costs, measurements=measured, summary="", journey=journey),
@@ -43,6 +50,9 @@ def test_everything_that_was_measured_is_shown(tmp_path):
     text = shown(tmp_path)
     for part in ("26×26×8", "13×13×8", "0.45 to 0.55", "1,234", "60.00%", "in all"):
         assert part in text
+    for part in ("2.91 to 3.12", "88.4", "512", "0.61", "0.77", "0.81", "19.5 to 21.5", "12,488"):
+        assert part in text
+    assert "noisy" in text
     assert "The trial ended stopped: others are [ahead]; validation accuracy 60.00%." in text
 
 

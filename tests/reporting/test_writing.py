@@ -22,6 +22,8 @@ def test_report_of_a_running_sweep(
     (folder.path / "summary.json").write_text(json.dumps(summarise(records)))
     written = write_report(folder.path)
     assert [path.relative_to(folder.path).as_posix() for path in written] == [
+        "report.html",
+        "importance.json",
         "front.csv",
         "figures/pareto-epoch_seconds.png",
     ]

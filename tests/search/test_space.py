@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pipeline.config import SpaceConfig
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.journey import macs, shape_journey
+from pipeline.core.journey import macs, parameters, shape_journey
 from pipeline.search.space import SearchSpace
 
 UNUSED = {"choices": None, "low": None, "high": None, "log": None, "step": None}
@@ -194,6 +194,9 @@ def test_size_and_extremes_agree_with_counting_every_network(dimensions, side):
     cheapest, dearest = space.extremes()
     assert macs(cheapest, (side, side, 1), 10) == min(work)
     assert macs(dearest, (side, side, 1), 10) == max(work)
+    assert macs(space.cheapest("macs"), (side, side, 1), 10) == min(work)
+    weights = [parameters(architecture, (side, side, 1), 10) for architecture, _ in networks]
+    assert parameters(space.cheapest("parameters"), (side, side, 1), 10) == min(weights)
 
 
 def test_continuous_dimensions_are_named_not_counted():

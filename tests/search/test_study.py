@@ -224,6 +224,22 @@ def test_peers_at_the_rungs(config, space):
     assert study.peers(second, ("latency_ms",)) == []
 
 
+def test_a_trial_that_goes_on_keeps_its_rungs_and_is_no_peer_of_itself(config, space):
+    study = SweepStudy(config, space)
+    first, second = claimed(study, "a"), claimed(study, "b")
+    first.knows_costs({"macs": 10.0})
+    first.reached_rung(1, 0.5)
+    finish(study, first, Ending(outcome=Outcome.INTERRUPTED))
+    (peer,) = study.peers(second, ("macs",))
+    assert peer.accuracies == {1: 0.5}
+    again = claimed(study, "a")
+    assert again.specification.number == first.specification.number
+    assert study.peers(again, ("macs",)) == []
+    again.reached_rung(2, 0.6)
+    (peer,) = study.peers(second, ("macs",))
+    assert (peer.costs, peer.accuracies) == ((10.0,), {1: 0.5, 2: 0.6})
+
+
 def test_tpe_learns_from_constraints(config, space):
     """With a limit on MACs, TPE proposes feasible networks more often than chance does."""
     from pipeline.core.journey import macs
@@ -249,3 +265,53 @@ def test_a_study_can_be_removed(config, space):
     delete_study(config, "test")
     delete_study(config, "test")
     assert optuna.get_all_study_names(open_storage(config)) == []
+
+
+def limited(config, **limits):
+    given = config.objective.limits.model_copy(update=limits)
+    objective = config.objective.model_copy(update={"limits": given})
+    return search(config.model_copy(update={"objective": objective}), trials=50, max_infeasible=3)
+
+
+def above(study, claim, **costs):
+    claim.knows_costs(costs)
+    finish(study, claim, decide(LimitBroken("too dear", {"latency_ms": 1.0})), **costs)
+
+
+def test_limits_that_nothing_meets_end_the_search(config, space):
+    study = SweepStudy(limited(config, latency_ms=0.5), space)
+    for _ in REFERENCES:
+        finish(study, claimed(study, "w"), latency_ms=0.1)  # exempt: they speak for nobody
+    for number in range(2, 5):
+        assert not study.is_done()
+        above(study, claimed(study, "w"), latency_ms=float(number))
+    assert study.claim("w") is None
+    assert study.is_done()
+    assert "the least latency_ms seen is 2, of trial 2" in (study.unmet_limits() or "")
+
+
+def test_quick_failures_beside_a_trial_that_may_go_on_do_not(config, space):
+    study = SweepStudy(limited(config, latency_ms=0.5), space)
+    for _ in REFERENCES:
+        finish(study, claimed(study, "w"), latency_ms=0.1)
+    training = claimed(study, "patient")
+    training.knows_costs({"latency_ms": 0.4})
+    for _ in range(6):
+        above(study, claimed(study, "w"), latency_ms=2.0)
+    assert study.unmet_limits() is None
+    finish(study, training, latency_ms=0.4)
+    assert study.claim("w") is not None
+
+
+def test_the_search_ends_while_others_are_not_measured_yet_and_goes_on_if_one_is_within(
+    config, space
+):
+    study = SweepStudy(limited(config, latency_ms=0.5), space)
+    for _ in REFERENCES:
+        finish(study, claimed(study, "w"), latency_ms=0.1)
+    late = claimed(study, "late")
+    for _ in range(3):
+        above(study, claimed(study, "w"), latency_ms=2.0)
+    assert study.claim("w") is None and not study.is_done()
+    late.knows_costs({"latency_ms": 0.4})
+    assert study.claim("w") is not None

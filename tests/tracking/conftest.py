@@ -105,8 +105,9 @@ class FakeSweep:
         self.now += 1.0
         return self.now
 
-    def trial(self, number: int, *contents: TrialContent) -> None:
-        with EventLog(trial_log_path(self.dir, number), clock=self.tick) as log:
+    def trial(self, number: int, *contents: TrialContent, repetition: int = 0) -> None:
+        path = trial_log_path(self.dir, number, repetition)
+        with EventLog(path, clock=self.tick) as log:
             for content in contents:
                 record(log, content)
 
@@ -150,6 +151,7 @@ class FakeSweep:
                 summary="Model: │ dense │",
                 journey=journey,
             ),
+            repetition=spec.repetition,
         )
         for epoch in range(first, first + epochs):
             self.trial(
@@ -158,6 +160,7 @@ class FakeSweep:
                     attempt=spec.attempt, result=_epoch_result(epoch, 0.9 + spec.number / 1000)
                 ),
                 SystemSampled(attempt=spec.attempt, metrics={"cpu_utilization_percentage": 50.0}),
+                repetition=spec.repetition,
             )
 
     def finish(
@@ -188,8 +191,10 @@ class FakeSweep:
             started=None,
             ended=self.now,
         )
-        self.records[spec.number] = result
-        self.trial(spec.number, Ended(attempt=spec.attempt, record=result, details=details))
+        if not spec.repetition:
+            self.records[spec.number] = result
+        ended = Ended(attempt=spec.attempt, record=result, details=details)
+        self.trial(spec.number, ended, repetition=spec.repetition)
 
     def keep_model(self, number: int, content: bytes | None) -> None:
         """Put a model into the sweep's folder, or remove it, as workers do."""

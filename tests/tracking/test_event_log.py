@@ -9,11 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.errors import StorageError
+from pipeline.core.trial import RunKey
 from pipeline.tracking.event_log import (
     EventLog,
     read,
     read_from,
     sweep_log_path,
+    training_log_paths,
     trial_log_path,
     trial_log_paths,
 )
@@ -247,3 +249,13 @@ def test_paths(tmp_path: Path) -> None:
         path.write_text(json.dumps({"time": 1, "kind": "x"}))
     assert list(trial_log_paths(tmp_path)) == [7, 12345]
     assert trial_log_paths(tmp_path)[7].name == "0007.jsonl"
+
+
+def test_logs_of_finalists_lie_beside_their_trials(tmp_path: Path) -> None:
+    for run in ((7, 0), (7, 2), (7, 10), (12, 1)):
+        EventLog(trial_log_path(tmp_path, *run)).close()
+    for name in ("0007-0.jsonl", "0007-1a.jsonl", "sweep.jsonl"):
+        (tmp_path / "events" / name).touch()
+    assert list(training_log_paths(tmp_path)) == [(7, 0), (7, 2), (7, 10), (12, 1)]
+    assert training_log_paths(tmp_path)[RunKey(7, 10)].name == "0007-10.jsonl"
+    assert list(trial_log_paths(tmp_path)) == [7]

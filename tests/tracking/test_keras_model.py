@@ -44,6 +44,7 @@ def test_a_mirrored_model_predicts_what_the_network_predicted(
     assert signature.inputs.inputs[0].shape == (-1, 28, 28, 1)
     assert signature.outputs.inputs[0].shape == (-1, 10)
     assert loaded.metadata.model_id == model.model_id
+    assert loaded.metadata.metadata["classes"] == list("0123456789")
     again = mlflow.keras.load_model(folder)
     np.testing.assert_array_equal(again.predict(images, verbose=0), expected)
 
@@ -56,6 +57,6 @@ def test_what_is_no_network_is_said(tmp_path: Path) -> None:
             tmp_path / "model",
             model_id="m",
             run_id="r",
-            classes=10,
+            classes=tuple("0123456789"),
             created=0.0,
         )

@@ -117,6 +117,28 @@ def everything(sweep: Sweep) -> dict[str, Any]:
     return shown
 
 
+def test_a_finalists_trainings_are_runs_of_their_own(small_sweep: Sweep) -> None:
+    spec = replace(small_sweep.specification(1), repetition=1)
+    for _ in range(2):  # the second time another process looks for the runs that are there
+        sync(small_sweep)
+        small_sweep.start(spec)
+        small_sweep.finish(spec, epochs=0)
+        spec = replace(spec, repetition=2)
+    assert sync(small_sweep).runs == 6
+    client = client_of(small_sweep)
+    experiment = client.get_experiment_by_name("sweetspot-digits")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    found = {(r.data.tags.get("trial"), r.data.tags.get("repetition")): r for r in runs}
+    assert set(found) == {
+        (None, None), ("0", None), ("1", None), ("2", None), ("1", "1"), ("1", "2"),
+    }  # fmt: skip
+    again = found["1", "1"]
+    assert again.data.tags["kind"] == "finalist"
+    assert again.data.tags["mlflow.parentRunId"] == found[None, None].info.run_id
+    assert again.data.tags["mlflow.runName"] == "001 64k3-d128 seed 2"
+
+
 @pytest.fixture
 def story(stored_sweep: Sweep, keras_file: Path) -> Sweep:
     """A sweep that has seen everything: retries, failures, test readings, two sessions."""

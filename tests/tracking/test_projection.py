@@ -35,6 +35,25 @@ def test_names_sort_by_number_and_say_what_was_trained(sweep: Sweep) -> None:
     assert run_name(sweep.specification(1234)) == "1234 64k3-d128"
 
 
+def test_a_finalists_training_is_told_from_its_trial(sweep: Sweep) -> None:
+    spec = replace(sweep.specification(3), seed=99, repetition=2)
+    sweep.read_test(3, 0.9)
+    sweep.start(spec, epochs=3)
+    sweep.finish(spec)
+    facts = SweepFacts.of(read(sweep_log_path(sweep.dir)))
+    view = trial_view("question", "ab", read(trial_log_path(sweep.dir, *spec.run)), facts)
+    assert view is not None
+    assert view.name == "003 64k3-d128 seed 3"
+    assert (view.tags["kind"], view.tags["trial"], view.tags["repetition"]) == (
+        "finalist",
+        "3",
+        "2",
+    )
+    assert view.params["seed"] == "99"
+    assert view.sweep_points == ()  # test was read for the trial itself
+    assert events_of(sweep, 3) == []
+
+
 def test_what_was_projected_once_stays_when_the_log_grows(sweep: Sweep) -> None:
     spec = sweep.specification(3)
     sweep.start(spec, epochs=3)

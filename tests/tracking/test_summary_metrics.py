@@ -51,3 +51,33 @@ def test_names_that_users_choose_show_as_text(sweep: Sweep) -> None:
     for forbidden in ("<script", "<a ", "<strong>b", "<code>x", "<h1", "<!--"):
         assert forbidden not in html
     assert "alert(1)" in html
+
+
+def test_finalists_are_told_with_means_and_errors(sweep: Sweep) -> None:
+    sweep.references()
+    summary = sweep.summarise()
+    mean = {"mean": 0.9, "standard_error": 0.002, "n": 3}
+    spot = summary["sweet_spot"]["trial"]
+    summary["finalists"] = [
+        {
+            "trial": spot,
+            "architecture": "32k3-d64",
+            "val_accuracy": mean,
+            "costs": {"epoch_seconds": {"mean": 2.5, "standard_error": None, "n": 3}},
+            "probability_on_front": 0.875,
+        }
+    ]
+    summary["trials"]["censored"] = 2
+    metrics = summary_metrics(summary)
+    assert metrics["sweet_spot/val_accuracy_mean"] == 0.9
+    assert metrics["sweet_spot/val_accuracy_standard_error"] == 0.002
+    assert metrics["sweet_spot/probability_on_front"] == 0.875
+    text = description(summary)
+    assert f"| {spot} | 32k3-d64 | 3 | 0.9000 ± 0.0020 | 2.5 ± – | 0.875 |" in text
+    assert "2 trials were censored" in text
+
+
+def test_test_accuracies_have_their_intervals(sweep: Sweep) -> None:
+    sweep.references()
+    sweep.readings[0] = 0.9
+    assert "0.9000, 95% interval 0.8584 to 0.9304" in description(sweep.summarise())

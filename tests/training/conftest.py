@@ -34,6 +34,7 @@ class Observer:
         self.measurements = {}
         self.summary = ""
         self.epochs = []
+        self.training_costs = []
         self.executions = 0
         self._at_execution = at_execution or (lambda observer: None)
         self._at_epoch = at_epoch or (lambda observer: None)
@@ -41,8 +42,9 @@ class Observer:
     def measured(self, costs, measurements, summary):
         self.costs, self.measurements, self.summary = costs, measurements, summary
 
-    def epoch_ended(self, result):
+    def epoch_ended(self, result, costs):
         self.epochs.append(result)
+        self.training_costs.append(costs)
         self._at_epoch(self)
 
     def between_executions(self):
@@ -94,7 +96,13 @@ def session_with(data, tmp_path_factory):
         return TrainingSession(
             data,
             TrainingConfig(**settings),
-            MeasuringConfig(step_executions=3, latency_samples=10, warmup_seconds=0.01),
+            MeasuringConfig(
+                batch_sizes=(1, 64),  # more than there are validation images
+                warmup_seconds=0.01,
+                turns=5,
+                tolerance=0.05,
+                seconds=0.01,
+            ),
             ObjectiveConfig(costs=("epoch_seconds",), rule="knee", target_accuracy=target_accuracy),
             precision=settings["precision"],
             threads=1,

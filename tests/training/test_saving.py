@@ -7,7 +7,7 @@ import pytest
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import StorageError
 from pipeline.training.model import build_model
-from pipeline.training.saving import load_model, predicted_labels, save_model
+from pipeline.training.saving import load_model, predicted_probabilities, save_model
 
 #: Keras 3.15 itself copies arrays in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -41,10 +41,11 @@ def test_a_model_needs_nothing_of_this_project(model, tmp_path):
         assert module.split(".")[0] == "keras" or (module, registered) == ("builtins", None)
 
 
-def test_labels_come_in_the_images_order(model, tmp_path):
+def test_probabilities_come_in_the_images_order(model, tmp_path):
     save_model(model, tmp_path / "model.keras")
-    found = predicted_labels(tmp_path / "model.keras", IMAGES)
-    np.testing.assert_array_equal(found, np.asarray(model(IMAGES)).argmax(axis=1))
+    found = predicted_probabilities(tmp_path / "model.keras", IMAGES)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, np.asarray(model(IMAGES)), rtol=1e-5, atol=1e-6)
 
 
 def test_saving_replaces_and_leaves_nothing_else(model, tmp_path):

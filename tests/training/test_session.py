@@ -6,7 +6,7 @@ import pytest
 from pipeline.core.outcome import Interrupted, LossNotFinite, OutOfMemory, StoppedAtRung
 from pipeline.core.trial import Recipe
 from pipeline.measuring.clocks import Clocks
-from pipeline.training.session import predicted_labels, save_model
+from pipeline.training.session import predicted_probabilities, save_model
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,19 @@ def test_costs_are_told_before_the_first_epoch(undisturbed):
     assert observer.costs["epoch_seconds"] == pytest.approx(
         6 * observer.measurements["step_ms"] / 1000
     )
-    assert observer.measurements["latency_low_ms"] <= observer.costs["latency_ms"]
-    assert observer.measurements["latency_ratio"] > 0
     assert "convolution_1" in observer.summary
+
+
+def test_measurements_come_with_intervals_at_every_batch_size(undisturbed):
+    _, observer, _ = undisturbed
+    found, costs = observer.measurements, observer.costs
+    assert found["epoch_low_seconds"] <= costs["epoch_seconds"] <= found["epoch_high_seconds"]
+    assert found["latency_batch_size"] == 1
+    assert found["latency_low_ms"] <= costs["latency_ms"] <= found["latency_high_ms"]
+    assert found["latency_64_low_ms"] <= found["latency_64_ms"] <= found["latency_64_high_ms"]
+    assert found["latency_64_ratio_low"] <= found["latency_64_ratio"]
+    assert found["latency_64_images_per_second"] == pytest.approx(64_000 / found["latency_64_ms"])
+    assert found["host_peak_memory_mib"] > 10
 
 
 def test_every_epoch_is_told(undisturbed):
@@ -58,6 +68,8 @@ def test_training_costs(undisturbed):
     assert trained.costs["train_seconds"] == pytest.approx(clocks.seconds()["training"])
     reached = next(i for i, result in enumerate(observer.epochs) if result.val_accuracy >= 0.4)
     assert trained.costs["time_to_accuracy_seconds"] == sum(seconds[: reached + 1])
+    assert observer.training_costs[0]["train_seconds"] == seconds[0]
+    assert observer.training_costs[-1] == trained.costs
     assert "device_memory_mib" not in trained.costs
 
 
@@ -193,6 +205,5 @@ def test_step_time_of_any_network_at_any_batch_size(session, trial):
 def test_a_trained_model_predicts_the_same_from_disk(undisturbed, data, tmp_path):
     trained, _, _ = undisturbed
     save_model(trained.model, tmp_path / "model.keras")
-    found = predicted_labels(tmp_path / "model.keras", data.validation.images)
-    assert found.dtype == np.int64
-    np.testing.assert_array_equal(found, trained.validation_labels)
+    found = predicted_probabilities(tmp_path / "model.keras", data.validation.images)
+    np.testing.assert_array_equal(found.argmax(axis=1), trained.validation_labels)

@@ -1,0 +1,77 @@
+"""Networks measured as a trial measures them before its first epoch, and not trained.
+
+Importing this module imports Keras.
+"""
+
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.config import Config
+from pipeline.core.architecture import Architecture
+from pipeline.core.trial import EpochResult, TrialSpecification
+from pipeline.data.loading import load_training, resolve
+from pipeline.measuring.clocks import Clocks
+from pipeline.measuring.machine import resolve_precision
+from pipeline.measuring.quiet import QuietLock
+from pipeline.training.session import TrainingSession
+
+
+class _Enough(Exception):
+    """The network is measured."""
+
+
+@dataclass
+class _OnlyMeasures:
+    values: dict[str, float] = field(default_factory=dict)
+
+    def measured(
+        self, costs: dict[str, float], measurements: dict[str, float], summary: str
+    ) -> None:
+        self.values = measurements | costs
+        raise _Enough
+
+    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
+        raise AssertionError("nothing is trained")
+
+    def between_executions(self) -> None:
+        raise AssertionError("nothing is trained")
+
+
+def settings(*overrides: str) -> Config:
+    """Return the configuration that a sweep with these settings would have here."""
+    return compose(CommandLine(command="sweep", overrides=overrides))
+
+
+def open_session(config: Config, quiet: QuietLock) -> TrainingSession:
+    """Return a session of one thread, as a worker on a CPU has it."""
+    data = load_training(resolve(config.data, lambda text: print(text, file=sys.stderr)))
+    return TrainingSession(
+        data,
+        config.training,
+        config.measuring,
+        config.objective,
+        precision=resolve_precision(config.training.precision),
+        threads=1,
+        quiet=quiet,
+    )
+
+
+def specification(config: Config, notation: str) -> TrialSpecification:
+    """Return a trial of this architecture with the default recipe."""
+    return TrialSpecification(
+        number=0,
+        architecture=Architecture.parse(notation),
+        recipe=config.training.recipe,
+        seed=0,
+    )
+
+
+def measure(session: TrainingSession, trial: TrialSpecification) -> dict[str, float]:
+    """Measure a network and return costs, measurements and clocks (``clock_NAME``) by name."""
+    observer, clocks = _OnlyMeasures(), Clocks()
+    with suppress(_Enough):
+        session.run(trial, observer, clocks)
+    return observer.values | {f"clock_{name}": s for name, s in clocks.seconds().items()}

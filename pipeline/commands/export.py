@@ -1,0 +1,42 @@
+"""``sweetspot export``: a network in the formats that other programs run."""
+
+import sys
+from dataclasses import replace
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.commands.sweeps import chosen_sweep
+from pipeline.core.errors import ConfigurationError
+
+FLAGS = ()
+NAMES = 1
+
+_TRIAL = "trial="
+
+
+def run(line: CommandLine) -> int:
+    """Export a sweep's sweet spot, or ``trial=``; status 1 where an export fails its check."""
+    from pipeline.launching.export import export
+    from pipeline.launching.networks import kept_network
+    from pipeline.launching.planning import load_config
+    from pipeline.reporting.exports import show_exports
+
+    trial, line = _split_trial(line)
+    composed = compose(line)
+    config = load_config(composed.mlruns, chosen_sweep(line, composed))
+    outcome = export(config, kept_network(config.sweep_dir, trial))
+    show_exports(config.sweep_dir, outcome)
+    failures = [result["failure"] for result in outcome["exports"].values()]
+    for form, failure in zip(outcome["exports"], failures, strict=True):
+        if failure is not None:
+            print(f"sweetspot: {form} is not kept: {failure}", file=sys.stderr)
+    return 1 if any(failures) else 0
+
+
+def _split_trial(line: CommandLine) -> tuple[int | None, CommandLine]:
+    """Return the trial that is asked for, None where none is, and the line without it."""
+    given = [word.removeprefix(_TRIAL) for word in line.overrides if word.startswith(_TRIAL)]
+    if given and not (given[-1].isascii() and given[-1].isdigit()):
+        raise ConfigurationError(f"trial must be the number of a trial, not {given[-1]!r}")
+    rest = tuple(word for word in line.overrides if not word.startswith(_TRIAL))
+    return (int(given[-1]) if given else None), replace(line, overrides=rest)

@@ -1,0 +1,46 @@
+"""``sweetspot predict``: classify pictures with the champion, or with any other network."""
+
+import sys
+from dataclasses import replace
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.core.errors import ConfigurationError
+
+FLAGS = ("--json", "--csv", "--invert")
+NAMES = None
+
+_MODEL = "model="
+
+
+def run(line: CommandLine) -> int:
+    """Classify files, folders, ``.npz`` archives or the standard input (``-``).
+
+    ``model=`` chooses the network, see ``pipeline.launching.prediction.predict``; ``--invert``
+    turns dark on light into light on dark.
+    """
+    from pipeline.launching.prediction import predict
+    from pipeline.reporting.predictions import predictions_csv, predictions_json, show_predictions
+
+    if {"--json", "--csv"} <= line.flags:
+        raise ConfigurationError("--json and --csv exclude each other, choose one")
+    if not line.names:
+        raise ConfigurationError(
+            "predict needs pictures: files, folders, .npz archives, or - for the standard input"
+        )
+    given = [word.removeprefix(_MODEL) for word in line.overrides if word.startswith(_MODEL)]
+    rest = tuple(word for word in line.overrides if not word.startswith(_MODEL))
+    predictions = predict(
+        compose(replace(line, overrides=rest)),
+        given[-1] if given else "champion",
+        line.names,
+        invert="--invert" in line.flags,
+        stdin=sys.stdin.buffer,
+    )
+    if "--json" in line.flags:
+        print(predictions_json(predictions))
+    elif "--csv" in line.flags:
+        print(predictions_csv(predictions), end="")
+    else:
+        show_predictions(predictions)
+    return 0

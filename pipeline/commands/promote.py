@@ -1,0 +1,39 @@
+"""``sweetspot promote``: put a sweep's sweet spot into use, if it is better than what is."""
+
+import sys
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.commands.sweeps import chosen_sweep
+
+FLAGS = ("--force",)
+NAMES = 1
+
+_NEXT_STEPS = """\
+classify pictures:  sweetspot predict PICTURE ...
+answer requests:    sweetspot serve
+write it as ONNX:   sweetspot export
+take it back:       sweetspot rollback"""
+
+
+def run(line: CommandLine) -> int:
+    """Promote a sweet spot to the champion of its data; status 1 where it is not better.
+
+    ``--force`` promotes it whatever the gate says.
+    """
+    from pipeline.launching.planning import load_config
+    from pipeline.launching.promotion import promote
+
+    composed = compose(line)
+    config = load_config(composed.mlruns, chosen_sweep(line, composed))
+    tracking = composed.tracking.model_copy(update={"enabled": True})
+    promotion = promote(
+        config.model_copy(update={"tracking": tracking}), force="--force" in line.flags
+    )
+    if promotion.outcome == "refused":
+        print(f"sweetspot: {promotion.sentence}; --force promotes it anyway", file=sys.stderr)
+        return 1
+    print(promotion.sentence)
+    if promotion.outcome == "promoted":
+        print(f"\n{_NEXT_STEPS}")
+    return 0

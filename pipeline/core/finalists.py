@@ -1,0 +1,180 @@
+"""Finalists: members of the front that are trained again, because one training is one draw.
+
+The search keeps the luckiest of many trainings, so what it reports of its best members is too
+good by a little. The members around the one that the rule picks are trained with further
+seeds, and then compared by their means.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from pipeline.core.records import comparable, dnn_accuracy, front_records, point
+from pipeline.core.selection import AUTO, RuleSettings, select
+from pipeline.core.statistics import MeanError, mean_standard_error
+from pipeline.core.trial import Outcome, TrialRecord, TrialSpecification, derived_seed
+
+#: Rules that compare finalists; where to look for these, the knee says.
+_OF_FINALISTS = (AUTO, "one_standard_error")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finalist:
+    """A member of the front with all its complete trainings.
+
+    Parameters
+    ----------
+    original
+        The trial of the search; it counts as the first training.
+    further
+        The others, by repetition.
+    """
+
+    original: TrialRecord
+    further: tuple[TrialRecord, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self.original.number
+
+    @property
+    def trainings(self) -> tuple[TrialRecord, ...]:
+        """Every complete training, the original first."""
+        return (self.original, *self.further)
+
+    @property
+    def accuracy(self) -> MeanError:
+        """Of the validation accuracies."""
+        return mean_standard_error([record.val_accuracy or 0.0 for record in self.trainings])
+
+    def cost(self, name: str) -> MeanError:
+        """Of a cost of the sweep."""
+        return mean_standard_error([record.costs[name] for record in self.trainings])
+
+    def mean_point(self, costs: Sequence[str]) -> tuple[float, ...]:
+        """Return ``(accuracy, cost, cost, …)``, each the mean over the trainings."""
+        return (self.accuracy.mean, *(self.cost(name).mean for name in costs))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinalRound:
+    """The finalists of a sweep, cheapest first, and how far their trainings are.
+
+    Parameters
+    ----------
+    settled
+        Whether every training that is wanted has ended. Before that, nothing is chosen by
+        means, some of which would be of more trainings than others.
+    """
+
+    finalists: tuple[Finalist, ...] = ()
+    settled: bool = False
+
+    @property
+    def decides(self) -> bool:
+        """Whether the sweet spot is chosen with these means."""
+        return self.settled and bool(self.finalists)
+
+
+def choose_finalists(
+    records: Sequence[TrialRecord],
+    costs: Sequence[str],
+    rule: RuleSettings,
+    limit: int,
+) -> list[TrialRecord]:
+    """Return the members of the front that are to be trained again, cheapest first.
+
+    They are the member that the rule picks and those nearest to it in the logarithm of the
+    leading cost. For ``auto`` and ``one_standard_error``, which compare the finalists, that is
+    the knee. Members that could not be picked are left out: those less accurate than the
+    ``dnn`` reference, and for ``budget`` those above it.
+
+    Parameters
+    ----------
+    records
+        The latest attempt of each trial.
+    costs
+        The sweep's costs, the leading one first.
+    limit
+        The most finalists; 0 for none.
+    """
+    members = front_records(records, costs)
+    if not members or limit == 0:
+        return []
+    name = "knee" if rule.name in _OF_FINALISTS else rule.name
+    settings = replace(rule, name=name, floor=dnn_accuracy(records))
+    picked = members[select([point(m, costs) for m in members], costs[0], settings).index]
+
+    def could_win(record: TrialRecord) -> bool:
+        if settings.name == "budget":
+            return record.costs[costs[0]] <= (settings.budget or math.inf)
+        return settings.floor is None or (record.val_accuracy or 0.0) >= settings.floor
+
+    def distance(record: TrialRecord) -> float:
+        return abs(math.log(record.costs[costs[0]] / picked.costs[costs[0]]))
+
+    others = [member for member in members if member is not picked and could_win(member)]
+    chosen = [picked, *sorted(others, key=distance)[: limit - 1]]
+    return [member for member in members if member in chosen]
+
+
+def wanted_trainings(
+    finalists: Iterable[TrialRecord], sweep_seed: int, seeds: int
+) -> list[TrialSpecification]:
+    """Return the further trainings of the finalists: first one of each, then a second of each.
+
+    Seeds depend on the sweep's seed, the trial's number and the repetition alone.
+    """
+    return [
+        replace(
+            finalist.specification,
+            seed=derived_seed("finalist", sweep_seed, finalist.number, repetition),
+            repetition=repetition,
+            attempt=0,
+        )
+        for repetition, finalist in product(range(1, seeds + 1), list(finalists))
+    ]
+
+
+def final_round(
+    finalists: Sequence[TrialRecord],
+    wanted: Sequence[TrialSpecification],
+    trainings: Sequence[TrialRecord],
+    costs: Sequence[str],
+) -> FinalRound:
+    """Return what the finalists' trainings have come to.
+
+    A finalist takes part once one further training is complete, with all of them that are:
+    those of an earlier run with more seeds, too.
+
+    Parameters
+    ----------
+    finalists, wanted
+        See ``choose_finalists`` and ``wanted_trainings``.
+    trainings
+        The latest attempt of every further training there is.
+    """
+    complete = [record for record in trainings if comparable(record, costs)]
+    found = [
+        Finalist(
+            original=original,
+            further=tuple(
+                sorted(
+                    (record for record in complete if record.number == original.number),
+                    key=lambda record: record.specification.repetition,
+                )
+            ),
+        )
+        for original in finalists
+    ]
+    over = {
+        record.specification.run
+        for record in trainings
+        if record.outcome not in (None, Outcome.INTERRUPTED)
+    }
+    return FinalRound(
+        finalists=tuple(finalist for finalist in found if finalist.further),
+        settled=all(training.run in over for training in wanted),
+    )

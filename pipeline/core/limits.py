@@ -1,0 +1,79 @@
+"""When it is plain that no trial keeps within the limits, and how that is said.
+
+Limits are looked at in two stages, as trials meet them: those on costs known before training,
+then those on costs that training shows. A trial of the first stage has its verdict in seconds,
+while one that passed it trains for minutes beside others that fail quickly. It counts as
+having kept within the first stage from the moment that it was measured, so that however many
+workers there are, no quick failures end a sweep in which a network that is allowed still trains.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from pipeline.core.trial import (
+    ANALYTIC_COSTS,
+    MEASURED_COSTS,
+    TRAINED_COSTS,
+    Outcome,
+    TrialRecord,
+)
+
+_BEFORE_TRAINING = (*ANALYTIC_COSTS, *MEASURED_COSTS)
+
+
+def unmet_limits(
+    records: Sequence[TrialRecord], limits: Mapping[str, float], enough: int
+) -> str | None:
+    """Return one sentence on limits that no trial has kept within; None where some may.
+
+    References are exempt from limits and count for nothing here.
+
+    Parameters
+    ----------
+    records
+        All trials, the running ones with the costs that are known of them.
+    limits
+        The most by cost name.
+    enough
+        So many trials have to be above, and none within.
+    """
+    own = [record for record in records if record.specification.reference is None]
+    before = {name: limits[name] for name in _BEFORE_TRAINING if name in limits}
+    measured = [r for r in own if all(name in r.costs for name in before)]
+    passed = [record for record in measured if not _broken(record, before)]
+    if not passed:
+        return _sentence(_infeasible(measured), before, enough)
+    trained = {name: limits[name] for name in TRAINED_COSTS if name in limits}
+    if any(record.outcome is Outcome.COMPLETE for record in passed):
+        return None
+    return _sentence(_infeasible(passed), trained, enough)
+
+
+def _infeasible(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    # A censored trial has not reached the target accuracy: there is no time that it took.
+    above = (Outcome.INFEASIBLE, Outcome.CENSORED)
+    return [record for record in records if record.outcome in above]
+
+
+def _broken(record: TrialRecord, limits: Mapping[str, float]) -> set[str]:
+    return {name for name, most in limits.items() if record.costs.get(name, math.inf) > most}
+
+
+def _sentence(above: Sequence[TrialRecord], limits: Mapping[str, float], enough: int) -> str | None:
+    broken = [_broken(record, limits) for record in above]
+    if len(above) < max(enough, 1) or not all(broken):
+        return None
+    by_all = set.intersection(*broken)
+    names = sorted(by_all or set.union(*broken))
+    joined = " and " if by_all else " or "
+    given = joined.join(f"objective.limits.{name}={limits[name]:.10g}" for name in names)
+    trials = "The one trial was" if len(above) == 1 else f"All {len(above)} trials were"
+    return "; ".join([f"{trials} above {given}", *(_least(above, name) for name in names)]) + "."
+
+
+def _least(records: Sequence[TrialRecord], name: str) -> str:
+    known = [record for record in records if name in record.costs]
+    if not known:
+        return "no trial reached objective.target_accuracy in that time"
+    best = min(known, key=lambda record: record.costs[name])
+    return f"the least {name} seen is {best.costs[name]:.4g}, of trial {best.specification.label}"

@@ -1,0 +1,118 @@
+"""Pictures that somebody wants classified, brought into the form that a network takes.
+
+They are read as ``data=folder`` reads them, so that a network sees a picture the same way
+wherever it meets it.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import DataError
+from pipeline.data.checking import checked_images
+from pipeline.data.folder import NotAPicture, read_pixels
+from pipeline.data.npz import ARCHIVE_SUFFIX, picture_arrays
+from pipeline.data.pictures import fitted
+
+#: Stands for a picture or an archive that comes through the standard input.
+STDIN = "-"
+_CHANNELS = (1, 3)
+_ZIP = b"PK\x03\x04"
+ImageShape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NamedImages:
+    """Images for a network, uint8 ``(n, height, width, channels)``, and what each is called."""
+
+    images: NDArray[np.uint8]
+    names: tuple[str, ...]
+
+
+def read_inputs(
+    words: Iterable[str], shape: ImageShape, *, invert: bool, stdin: BinaryIO
+) -> NamedImages:
+    """Return all pictures that some words name, in their order.
+
+    Parameters
+    ----------
+    words
+        Files, folders (every picture below them), ``.npz`` archives, or ``-`` for one file
+        from the standard input.
+    shape
+        ``(height, width, channels)`` that the network takes; other sizes are resized, colour
+        becomes grey where it takes grey.
+    invert
+        Make light dark and dark light, for a network that learnt the opposite.
+
+    Raises
+    ------
+    DataError
+        Something is missing or no picture, or there is nothing at all.
+    """
+    found = [item for word in words for item in _inputs(word, stdin)]
+    if not found:
+        raise DataError("there is no picture to classify")
+    images = np.stack([fitted(pixels, shape) for _, pixels in found])
+    return NamedImages(
+        images=255 - images if invert else images, names=tuple(name for name, _ in found)
+    )
+
+
+def _inputs(word: str, stdin: BinaryIO) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    if word == STDIN:
+        yield from _from_stdin(stdin.read())
+        return
+    path = Path(word)
+    if path.is_dir():
+        files = sorted(
+            file
+            for file in path.rglob("*")
+            if file.is_file() and not any(p.startswith(".") for p in file.relative_to(path).parts)
+        )
+        if not files:
+            raise DataError(f"the folder {path} holds no pictures")
+        for file in files:
+            yield from _from_file(file, str(file))
+        return
+    if not path.exists():
+        raise DataError(f"there is no picture {path}; give files, folders, .npz or - for stdin")
+    yield from _from_file(path, word)
+
+
+def _from_file(path: Path, name: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    if path.suffix == ARCHIVE_SUFFIX:
+        yield from _from_archive(path, name)
+        return
+    try:
+        yield name, read_pixels(path, None)
+    except NotAPicture as error:
+        raise DataError(f"{name} is not a picture that can be read: {error}") from error
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error.strerror or error}") from error
+
+
+def _from_stdin(content: bytes) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    if not content:
+        raise DataError("nothing came through the standard input")
+    suffix = ARCHIVE_SUFFIX if content.startswith(_ZIP) else ""
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+        file.write(content)
+        file.flush()
+        yield from _from_file(Path(file.name), "stdin")
+
+
+def _from_archive(path: Path, name: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    for array_name, images in picture_arrays(path, name):
+        where = f"{array_name} in {name}"
+        if images.ndim == 4 and images.shape[-1] not in _CHANNELS:
+            raise DataError(
+                f"{where} must hold pictures of 1 channel or 3, not of {images.shape[-1]}"
+            )
+        for index, pixels in enumerate(checked_images(images, where)):
+            yield f"{name}:{array_name}[{index}]", pixels

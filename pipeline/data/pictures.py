@@ -1,0 +1,84 @@
+"""Single pictures: a file of one's own, or a photograph that scikit-learn ships."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import anchored
+from pipeline.core.errors import DataError, one_of
+from pipeline.data.folder import NotAPicture, read_pixels
+
+#: Photographs in scikit-learn's package, CC BY 2.0; its images/README.txt names the authors.
+PHOTOGRAPHS = ("china", "flower")
+_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow and the lesson's libraries take it
+
+
+def read_picture(name: str) -> NDArray[np.uint8]:
+    """Return a photograph by its name, or the picture in a file.
+
+    Parameters
+    ----------
+    name
+        ``china`` or ``flower``, else a path; a relative one starts at the project.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape ``(height, width, 1 or 3)``.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or it is not a picture.
+    """
+    if name in PHOTOGRAPHS:
+        return photograph(name)
+    path = anchored(Path(name))
+    if not path.is_file():
+        raise DataError(
+            f"there is no picture {path}; give a file's path, or {one_of(PHOTOGRAPHS)} from "
+            "scikit-learn"
+        )
+    try:
+        return read_pixels(path, None)
+    except NotAPicture as error:
+        raise DataError(f"{path} is not a picture that can be read: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def photograph(name: str) -> NDArray[np.uint8]:
+    """Return a photograph that scikit-learn ships: uint8, shape ``(427, 640, 3)``."""
+    from sklearn.datasets import load_sample_image  # type: ignore[import-untyped]
+
+    pixels: NDArray[np.uint8] = np.asarray(load_sample_image(f"{name}.jpg"))
+    return pixels
+
+
+def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture in grey, shape ``(height, width, 1)``; one in grey stays as it is."""
+    if pixels.shape[2] == 1:
+        return pixels
+    mixed: NDArray[np.float64] = pixels @ np.array(_GREY)
+    return np.rint(mixed).astype(np.uint8)[..., None]
+
+
+def fitted(pixels: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return a picture as a network wants it: resized, in grey or in three channels.
+
+    Parameters
+    ----------
+    shape
+        ``(height, width, channels)`` of the result.
+    """
+    from PIL import Image
+
+    height, width, channels = shape
+    chosen = grey(pixels) if channels == 1 else pixels
+    if chosen.shape[:2] != (height, width):
+        # Pillow knows one-channel pictures without their channel axis only.
+        image = Image.fromarray(chosen[..., 0] if chosen.shape[2] == 1 else chosen)
+        resized = image.resize((width, height), Image.Resampling.BILINEAR)
+        chosen = np.asarray(resized).reshape(height, width, -1)
+    return np.broadcast_to(chosen, shape).copy()

@@ -1,0 +1,167 @@
+"""A sweep's network written in other formats, checked and measured; the result is kept."""
+
+import json
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Config
+from pipeline.core.architecture import Architecture
+from pipeline.core.exports import (
+    EXPORTS_SCHEMA_VERSION,
+    FORMATS,
+    ExportFormat,
+    export_failure,
+)
+from pipeline.data.dataset import Split, TrainingData
+from pipeline.launching.devices import lock_name
+from pipeline.launching.networks import SweepNetwork, set_up_backend
+from pipeline.launching.planning import load_description
+from pipeline.launching.promotion import unchanged_data
+from pipeline.measuring.latency import TimedLatency
+from pipeline.measuring.machine import default_threads, describe_device
+from pipeline.measuring.quiet import QuietLock
+from pipeline.measuring.turns import Turns, take_turns
+from pipeline.reporting.compare import device_name
+from pipeline.reporting.files import write_atomically
+
+if TYPE_CHECKING:
+    from pipeline.training.backend import Inference
+
+EXPORT_DIR = "export"
+_SUFFIXES: dict[ExportFormat, str] = {
+    "onnx": ".onnx",
+    "onnx_int8": ".int8.onnx",
+    "saved_model": ".saved_model",
+}
+_CALIBRATION_IMAGES = 500
+_BATCH = 1000
+_LATENCY_BATCH_SIZE = 1
+
+
+def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
+    """Write a network of a sweep in every format; return and keep what came of it.
+
+    What fails its check is not kept. See ``pipeline.core.exports`` for the result.
+
+    Parameters
+    ----------
+    config
+        The sweep's.
+
+    Raises
+    ------
+    SweetspotError
+        The model, its images or the place for the files cannot be used.
+    """
+    data = unchanged_data(config, load_description(config.sweep_dir))
+    set_up_backend()
+    from pipeline.training.exporting import ExportedNetwork
+
+    threads = default_threads()
+    exported = ExportedNetwork(network.path, Architecture.parse(network.architecture), threads)
+    labels = data.validation.labels
+    as_trained = _labels(exported.as_trained, data.validation)
+    trained_accuracy = float((as_trained == labels).mean())
+    exact = _labels(exported.exact, data.validation)
+    image = data.validation.images[:_LATENCY_BATCH_SIZE]
+    results: dict[str, Any] = {}
+    folder = config.sweep_dir / EXPORT_DIR
+    folder.mkdir(exist_ok=True)
+    for form in FORMATS:
+        with TemporaryDirectory(prefix=".unfinished-", dir=folder) as temporary:
+            path = folder / f"{network.trial:04d}{_SUFFIXES[form]}"
+            unfinished = Path(temporary, path.name)
+            exported.write(form, unfinished, _calibration(data))
+            infer = exported.open(form, unfinished)
+            found = _labels(infer, data.validation)
+            result: dict[str, Any] = {
+                "bytes": _bytes(unfinished),
+                "accuracy": float((found == labels).mean()),
+                "same_labels": float((found == exact).mean()),
+                "same_labels_as_trained": float((found == as_trained).mean()),
+            }
+            result["failure"] = export_failure(
+                form,
+                same_labels=result["same_labels"],
+                accuracy=result["accuracy"],
+                trained_accuracy=trained_accuracy,
+            )
+            result["latency"] = _latency(config, infer, exported.as_trained, image)
+            kept = result["failure"] is None
+            _put(unfinished, path, kept=kept)
+            result["file"] = str(path.relative_to(config.sweep_dir)) if kept else None
+            results[form] = result
+    outcome = {
+        "schema_version": EXPORTS_SCHEMA_VERSION,
+        "sweep": network.sweep,
+        "trial": network.trial,
+        "architecture": network.architecture,
+        "device": device_name(describe_device()),
+        "threads": threads,
+        "images": len(labels),
+        "keras": {
+            "precision": config.training.precision,
+            "accuracy": trained_accuracy,
+            "latency": _latency(config, exported.as_trained, exported.as_trained, image),
+        },
+        "exports": results,
+    }
+    write_atomically(folder / f"{network.trial:04d}.json", json.dumps(outcome, indent=1) + "\n")
+    return outcome
+
+
+def _calibration(data: TrainingData) -> NDArray[np.uint8]:
+    """Return training images from everywhere: a folder of pictures comes class by class."""
+    count = min(_CALIBRATION_IMAGES, len(data.train))
+    chosen = np.linspace(0, len(data.train) - 1, count).astype(np.int64)
+    return data.train.images[chosen]
+
+
+def _labels(infer: "Inference", split: Split) -> NDArray[np.int64]:
+    batches = [
+        infer(split.images[start : start + _BATCH]).argmax(axis=1)
+        for start in range(0, len(split), _BATCH)
+    ]
+    return np.concatenate(batches)
+
+
+def _latency(
+    config: Config, infer: "Inference", reference: "Inference", image: NDArray[np.uint8]
+) -> dict[str, Any]:
+    """Measure one image's latency beside that of the network as it was trained."""
+    measuring = config.measuring
+    with QuietLock(lock_name()).measuring():
+        timed = TimedLatency(
+            lambda: infer(image),
+            lambda: reference(image),
+            batch_size=_LATENCY_BATCH_SIZE,
+            warmup_seconds=measuring.warmup_seconds,
+        )
+        turns = Turns(
+            fewest=measuring.turns, seconds=measuring.seconds, tolerance=measuring.tolerance
+        )
+        take_turns(timed, turns, time.perf_counter)
+    return asdict(timed.result(measuring.tolerance))
+
+
+def _bytes(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _put(unfinished: Path, path: Path, *, kept: bool) -> None:
+    """Replace what an earlier export has left; nothing stays of one that failed."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    if kept:
+        unfinished.replace(path)

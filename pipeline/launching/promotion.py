@@ -1,0 +1,296 @@
+"""From a sweep's sweet spot to the champion in the model registry, through the gate."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Config
+from pipeline.core.errors import DataError, StorageError, SweetspotError
+from pipeline.core.promotion import Rival, Verdict, judge
+from pipeline.core.statistics import wilson_interval
+from pipeline.core.trial import TRAINED_COSTS, TrialRecord
+from pipeline.data.dataset import DataDescription, Split, TrainingData
+from pipeline.data.loading import load_training
+from pipeline.launching.networks import SweepNetwork, kept_network, set_up_backend
+from pipeline.launching.planning import load_description
+from pipeline.reporting.compare import device_name
+from pipeline.reporting.files import read_summary
+from pipeline.reporting.model_card import CardContent, model_card
+from pipeline.reporting.progress import ProgressReader
+from pipeline.tracking.champions import Version
+from pipeline.tracking.event_log import read, sweep_log_path
+from pipeline.tracking.mirror import Mirror
+from pipeline.tracking.registry import CHAMPION, Registration, Registry
+from pipeline.tracking.sweep_facts import SweepFacts
+
+#: The kept model may do so much worse or better than the summary says, on another device.
+_SAME_ACCURACY = 0.01
+_EXAMPLES = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promotion:
+    """What came of it.
+
+    Parameters
+    ----------
+    registry
+        Where it happened.
+    challenger
+        What it is called, such as ``trial 4 of lesson (16k5b-d64)``.
+    outcome
+        ``promoted``; ``already`` where it was the champion before; ``refused``.
+    reason
+        Why, as the end of a sentence that begins with the challenger; empty for ``already``.
+    version
+        The champion as it is now; None where there still is none.
+    """
+
+    registry: Registry
+    challenger: str
+    outcome: Literal["promoted", "already", "refused"]
+    reason: str = ""
+    version: Version | None
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for people."""
+        data = self.registry.data
+        if self.outcome == "already":
+            return f"{self.challenger} is the champion of {data} already"
+        if self.outcome == "refused" or self.version is None:
+            return f"{self.challenger} is not promoted: {self.reason}"
+        forced = "forced, the gate said: " if self.version.tags.get("forced") else ""
+        return (
+            f"{self.challenger} is the champion of {data} now (version {self.version.number}): "
+            f"{forced}{self.reason}"
+        )
+
+
+def promote(config: Config, *, force: bool) -> Promotion:
+    """Make a sweep's sweet spot the champion of its data, if it is better than the present one.
+
+    Parameters
+    ----------
+    config
+        The sweep's, with the tracking that holds the registry.
+    force
+        Promote it whatever the gate says.
+
+    Raises
+    ------
+    SweetspotError
+        The sweep has no sweet spot, its model or its images are missing, or MLflow fails.
+    """
+    network = kept_network(config.sweep_dir, None)
+    description = load_description(config.sweep_dir)
+    registry = Registry(config=config, data=description.name)
+    champion = registry.version(CHAMPION)
+    digest = hashlib.sha256(network.path.read_bytes()).hexdigest()
+
+    ended = partial(Promotion, registry=registry, challenger=network.title)
+    if champion is not None and champion.tags.get("model_digest") == digest:
+        return ended(outcome="already", version=champion)
+    taken_back = registry.rolled_back(digest)
+    if taken_back is not None and not force:
+        when = taken_back.tags["rolled_back"]
+        reason = f"it was the champion and was rolled back on {when}"
+        return ended(outcome="refused", reason=reason, version=champion)
+    challenger = _challenger(config, network, description)
+    costs = config.objective.costs
+    verdict = judge(challenger.rival, _rival(registry, champion, challenger), costs)
+    if not (verdict.better or force):
+        return ended(outcome="refused", reason=verdict.reason, version=champion)
+    with Mirror(config.sweep_dir, config, description) as mirror:
+        report = mirror.sync()
+    if report.failure is not None:
+        raise StorageError(report.failure)
+    registration = _registration(config, challenger, verdict, digest)
+    version = registry.register(registration)
+    return ended(outcome="promoted", reason=verdict.reason, version=version)
+
+
+def promote_at_end(config: Config) -> str:
+    """Do what ``promote=auto`` asks for at the end of a sweep; return what to tell the user."""
+    try:
+        return promote(config, force=False).sentence
+    except SweetspotError as error:
+        return f"nothing is promoted: {error}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Challenger:
+    """The sweet spot with everything that is known of it."""
+
+    network: SweepNetwork
+    description: DataDescription
+    trial: TrialRecord
+    validation: Split
+    predicted: NDArray[np.int64]
+    rival: Rival
+
+
+def _challenger(config: Config, network: SweepNetwork, description: DataDescription) -> _Challenger:
+    reader = ProgressReader(config.sweep_dir)
+    reader.read()
+    story = next(s for s in reader.stories if s.record.number == network.trial)
+    validation = unchanged_data(config, description).validation
+    predicted = _predicted(network.path, validation)
+    right = predicted == validation.labels
+    recorded, found = story.record.val_accuracy, float(right.mean())
+    if recorded is None or abs(found - recorded) > _SAME_ACCURACY:
+        raise StorageError(
+            f"{network.path} classifies {found:.4f} of the validation images rightly, not "
+            f"{recorded} as when it was trained: it is damaged or another network's"
+        )
+    rival = Rival(
+        data_fingerprint=description.fingerprint,
+        right=right,
+        costs=story.record.costs,
+        device=device_name(story.device),
+        protocol=measuring_protocol(config),
+    )
+    return _Challenger(
+        network=network,
+        description=description,
+        trial=story.record,
+        validation=validation,
+        predicted=predicted,
+        rival=rival,
+    )
+
+
+def unchanged_data(config: Config, description: DataDescription) -> TrainingData:
+    """Return the images of a sweep, and make sure that they are the same as then.
+
+    Raises
+    ------
+    DataError
+        They are gone, or others.
+    """
+    data = load_training(config.data)
+    if data.description.fingerprint != description.fingerprint:
+        raise DataError(
+            f"the images of data={config.data.name} are no longer those that {config.sweep_name} "
+            f"was trained with (fingerprint {data.description.fingerprint[:12]}, then "
+            f"{description.fingerprint[:12]})"
+        )
+    return data
+
+
+def measuring_protocol(config: Config) -> dict[str, Any]:
+    """Return the settings that a sweep's measured costs depend on, by their dotted names."""
+    measuring = config.measuring.model_dump(mode="json")
+    protocol = {f"measuring.{name}": value for name, value in measuring.items()}
+    training = config.training.model_dump(mode="json")
+    for name in ("precision", "deterministic", "jit_compile", "steps_per_execution"):
+        protocol[f"training.{name}"] = training[name]
+    if set(config.objective.costs) & set(TRAINED_COSTS):
+        protocol["training.epochs"] = training["epochs"]
+        protocol["objective.target_accuracy"] = config.objective.target_accuracy
+    protocol["launch.threads"] = config.launch.threads
+    if config.launch.threads == "auto" and config.launch.workers != "auto":
+        protocol["launch.workers"] = config.launch.workers  # they share the cores
+    return protocol
+
+
+def _rival(registry: Registry, champion: Version | None, challenger: _Challenger) -> Rival | None:
+    """Return the champion as the gate sees it; its answers only where the images are the same."""
+    if champion is None:
+        return None
+    fingerprint = champion.tags.get("data_fingerprint", "unknown")
+    right: NDArray[np.bool_] | None = None
+    if fingerprint == challenger.description.fingerprint:
+        from pipeline.tracking.keras_model import KERAS_FILE
+
+        with TemporaryDirectory(prefix="sweetspot-") as temporary:
+            path = registry.download(champion, Path(temporary)) / KERAS_FILE
+            if path.is_file():
+                labels = challenger.validation.labels
+                right = _predicted(path, challenger.validation) == labels
+    return Rival(
+        data_fingerprint=fingerprint,
+        right=right,
+        costs=champion.costs,
+        device=champion.tags.get("device", "an unknown device"),
+        protocol=champion.protocol,
+    )
+
+
+def _predicted(path: Path, split: Split) -> NDArray[np.int64]:
+    set_up_backend()
+    from pipeline.training.saving import predicted_probabilities
+
+    labels: NDArray[np.int64] = predicted_probabilities(path, split.images).argmax(axis=1)
+    return labels
+
+
+def _registration(
+    config: Config, challenger: _Challenger, verdict: Verdict, digest: str
+) -> Registration:
+    summary = read_summary(config.sweep_dir)
+    test_accuracy = summary["sweet_spot"]["test_accuracy"]
+    trial, data, rival = challenger.trial, challenger.description, challenger.rival
+    facts = SweepFacts.of(read(sweep_log_path(config.sweep_dir)))
+    commit = facts.commit_at(trial.started or 0.0)
+    assert rival.right is not None
+    accuracy = float(rival.right.mean())
+    tags = {
+        "sweep": config.sweep_dir.name,
+        "trial": str(trial.number),
+        "architecture": trial.specification.architecture.notation,
+        "data_fingerprint": data.fingerprint,
+        **_accuracy_tags("val_accuracy", accuracy, data.validation),
+        **_accuracy_tags("test_accuracy", test_accuracy, data.test),
+        **{name: repr(value) for name, value in trial.costs.items()},
+        "leading_cost": config.objective.costs[0],
+        "device": rival.device,
+        "protocol": json.dumps(rival.protocol),
+        "precision": config.training.precision,
+        "git_commit": commit or "unknown",
+        "model_digest": digest,
+        "reason": verdict.reason,
+        **({} if verdict.better else {"forced": "true"}),
+    }
+    card = CardContent(
+        sweep=config.sweep_dir.name,
+        data=data,
+        trial=trial,
+        test_accuracy=test_accuracy,
+        labels=challenger.validation.labels,
+        predicted=challenger.predicted,
+        references=summary["references"],
+        device=rival.device,
+        precision=config.training.precision,
+        epochs=len(trial.history),
+        git_commit=commit,
+        verdict=verdict,
+        forced=not verdict.better,
+    )
+    return Registration(
+        sweep=config.sweep_dir.name,
+        trial=trial.number,
+        keras_file=challenger.network.path,
+        classes=data.classes,
+        example=challenger.validation.images[:_EXAMPLES],
+        tags=tags,
+        card=model_card(card),
+    )
+
+
+def _accuracy_tags(name: str, share: float | None, images: int) -> dict[str, str]:
+    if share is None:
+        return {}
+    interval = wilson_interval(round(share * images), images)
+    return {
+        name: f"{share:.6f}",
+        f"{name}_low": f"{interval.low:.6f}",
+        f"{name}_high": f"{interval.high:.6f}",
+    }

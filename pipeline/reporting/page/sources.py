@@ -1,0 +1,175 @@
+"""What the page is made from: a sweep's files, read once."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.trial import TrialRecord
+from pipeline.reporting.compare import Answers, read_answers
+from pipeline.reporting.comparison import read_comparison
+from pipeline.reporting.files import CONFIG_NAME, read_summary
+from pipeline.reporting.mistakes import Mistakes, mistakes_name
+from pipeline.reporting.sentence import Comparison
+from pipeline.tracking.event_log import Event, read, sweep_log_path, trial_log_paths
+from pipeline.tracking.events import Ended, Started, content_of
+from pipeline.tracking.story import TrialStory, trial_story
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """The time that a worker spent on a trial.
+
+    Parameters
+    ----------
+    ended
+        Seconds since the epoch; of the last event where the attempt has no end.
+    outcome
+        None while it runs, or where the worker was lost.
+    """
+
+    trial: int
+    worker: str
+    host: str
+    started: float
+    ended: float
+    outcome: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """The sweet spot or a reference.
+
+    Parameters
+    ----------
+    title
+        ``sweet spot``, ``cnn reference``, …; both where they are one.
+    values
+        As ``summary.json`` has them.
+    """
+
+    title: str
+    trial: int
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReportSources:
+    """The values of one report.
+
+    Parameters
+    ----------
+    summary
+        The content of ``summary.json``.
+    stories
+        Of every trial, by number.
+    importance
+        The content of ``importance.json``.
+    config_text
+        The resolved configuration; None where there is none.
+    answers, mistakes
+        By trial number, of those for which test was read.
+    written
+        When, in seconds since the epoch.
+    """
+
+    summary: Mapping[str, Any]
+    stories: Sequence[TrialStory]
+    attempts: Sequence[Attempt]
+    sweep_events: Sequence[Event]
+    importance: Mapping[str, Any]
+    written: float
+    comparison: Comparison | None = None
+    config_text: str | None = None
+    answers: Mapping[int, Answers] = field(default_factory=dict)
+    mistakes: Mapping[int, Mistakes] = field(default_factory=dict)
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        """Every trial, by number."""
+        return [story.record for story in self.stories]
+
+    @property
+    def networks(self) -> list[Network]:
+        """The sweet spot, then the references that were trained: the cnn, then the dnn."""
+        spot, references = self.summary["sweet_spot"], self.summary["references"]
+        found = [Network(title="sweet spot", trial=spot["trial"], values=spot)] if spot else []
+        for name in ("cnn", "dnn"):
+            values = references[name]
+            if values["trial"] is None:
+                continue
+            if spot and values["trial"] == spot["trial"]:
+                title = f"sweet spot and {name} reference"
+                found[0] = Network(title=title, trial=spot["trial"], values=spot)
+            else:
+                title = f"{name} reference"
+                found.append(Network(title=title, trial=values["trial"], values=values))
+        return found
+
+    @classmethod
+    def read(cls, sweep_dir: Path, *, clock: Callable[[], float] = time.time) -> "ReportSources":
+        """Read a sweep's folder.
+
+        Raises
+        ------
+        StorageError
+            There is no such sweep, it has no summary yet, or a file is damaged.
+        """
+        from pipeline.search.importance import importance_summary
+
+        summary = read_summary(sweep_dir)
+        logs = [read(path) for path in trial_log_paths(sweep_dir).values()]
+        stories = [story for events in logs if (story := trial_story(events)) is not None]
+        spot = summary["sweet_spot"]
+        tested = {spot["trial"]} if spot else set()
+        tested |= {reference["trial"] for reference in summary["references"].values()} - {None}
+        config = sweep_dir / CONFIG_NAME
+        answers = {number: read_answers(sweep_dir, number) for number in tested}
+        mistakes = {n: Mistakes.read(sweep_dir / mistakes_name(n)) for n in tested}
+        return cls(
+            summary=summary,
+            stories=stories,
+            attempts=[attempt for events in logs for attempt in attempts_of(events)],
+            sweep_events=read(sweep_log_path(sweep_dir)),
+            importance=importance_summary([s.record for s in stories], summary["costs"]),
+            written=clock(),
+            comparison=read_comparison(sweep_dir, spot["trial"] if spot else None),
+            config_text=config.read_text("utf-8", "replace") if config.is_file() else None,
+            answers={n: known for n, known in answers.items() if known is not None},
+            mistakes={n: known for n, known in mistakes.items() if known is not None},
+        )
+
+
+def attempts_of(events: Sequence[Event]) -> list[Attempt]:
+    """Return the attempts that a trial's log tells of, in order."""
+    found: list[Attempt] = []
+    begun: Started | None = None
+    since = last = 0.0
+
+    def close(outcome: str | None) -> None:
+        if begun is not None:
+            found.append(
+                Attempt(
+                    trial=begun.specification.number,
+                    worker=begun.worker,
+                    host=begun.host,
+                    started=since,
+                    ended=max(last, since),
+                    outcome=outcome,
+                )
+            )
+
+    for event in events:
+        content = content_of(event) if event.kind in (Started.kind, Ended.kind) else None
+        if isinstance(content, Started):
+            close(None)
+            begun, since = content, event.time
+        if event.kind != "model":  # that a model is removed happens long after its trial
+            last = event.time
+        if isinstance(content, Ended):
+            outcome = content.record.outcome
+            close(None if outcome is None else outcome.value)
+            begun = None
+    close(None)
+    return found

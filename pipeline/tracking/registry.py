@@ -1,0 +1,341 @@
+"""The champions of a data set in MLflow's model registry; importing this module is cheap.
+
+A data set has one registered model, ``sweetspot-DATA``. Its versions are the networks that were
+promoted; the alias ``champion`` is on the one that is in use and ``previous`` on the one that a
+rollback brings back. All that is known of a version is in its tags, so that the registry alone
+tells the history.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from pipeline.config import Config
+from pipeline.core.errors import SweetspotError, one_of
+from pipeline.tracking.champions import LONGEST_DESCRIPTION, Version, history
+from pipeline.tracking.mirror import EXPERIMENT_PREFIX, experiment_name
+from pipeline.tracking.run_state import content_digest
+from pipeline.tracking.store import DATABASE, masked, open_client, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+CHAMPION = "champion"
+PREVIOUS = "previous"
+_LOCK_SECONDS = 60.0
+_PAGE = 1000
+_FOREIGN = ("mlflow", "requests", "urllib3", "sqlalchemy")
+
+
+class RegistryError(SweetspotError):
+    """The model registry does not hold what is asked for, or does not answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """A network on its way into the registry.
+
+    Parameters
+    ----------
+    keras_file
+        The saved network, as the sweep keeps it.
+    classes
+        Names of its classes.
+    example
+        Images to show what it takes, uint8 ``(n, height, width, channels)``.
+    tags
+        What is known of it; see ``champions.Version``.
+    card
+        The model card, in Markdown.
+    """
+
+    sweep: str
+    trial: int
+    keras_file: Path
+    classes: Sequence[str]
+    example: NDArray[np.uint8]
+    tags: Mapping[str, str]
+    card: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """The registered model of one data set.
+
+    Parameters
+    ----------
+    config
+        Says where MLflow is.
+    data
+        Name of the data set: ``fashion_mnist``, ``folder``, …
+    """
+
+    config: Config
+    data: str
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", experiment_name(self.data))
+
+    def version(self, alias: str) -> Version | None:
+        """Return the version that has an alias; None where there is none."""
+        with _answering(self.config) as client:
+            return self._versions(client)[1].get(alias)
+
+    def rolled_back(self, model_digest: str) -> Version | None:
+        """Return a version with this model that was taken back; None where there is none."""
+        with _answering(self.config) as client:
+            return next(
+                (
+                    version
+                    for version in self._versions(client)[0]
+                    if version.tags.get("model_digest") == model_digest
+                    and "rolled_back" in version.tags
+                ),
+                None,
+            )
+
+    def register(self, registration: Registration) -> Version:
+        """Make a network the champion, and the champion the previous one.
+
+        The sweep has been brought to MLflow before: its run and its model are there.
+
+        Raises
+        ------
+        RegistryError
+            MLflow fails, or does not hold the network's run.
+        """
+        with _answering(self.config) as client, self._alone():
+            model_id, run_id = self._complete_model(client, registration)
+            known = [model.name for model in _registered_models(client)]
+            if self.name not in known:
+                client.create_registered_model(self.name)
+            before = self._versions(client)[1].get(CHAMPION)
+            tags = {**registration.tags, "promoted": _now()}
+            if before is not None:
+                tags["replaced"] = before.number
+            created = client.create_model_version(
+                self.name,
+                f"models:/{model_id}",
+                run_id=run_id,
+                tags=tags,
+                description=registration.card[:LONGEST_DESCRIPTION],
+                model_id=model_id,
+            )
+            if before is not None:
+                client.set_registered_model_alias(self.name, PREVIOUS, before.number)
+            client.set_registered_model_alias(self.name, CHAMPION, str(created.version))
+            self._describe(client)
+            return _version(created)
+
+    def roll_back(self) -> tuple[Version, Version]:
+        """Make the previous version the champion again.
+
+        ``previous`` goes to the version that this one had replaced, so that one can go back
+        further.
+
+        Returns
+        -------
+        tuple
+            The version that is the champion now, and the one that no longer is.
+
+        Raises
+        ------
+        RegistryError
+            MLflow fails, or there is nothing to go back to.
+        """
+        with _answering(self.config) as client, self._alone():
+            versions, aliases = self._versions(client)
+            champion, previous = aliases.get(CHAMPION), aliases.get(PREVIOUS)
+            if champion is None:
+                raise RegistryError(f"{self.name} has no champion: sweetspot promote makes one")
+            if previous is None or previous.number == champion.number:
+                raise RegistryError(
+                    f"there is nothing to roll back to: version {champion.number} is the only "
+                    f"champion that {self.name} has had, or the first one"
+                )
+            client.set_registered_model_alias(self.name, CHAMPION, previous.number)
+            earlier = previous.tags.get("replaced")
+            if earlier in {version.number for version in versions}:
+                client.set_registered_model_alias(self.name, PREVIOUS, earlier)
+            else:
+                client.delete_registered_model_alias(self.name, PREVIOUS)
+            client.set_model_version_tag(self.name, champion.number, "rolled_back", _now())
+            self._describe(client)
+            return previous, champion
+
+    def download(self, version: Version, folder: Path) -> Path:
+        """Return the folder of a version's MLflow model, copied below ``folder``."""
+        with _answering(self.config):
+            from mlflow.artifacts import download_artifacts
+
+            uri = f"models:/{self.name}/{version.number}"
+            return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the registry: two that promote at once would both replace the same champion."""
+        lock = FileLock(self.config.mlruns / ".registry.lock")
+        try:
+            lock.acquire(timeout=_LOCK_SECONDS)
+        except Timeout as error:
+            raise RegistryError(
+                f"another process has been changing {self.name} for {_LOCK_SECONDS:.0f} s"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _versions(self, client: "MlflowClient") -> tuple[list[Version], dict[str, Version]]:
+        """Return all versions, the oldest first, and those that have an alias by it."""
+        found = client.search_model_versions(f"name = '{self.name}'", max_results=_PAGE)
+        versions = sorted((_version(item) for item in found), key=lambda item: int(item.number))
+        by_number = {version.number: version for version in versions}
+        aliases: Mapping[str, str] = next(
+            (m.aliases for m in _registered_models(client) if m.name == self.name), {}
+        )
+        return versions, {
+            alias: by_number[str(number)]
+            for alias, number in aliases.items()
+            if str(number) in by_number
+        }
+
+    def _describe(self, client: "MlflowClient") -> None:
+        """Write the history into the registered model's description."""
+        versions, aliases = self._versions(client)
+        named = {alias: version.number for alias, version in aliases.items()}
+        client.update_registered_model(self.name, history(self.data, versions, named))
+
+    def _complete_model(
+        self, client: "MlflowClient", registration: Registration
+    ) -> tuple[str, str]:
+        """Add the example to the mirrored model of a trial; return the IDs of model and run."""
+        from pipeline.tracking.keras_model import write_model_folder
+        from pipeline.tracking.runs import run_models
+
+        experiment = client.get_experiment_by_name(self.name)
+        digest = content_digest(registration.keras_file)
+        runs = client.search_runs(
+            [experiment.experiment_id] if experiment else [],
+            f"tags.sweep = '{registration.sweep}' and tags.trial = '{registration.trial}' "
+            "and tags.kind = 'trial'",
+        )
+        models = [
+            (model, str(run.info.run_id))
+            for run in runs
+            for model in run_models(client, run.info.experiment_id, run.info.run_id)
+            if model.tags.get("digest") == digest
+        ]
+        if not models:
+            raise RegistryError(
+                f"MLflow does not hold the model of trial {registration.trial} of "
+                f"{registration.sweep}: sweetspot sync {registration.sweep} brings it there"
+            )
+        model, run_id = models[0]
+        with TemporaryDirectory(prefix="sweetspot-") as temporary:
+            folder = Path(temporary, "model")
+            write_model_folder(
+                registration.keras_file,
+                folder,
+                model_id=model.model_id,
+                run_id=run_id,
+                classes=registration.classes,
+                created=model.creation_timestamp / 1000.0,
+                example=registration.example,
+            )
+            client.log_model_artifacts(model.model_id, str(folder))
+        return model.model_id, run_id
+
+
+def download_run_model(config: Config, run_id: str, folder: Path) -> Path:
+    """Return the folder of the MLflow model of a run, copied below ``folder``.
+
+    Raises
+    ------
+    RegistryError
+        There is no such run, or it has no model.
+    """
+    with _answering(config) as client:
+        from mlflow.artifacts import download_artifacts
+
+        from pipeline.tracking.runs import run_models
+
+        run = client.get_run(run_id)
+        models = run_models(client, run.info.experiment_id, run_id)
+        if not models:
+            raise RegistryError(f"the MLflow run {run_id} has no model")
+        uri = f"models:/{models[0].model_id}"
+        return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+
+
+def champions(config: Config) -> tuple[str, ...]:
+    """Return the names of the data sets that have a champion, sorted."""
+    if config.tracking.uri is None and not (config.mlruns / DATABASE).exists():
+        return ()
+    with _answering(config) as client:
+        return tuple(
+            sorted(
+                model.name.removeprefix(EXPERIMENT_PREFIX)
+                for model in _registered_models(client)
+                if model.name.startswith(EXPERIMENT_PREFIX) and CHAMPION in model.aliases
+            )
+        )
+
+
+def the_champions_data(config: Config) -> str:
+    """Return the data set whose champion is meant: ``data=``, or else the only one there is.
+
+    Raises
+    ------
+    RegistryError
+        There is no champion, or it is not clear which one is meant.
+    """
+    known = champions(config)
+    asked = config.data.name
+    if asked in known or (asked == "auto" and len(known) == 1):
+        return asked if asked in known else known[0]
+    if not known:
+        raise RegistryError("there is no champion yet: sweetspot promote SWEEP makes one")
+    if asked == "auto":
+        raise RegistryError(
+            f"several data sets have a champion, choose one: {one_of(f'data={d}' for d in known)}"
+        )
+    raise RegistryError(f"data={asked} has no champion; there is one of {one_of(known)}")
+
+
+@contextmanager
+def _answering(config: Config) -> "Iterator[MlflowClient]":
+    """Yield a client; whatever MLflow complains about becomes one sentence."""
+    try:
+        yield open_client(config)
+    except SweetspotError:
+        raise
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _FOREIGN:
+            raise
+        first = str(error).strip().split("\n", 1)[0]
+        uri = masked(tracking_uri(config))
+        raise RegistryError(f"MLflow's model registry at {uri} refused: {first}") from error
+
+
+def _registered_models(client: "MlflowClient") -> list["RegisteredModel"]:
+    return list(client.search_registered_models(max_results=_PAGE))
+
+
+def _version(found: "ModelVersion") -> Version:
+    tags = {str(name): str(text) for name, text in found.tags.items()}
+    return Version(number=str(found.version), tags=tags)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

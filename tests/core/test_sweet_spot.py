@@ -1,0 +1,165 @@
+"""The choice, worked out by hand, with and without finalists."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.core.architecture import Architecture
+from pipeline.core.finalists import Finalist, FinalRound
+from pipeline.core.records import front_records
+from pipeline.core.selection import RuleSettings
+from pipeline.core.sweet_spot import SweetSpot, choose_sweet_spot, probabilities_on_front
+from pipeline.core.trial import Outcome, Recipe, RunKey, TrialRecord, TrialSpecification
+
+COSTS = ["epoch_seconds"]
+AUTO = RuleSettings(name="auto", images=10_000)
+
+
+def trial(
+    number: int, accuracy: float, seconds: float, *, repetition: int = 0, reference: str = ""
+) -> TrialRecord:
+    return TrialRecord(
+        specification=TrialSpecification(
+            number=number,
+            architecture=Architecture.parse("8k3-d16"),
+            recipe=Recipe(
+                batch_size=128, optimizer="adam", learning_rate=1e-3, schedule="one_cycle"
+            ),
+            seed=number,
+            reference=reference or None,
+            repetition=repetition,
+        ),
+        outcome=Outcome.COMPLETE,
+        val_accuracy=accuracy,
+        costs={"epoch_seconds": seconds},
+    )
+
+
+# Between 0.88 at 1 s and 0.92 at 16 s the knee is trial 3: 75% of the gain at half of the way.
+FRONT = [
+    trial(0, 0.880, 1.0, reference="dnn"),
+    trial(2, 0.890, 2.0),
+    trial(3, 0.910, 4.0),
+    trial(4, 0.915, 7.0),
+    trial(5, 0.920, 16.0),
+]
+RECORDS = [*FRONT, trial(1, 0.85, 5.0, reference="cnn")]
+
+
+def finalist(number: int, *accuracies: float, seconds: float | None = None) -> Finalist:
+    original = next(record for record in FRONT if record.number == number)
+    cost = original.costs["epoch_seconds"] if seconds is None else seconds
+    further = [trial(number, a, cost, repetition=n) for n, a in enumerate(accuracies, 1)]
+    return Finalist(original=original, further=tuple(further))
+
+
+def settled(*finalists: Finalist) -> FinalRound:
+    return FinalRound(finalists=finalists, settled=True)
+
+
+def chosen(
+    last: FinalRound,
+    rule: RuleSettings = AUTO,
+    right: dict[RunKey, NDArray[np.bool_]] | None = None,
+) -> SweetSpot:
+    spot = choose_sweet_spot(RECORDS, COSTS, rule, last, right or {})
+    assert spot is not None
+    return spot
+
+
+def answers(finalists: FinalRound, images: int = 1_000) -> dict[RunKey, NDArray[np.bool_]]:
+    records = [*FRONT, *(r for f in finalists.finalists for r in f.further)]
+    return {
+        r.specification.run: np.arange(images) < round((r.val_accuracy or 0) * images)
+        for r in records
+    }
+
+
+def test_without_a_front_there_is_none() -> None:
+    assert choose_sweet_spot([], COSTS, AUTO, FinalRound(), {}) is None
+
+
+def test_auto_is_the_knee_without_finalists() -> None:
+    spot = chosen(FinalRound())
+    assert (spot.record.number, spot.rule) == (3, "knee")
+    assert "farthest above the line" in spot.reason
+
+
+def test_auto_is_the_knee_while_a_training_is_still_to_come() -> None:
+    spot = chosen(FinalRound(finalists=(finalist(2, 0.95),), settled=False))
+    assert (spot.record.number, spot.rule) == (3, "knee")
+
+
+def test_auto_is_one_standard_error_among_finalists_by_their_means() -> None:
+    # Means: trial 2 0.910 (0.89, 0.91, 0.93), trial 3 0.900 (0.91, 0.89, 0.90), trial 4 0.915
+    # (three times 0.915 ± 0.01, so that its standard error is 0.01 / sqrt(3) = 0.0058).
+    last = settled(finalist(2, 0.91, 0.93), finalist(3, 0.89, 0.90), finalist(4, 0.905, 0.925))
+    spot = chosen(last)
+    assert (spot.record.number, spot.rule) == (2, "one_standard_error")
+    assert spot.reason.startswith(
+        "it is the cheapest of the 2 finalists within one standard error (0.0058, of the mean of "
+        "its 3 trainings) of the most accurate one, accuracy 0.9150 at epoch_seconds 7: accuracy "
+        "0.9100 at epoch_seconds 2 (means of its trainings); the same is picked in "
+    )
+    assert spot.record is FRONT[1]
+
+
+def test_a_member_that_was_trained_once_is_not_preferred_to_a_mean() -> None:
+    # Trial 5 has the best accuracy of the front, 0.92, but was trained once.
+    spot = chosen(settled(finalist(2, 0.89), finalist(3, 0.91)))
+    assert spot.record.number == 3
+    assert "nothing cheaper is within one standard error (0.0000" in spot.reason
+    assert "of the most accurate finalist" in spot.reason
+
+
+def test_the_only_finalist() -> None:
+    spot = chosen(settled(finalist(4, 0.905)))
+    assert spot.reason.startswith("it is the only finalist, accuracy 0.9100 at epoch_seconds 7")
+
+
+def test_a_tie_of_finalists_is_said() -> None:
+    # Both cost 2 s on average; trial 2 has 0.905 and trial 3 0.9.
+    dear = Finalist(original=FRONT[2], further=(trial(3, 0.89, 0.0, repetition=1),))
+    spot = chosen(settled(finalist(2, 0.92), dear))
+    assert spot.record.number == 2
+    tied = chosen(settled(finalist(2, 0.92), dear, finalist(4, 0.897)))
+    assert tied.record.number == 2
+    assert "(2 members tie, the most accurate of them is taken)" in tied.reason
+
+
+def test_other_rules_need_the_whole_front_and_take_the_means() -> None:
+    rule = RuleSettings(name="budget", budget=20.0, images=10_000)
+    last = settled(finalist(4, 0.935), finalist(5, 0.90))
+    spot = chosen(last, rule)
+    assert chosen(FinalRound(), rule).record.number == 5
+    assert spot.record.number == 4  # 0.925 on average, against 0.910
+    assert "finalists counting with the means of their trainings; the same" in spot.reason
+    knee = chosen(last, RuleSettings(name="knee", images=10_000))
+    assert knee.rule == "knee"
+
+
+def test_seeds_and_images_are_resampled_where_the_answers_are_known() -> None:
+    last = settled(finalist(3, 0.91, 0.91), finalist(4, 0.95, 0.95))
+    by_answers, by_errors = chosen(last, right=answers(last)), chosen(last)
+    assert by_answers.record is by_errors.record
+    assert by_answers.reason.endswith("of 1,000 resamples of seeds and validation images")
+    assert by_errors.reason.endswith("of 1,000 resamples")
+
+
+def test_probability_of_being_on_the_front() -> None:
+    # Trial 4 loses to the cheaper trial 3 by its mean, unless its lucky first training is drawn
+    # twice: in a quarter of the resamples.
+    last = settled(finalist(3, 0.91), finalist(4, 0.80))
+    found = probabilities_on_front(front_records(RECORDS, COSTS), last, COSTS, answers(last))
+    assert set(found) == {3, 4}
+    assert found[3] == 1.0
+    assert found[4] == pytest.approx(0.25, abs=0.05)
+
+
+def test_without_all_answers_no_probability_is_known() -> None:
+    last = settled(finalist(3, 0.91))
+    right = answers(last)
+    del right[RunKey(5)]
+    members = front_records(RECORDS, COSTS)
+    assert probabilities_on_front(members, last, COSTS, right) == {}
+    assert probabilities_on_front(members, FinalRound(), COSTS, answers(last)) == {}

@@ -1,0 +1,221 @@
+"""The whole of a worker's life, with a simulated trainer in the place of Keras."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.core.outcome import LossNotFinite
+from pipeline.core.trial import Outcome, RunKey
+from pipeline.data.loading import load_test
+from pipeline.launching import evaluation
+from pipeline.launching.results import SweepResults
+from pipeline.launching.sessions import Sessions
+from pipeline.launching.worker import RECYCLE_STATUS, work
+from pipeline.reporting.files import read_summary
+from pipeline.search.study import SweepStudy
+from pipeline.testing.simulated import SimulatedTrainer
+from pipeline.tracking.event_log import read, training_log_paths, trial_log_path
+from pipeline.tracking.story import trial_story
+
+
+@pytest.fixture(autouse=True)
+def _own_signals() -> Iterator[None]:
+    """Give the process its signal handlers back: a worker takes them for good."""
+    numbers = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def worked(plan, before_epoch=lambda specification, epoch: None):
+    """Work until the worker leaves; return its status and the data that it was given."""
+    given = []
+
+    def build(data, threads):
+        given.append(data)
+        return SimulatedTrainer(
+            config=plan.config, description=plan.description, before_epoch=before_epoch
+        )
+
+    return work(plan.config, build), given[0]
+
+
+def studied(plan):
+    return SweepStudy(plan.config, plan.space)
+
+
+def story(plan, run):
+    found = trial_story(read(trial_log_path(plan.config.sweep_dir, *run)))
+    assert found is not None
+    return found
+
+
+def further(plan):
+    return [run for run in training_log_paths(plan.config.sweep_dir) if run.repetition]
+
+
+def test_finalists_are_trained_after_the_search_and_do_not_enter_it(plan):
+    assert worked(plan)[0] == 0
+    study = studied(plan)
+    summary = read_summary(plan.config.sweep_dir)
+    front = {member["trial"] for member in summary["front"]}
+    finalists = [finalist["trial"] for finalist in summary["finalists"]]
+    assert 1 <= len(finalists) <= 3
+    assert set(finalists) <= front
+    assert further(plan) == sorted(RunKey(n, r) for n in finalists for r in (1, 2))
+    assert study.originals() == 5
+    assert summary["trials"]["complete"] == 5
+    assert len(study.records()) == 5
+    last_of_search = max(record.ended or 0 for record in study.records())
+    seeds = {record.specification.seed for record in study.records()}
+    for record in study.finalists.records():
+        assert record.outcome is Outcome.COMPLETE
+        assert (record.started or 0) >= last_of_search
+        seeds.add(record.specification.seed)
+    assert len(seeds) == 5 + 2 * len(finalists)
+    for finalist in summary["finalists"]:
+        assert finalist["val_accuracy"]["n"] == 3
+        assert finalist["costs"]["macs"]["standard_error"] == 0
+        assert 0 < finalist["probability_on_front"] <= 1
+    assert summary["sweet_spot"]["rule"] == "one_standard_error"
+    assert summary["sweet_spot"]["trial"] in finalists
+    assert "resamples of seeds and validation images" in summary["sweet_spot"]["reason"]
+    names = {path.name for path in (plan.config.sweep_dir / "models").glob("*.keras")}
+    assert names == {f"{number:04d}.keras" for number in front | {0, 1}}
+
+
+def test_workers_get_no_test_images_before_everything_is_trained(plan, monkeypatch):
+    when = []
+
+    def watched(config):
+        study = studied(plan)
+        results = SweepResults(plan.config, plan.description)
+        due = study.finalists.due(results.final_trainings(study))
+        when.append((study.is_done(), study.finalists.is_idle(), due))
+        return load_test(config)
+
+    monkeypatch.setattr(evaluation, "load_test", watched)
+    _, data = worked(plan)
+    assert when == [(True, True, [])]
+    assert set(vars(data)) == {"description", "train", "validation"}
+    test = {image.tobytes() for image in load_test(plan.config.data).images}
+    for split in (data.train, data.validation):
+        assert not any(image.tobytes() in test for image in split.images)
+
+
+def test_an_interrupted_finalist_is_taken_up_again_and_finished_ones_are_not(plan):
+    ended = []
+
+    def told_to_leave(specification, epoch):
+        if specification.repetition and epoch == 2:
+            ended.append(specification.run)
+            if len(ended) == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    assert worked(plan, told_to_leave)[0] == 0
+    first, second = ended
+    assert story(plan, first).record.outcome is Outcome.COMPLETE
+    assert story(plan, second).record.outcome is Outcome.INTERRUPTED
+    summary = read_summary(plan.config.sweep_dir)
+    assert summary["sweet_spot"]["rule"] == "knee"
+    assert Sessions.read(plan.config.sweep_dir).test_readings == {}
+
+    assert worked(plan)[0] == 0
+    assert story(plan, first).retries == 0
+    assert story(plan, second).retries == 1
+    assert story(plan, second).record.outcome is Outcome.COMPLETE
+    after = read_summary(plan.config.sweep_dir)
+    assert after["sweet_spot"]["rule"] == "one_standard_error"
+    assert all(finalist["val_accuracy"]["n"] == 3 for finalist in after["finalists"])
+    logs = {run: read(trial_log_path(plan.config.sweep_dir, *run)) for run in further(plan)}
+    assert worked(plan)[0] == 0
+    again = {run: read(trial_log_path(plan.config.sweep_dir, *run)) for run in further(plan)}
+    assert again == logs
+    assert read_summary(plan.config.sweep_dir)["test_readings"] == after["test_readings"]
+
+
+def test_a_lost_workers_finalist_is_trained_again_until_the_retries_are_used_up(plan, replan):
+    plan = replan(plan, search={"max_retries": 1}, finalists={"limit": 1, "seeds": 1})
+    worked(replan(plan, finalists={"limit": 0}))
+    study, results = studied(plan), SweepResults(plan.config, plan.description)
+    wanted = results.final_trainings(study)
+    outcomes = []
+    for attempt in range(2):
+        claim = study.finalists.claim("dead", wanted)
+        assert claim is not None
+        assert (claim.specification.run, claim.specification.attempt) == (wanted[0].run, attempt)
+        assert study.finalists.due(wanted) == []
+        (lost,) = results.lost_trials(study, lambda worker: False, lambda record: record)
+        outcomes.append(lost.outcome)
+    assert outcomes == [Outcome.INTERRUPTED, Outcome.FAILED]
+    assert study.finalists.claim("w", wanted) is None
+    worked(replan(plan, finalists={"limit": 1, "seeds": 1}))
+    summary = read_summary(plan.config.sweep_dir)
+    assert (summary["finalists"], summary["sweet_spot"]["rule"]) == ([], "knee")
+    assert summary["test_readings"] >= 2
+
+
+def test_more_seeds_and_more_finalists_later_train_what_is_missing(plan, replan):
+    worked(replan(plan, finalists={"limit": 1, "seeds": 1}))
+    (only,) = further(plan)
+    events = read(trial_log_path(plan.config.sweep_dir, *only))
+    worked(replan(plan, finalists={"limit": 2, "seeds": 2}))
+    summary = read_summary(plan.config.sweep_dir)
+    assert len(further(plan)) == 2 * len(summary["finalists"])
+    assert read(trial_log_path(plan.config.sweep_dir, *only)) == events
+
+
+def test_without_finalists_nothing_is_trained_twice(plan, replan):
+    plan = replan(plan, finalists={"limit": 0})
+    worked(plan)
+    summary = read_summary(plan.config.sweep_dir)
+    assert (further(plan), summary["finalists"]) == ([], [])
+    assert summary["sweet_spot"]["rule"] == "knee"
+
+
+def test_neither_rungs_nor_limits_end_a_finalist(plan, replan):
+    worked(replan(plan, finalists={"limit": 0}))
+    rungs = plan.config.search.rungs.model_copy(update={"enabled": True, "peers": 2})
+    limits = plan.config.objective.limits.model_copy(update={"macs": 1.0, "train_seconds": 1e-9})
+    plan = replan(plan, search={"rungs": rungs}, objective={"limits": limits})
+    worked(plan)
+    records = studied(plan).finalists.records()
+    assert records
+    assert {record.outcome for record in records} == {Outcome.COMPLETE}
+
+
+def test_a_finalist_that_diverges_leaves_the_others_to_decide(plan):
+    def diverging(specification, epoch):
+        if specification.repetition == 1:
+            raise LossNotFinite("the loss is nan")
+
+    worked(plan, diverging)
+    summary = read_summary(plan.config.sweep_dir)
+    assert {finalist["val_accuracy"]["n"] for finalist in summary["finalists"]} == {2}
+    assert summary["sweet_spot"]["rule"] == "one_standard_error"
+
+
+def test_time_that_is_up_ends_the_search_but_not_the_final_round(plan, replan, monkeypatch):
+    started = []
+
+    def counted(specification, epoch):
+        if epoch == 1:
+            started.append(specification.run)
+
+    monkeypatch.setattr("pipeline.launching.worker.out_of_time", lambda config: len(started) > 2)
+    worked(plan, counted)
+    assert [run.number for run in started if not run.repetition] == [0, 1, 2]
+    assert len(further(plan)) >= 2
+    assert studied(plan).originals() == 3
+
+
+def test_a_worker_is_replaced_after_many_trainings(plan, monkeypatch):
+    monkeypatch.setattr("pipeline.launching.worker.TRIALS_A_PROCESS", 6)
+    assert worked(plan)[0] == RECYCLE_STATUS
+    assert Sessions.read(plan.config.sweep_dir).test_readings == {}
+    while worked(plan)[0] == RECYCLE_STATUS:
+        pass
+    assert Sessions.read(plan.config.sweep_dir).test_readings

@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+from pipeline.core.trial import TrialRecord
+from pipeline.reporting.page.course import busy_time, course_view, outcome_rows, rungs
+from pipeline.reporting.page.sources import Attempt, ReportSources
+from pipeline.tracking.event_log import Event
+
+
+def attempt(trial: int, started: float, ended: float, host: str = "here") -> Attempt:
+    return Attempt(
+        trial=trial, worker=f"{host}-{trial}", host=host, started=started, ended=ended,
+        outcome="complete",
+    )  # fmt: skip
+
+
+def test_rungs_count_who_came_and_who_was_stopped(sources: ReportSources) -> None:
+    assert [(r.epoch, r.reached, r.stopped) for r in rungs(sources.records, (1, 2))] == [
+        (1, 4, 1), (2, 3, 0)
+    ]  # fmt: skip
+    assert rungs(sources.records, ()) == ()
+    assert [rung.epoch for rung in course_view(sources).rungs] == [1, 2]
+    assert course_view(replace(sources, config_text="search: [")).rungs == ()
+
+
+def test_reasons_that_differ_in_numbers_are_one(records: list[TrialRecord]) -> None:
+    stopped = [
+        replace(records[5], specification=replace(records[5].specification, number=n),
+                reason=f"epoch {n}: ranked {n} of 8")
+        for n in (10, 11)
+    ]  # fmt: skip
+    rows = {row.outcome: row for row in outcome_rows([*records, *stopped])}
+    assert rows["complete"].count == 5 and rows["complete"].reasons == ()
+    assert [(r.text, r.count) for r in rows["stopped"].reasons] == [
+        ("epoch …: ranked … of …", 2), ("ranked 7 of 8", 1)
+    ]  # fmt: skip
+    assert rows["out_of_memory"].reasons[0].numbers == (6,)
+
+
+def test_pauses_are_cut_out() -> None:
+    attempts = [attempt(0, 100, 110), attempt(1, 105, 120), attempt(2, 5000, 5010)]
+    assert busy_time(attempts) == [(100, 120, 0.0), (5000, 5010, 20.0)]
+
+
+def test_the_timeline_has_a_lane_for_each_worker_at_a_time(sources: ReportSources) -> None:
+    attempts = [
+        attempt(0, 100, 110), attempt(1, 101, 104), attempt(2, 104, 109), attempt(3, 102, 103, "b")
+    ]  # fmt: skip
+    timeline = course_view(replace(sources, attempts=attempts)).timeline
+    assert timeline is not None
+    assert timeline.lanes == ("here 1", "here 2", "b 1")
+    assert [(span.trial, span.lane) for span in timeline.spans] == [(0, 0), (1, 1), (3, 2), (2, 1)]
+    assert "10 s by worker here-0" in timeline.spans[0].title
+
+
+def test_hypervolume_is_drawn_from_the_summarys_history(sources: ReportSources) -> None:
+    events = [
+        Event(time=t, kind="summary", values={"ended": n, "metrics": {"front/hypervolume": value}})
+        for t, n, value in ((1.0, 2, 1.0), (2.0, 3, 1.0), (3.0, 5, 1.5))
+    ]
+    drawn = course_view(replace(sources, sweep_events=events)).hypervolume
+    assert drawn is not None
+    assert drawn[2] == 1.5
+    assert len(drawn[1].split()) == 5
+    assert course_view(sources).hypervolume is None

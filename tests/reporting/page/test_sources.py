@@ -1,0 +1,33 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.reporting.page.sources import ReportSources
+
+
+def test_a_folder_is_read_with_every_attempt(
+    folder: Any, records: list[TrialRecord], summarise: Callable[..., dict[str, Any]]
+) -> None:
+    folder.configure()
+    folder.session()
+    lost = records[2]
+    folder.start(lost, worker="a")
+    folder.now += 5
+    folder.epoch(lost, 1, 0.8)
+    folder.now += 100
+    folder.start(lost, worker="b")
+    folder.now += 7
+    folder.end(lost)
+    folder.now += 1
+    folder.start(records[3], worker="b")
+    summary = summarise([lost])
+    (folder.path / "summary.json").write_text(json.dumps(summary))
+    sources = ReportSources.read(folder.path, clock=lambda: 5.0)
+    assert sources.summary == summary
+    assert sources.written == 5.0
+    assert [record.number for record in sources.records] == [2, 3]
+    seen = [(a.trial, a.worker, a.ended - a.started, a.outcome) for a in sources.attempts]
+    assert seen == [(2, "a", 5.0, None), (2, "b", 7.0, Outcome.COMPLETE), (3, "b", 0.0, None)]
+    assert sources.answers == {} and sources.mistakes == {}
+    assert [network.title for network in sources.networks] == ["sweet spot"]

@@ -1,0 +1,62 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.core.trial import TrialRecord
+from pipeline.reporting.page.sources import ReportSources
+from pipeline.reporting.page.verdict import verdict
+
+Summarise = Callable[..., dict[str, Any]]
+
+
+def test_the_answer_with_its_evidence(sources: ReportSources) -> None:
+    found = verdict(sources)
+    assert found.tone == "good"
+    assert found.answer == (
+        "Yes: cheaper than the cnn reference, and as accurate as far as 100 test images tell"
+    )
+    assert "1.9 times faster an epoch than the cnn reference" in found.sentence
+    assert found.evidence is not None
+    assert "is +5.00 points (95% interval -0.09 to +9.90): 5 images only" in found.evidence
+    assert ("test accuracy", "95.00%") in found.facts
+    assert found.reason is not None and found.reason.startswith("Chosen by the rule knee: ")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "seconds", "tone", "answer"),
+    [
+        (0.93, 3.0, "good", "Yes: cheaper and more accurate than the cnn reference"),
+        (0.93, 9.0, "mixed", "In part: more accurate than the cnn reference, but dearer"),
+        (0.90, 3.0, "mixed", "In part: cheaper than the cnn reference, but less accurate"),
+        (0.912, 3.0, "good", "Yes: cheaper than the cnn reference, and as accurate"),
+        (0.93, 7.6, "mixed", "In part: more accurate than the cnn reference, but no cheaper"),
+        (0.90, 9.0, "bad", "No: dearer and less accurate than the cnn reference"),
+    ],
+)
+def test_every_answer(
+    sources: ReportSources, accuracy: float, seconds: float, tone: str, answer: str
+) -> None:
+    summary = dict(sources.summary)
+    summary["sweet_spot"] = {
+        **summary["sweet_spot"], "val_accuracy": accuracy, "epoch_seconds": seconds
+    }  # fmt: skip
+    found = verdict(replace(sources, summary=summary, answers={}))
+    assert (found.tone, found.answer) == (tone, f"{answer}, on the validation images")
+    assert found.evidence is None
+
+
+def test_the_reference_itself_is_no_sweet_spot(
+    records: list[TrialRecord], summarise: Summarise, make: Callable[..., ReportSources]
+) -> None:
+    few = [records[1]]
+    assert verdict(make(few, summarise(few))).answer == "No: nothing beats the cnn reference"
+
+
+def test_before_any_trial_the_answer_is_open(
+    summarise: Summarise, make: Callable[..., ReportSources]
+) -> None:
+    found = verdict(make([], summarise([])))
+    assert (found.tone, found.answer) == ("open", "Not known yet")
+    assert found.sentence.startswith("There is no sweet spot yet")

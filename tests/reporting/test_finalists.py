@@ -1,0 +1,82 @@
+"""The finalists as people see them: on the terminal, and in a file."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.finalists import FinalRound
+from pipeline.core.selection import RuleSettings
+from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.reporting.console import show_result
+from pipeline.reporting.finalists import finalists_of, write_finalists_csv
+
+Maker = Callable[..., TrialRecord]
+Summarise = Callable[..., dict[str, Any]]
+AUTO = RuleSettings(name="auto")
+
+
+def printed(summary: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = io.StringIO()
+    show_result(summary, Path("mlruns"), stream=stream)
+    text = stream.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    return text
+
+
+def test_the_table_fits_80_columns_with_two_costs(
+    records: list[TrialRecord],
+    summarise: Summarise,
+    final_round: FinalRound,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    costs = ["epoch_seconds", "latency_ms"]
+    text = printed(summarise(records, costs=costs, last=final_round), monkeypatch)
+    (row,) = [line for line in text.splitlines() if "± 0.20%" in line and "8k3-d64" in line]
+    assert row.split() == [
+        "2", "8k3-d64", "2", "88.80", "±", "0.20%", "2.10", "±", "0.10", "0.210", "±", "0.010",
+        "-",
+    ]  # fmt: skip
+    assert "91.40 ± 0.20%" in text
+
+
+def test_without_finalists_there_is_no_table(
+    records: list[TrialRecord], summarise: Summarise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = summarise(records)
+    assert "finalists" not in printed(summary, monkeypatch)
+    del summary["finalists"]  # as an earlier version wrote it
+    assert finalists_of(summary) == []
+
+
+def test_the_file_has_a_row_a_finalist(
+    tmp_path: Path, records: list[TrialRecord], summarise: Summarise, final_round: FinalRound
+) -> None:
+    path = tmp_path / "finalists.csv"
+    write_finalists_csv(path, summarise(records, rule=AUTO, last=final_round))
+    first, second = csv.DictReader(path.read_text().splitlines())
+    assert list(first) == [
+        "trial", "architecture", "trainings", "val_accuracy_mean", "val_accuracy_standard_error",
+        "epoch_seconds_mean", "epoch_seconds_standard_error", "probability_on_front", "sweet_spot",
+    ]  # fmt: skip
+    assert (first["trial"], first["trainings"], first["sweet_spot"]) == ("2", "2", "")
+    assert (second["trial"], second["sweet_spot"]) == ("3", "yes")
+    assert float(second["val_accuracy_mean"]) == pytest.approx(0.914)
+    assert float(second["val_accuracy_standard_error"]) == pytest.approx(0.002)
+    assert first["probability_on_front"] == ""
+
+
+def test_censored_trials_are_told_of(
+    records: list[TrialRecord],
+    summarise: Summarise,
+    trial: Maker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = trial(9, "8k3-d8", 0.7, 2.0, outcome=Outcome.CENSORED)
+    text = " ".join(printed(summarise([*records, late]), monkeypatch).split())
+    assert "1 trial was censored: trained to the end without reaching" in text
+    assert "censored" not in printed(summarise(records), monkeypatch)

@@ -1,0 +1,173 @@
+"""Champions in a real registry, of sweeps whose training was left out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.core.errors import StorageError
+from pipeline.tracking.champions import Version, history
+from pipeline.tracking.keras_model import read_model_folder
+from pipeline.tracking.mirror import Mirror
+from pipeline.tracking.registry import (
+    Registration,
+    Registry,
+    RegistryError,
+    champions,
+    download_run_model,
+    the_champions_data,
+)
+from pipeline.tracking.store import open_client
+from pipeline.tracking.sweeps import delete_sweep
+
+Sweep = Any
+EXAMPLE = np.arange(28 * 28, dtype=np.uint8).reshape(1, 28, 28, 1)
+
+
+@pytest.fixture
+def registry(small_sweep: Sweep) -> Registry:
+    with Mirror(small_sweep.dir, small_sweep.config, small_sweep.data) as mirror:
+        assert mirror.sync().failure is None
+    return Registry(config=small_sweep.config, data="digits")
+
+
+def registration(sweep: Sweep, trial: int) -> Registration:
+    return Registration(
+        sweep=sweep.dir.name,
+        trial=trial,
+        keras_file=sweep.dir / "models" / f"{trial:04d}.keras",
+        classes=sweep.data.classes,
+        example=EXAMPLE,
+        tags={
+            "sweep": sweep.dir.name,
+            "trial": str(trial),
+            "architecture": "16k5b-d64",
+            "val_accuracy": f"0.9{trial}",
+            "epoch_seconds": "1.5",
+            "leading_cost": "epoch_seconds",
+            "model_digest": f"digest-{trial}",
+            "reason": "it is better",
+        },
+        card=f"# card of trial {trial}",
+    )
+
+
+def numbers(registry: Registry) -> tuple[str | None, str | None]:
+    found = (registry.version(alias) for alias in ("champion", "previous"))
+    champion, previous = (None if version is None else version.number for version in found)
+    return champion, previous
+
+
+def test_champions_come_and_go(registry: Registry, small_sweep: Sweep) -> None:
+    assert numbers(registry) == (None, None)
+    with pytest.raises(RegistryError, match="sweetspot-digits has no champion"):
+        registry.roll_back()
+    assert registry.register(registration(small_sweep, 0)).number == "1"
+    assert numbers(registry) == ("1", None)
+    with pytest.raises(RegistryError, match="there is nothing to roll back to"):
+        registry.roll_back()
+    for trial in (1, 0):
+        registry.register(registration(small_sweep, trial))
+    assert numbers(registry) == ("3", "2")
+    now, before = registry.roll_back()
+    assert (now.number, before.number) == ("2", "3")
+    assert numbers(registry) == ("2", "1")
+    assert registry.rolled_back("digest-0").number == "3"
+    assert registry.rolled_back("digest-1") is None
+    registry.roll_back()
+    assert numbers(registry) == ("1", None)
+
+    client = open_client(registry.config)
+    version = client.get_model_version("sweetspot-digits", "2")
+    assert version.description == "# card of trial 1"
+    assert version.tags["replaced"] == "1"
+    story = client.get_registered_model("sweetspot-digits").description
+    rows = [line.split(" | ") for line in story.splitlines() if line.startswith("| ")][2:]
+    assert [row[0].strip("| ") for row in rows] == ["3", "2", "1"]
+    assert [row[7].partition(" 2")[0] for row in rows] == ["rolled back"] * 2 + ["champion"]
+
+
+def test_what_is_in_use_has_class_names_and_an_example(
+    registry: Registry, small_sweep: Sweep, tmp_path: Path
+) -> None:
+    import mlflow
+
+    registry.register(registration(small_sweep, 1))
+    champion = registry.version("champion")
+    assert champion is not None
+    folder = registry.download(champion, tmp_path)
+    found = read_model_folder(folder)
+    assert found.classes == tuple("0123456789")
+    assert found.image_shape == (28, 28, 1)
+    kept = small_sweep.dir / "models" / "0001.keras"
+    assert found.keras_file.read_bytes() == kept.read_bytes()
+    model = mlflow.models.Model.load(str(folder))
+    np.testing.assert_array_equal(model.load_input_example(str(folder)), EXAMPLE)
+    client = open_client(registry.config)
+    (run,) = client.search_runs(
+        [client.get_experiment_by_name("sweetspot-digits").experiment_id], "tags.trial = '1'"
+    )
+    again = download_run_model(registry.config, run.info.run_id, tmp_path / "run")
+    assert read_model_folder(again).classes == found.classes
+    with pytest.raises(RegistryError, match="refused"):
+        download_run_model(registry.config, "0" * 32, tmp_path / "none")
+
+
+def test_a_promoted_sweep_stays(registry: Registry, small_sweep: Sweep) -> None:
+    registry.register(registration(small_sweep, 1))
+    with pytest.raises(StorageError, match="holds what was promoted"):
+        delete_sweep(registry.config, small_sweep.dir.name)
+    with Mirror(small_sweep.dir, small_sweep.config, small_sweep.data) as mirror:
+        assert mirror.sync().failure is None
+    assert numbers(registry) == ("1", None)
+
+
+def test_what_was_not_mirrored_cannot_be_registered(registry: Registry, small_sweep: Sweep) -> None:
+    (small_sweep.dir / "models" / "0001.keras").write_bytes(b"another network")
+    with pytest.raises(RegistryError, match="sweetspot sync question brings it there"):
+        registry.register(registration(small_sweep, 1))
+    assert numbers(registry) == (None, None)
+
+
+def test_whose_champion_is_meant(
+    registry: Registry, small_sweep: Sweep, fake_sweep: Callable[..., Sweep]
+) -> None:
+    def asked(name: str) -> Any:
+        data = registry.config.data.model_copy(update={"name": name})
+        return registry.config.model_copy(update={"data": data})
+
+    assert champions(registry.config) == ()
+    with pytest.raises(RegistryError, match="there is no champion yet"):
+        the_champions_data(asked("auto"))
+    registry.register(registration(small_sweep, 0))
+    assert the_champions_data(asked("auto")) == "digits"
+    assert the_champions_data(asked("digits")) == "digits"
+    with pytest.raises(RegistryError, match="data=mnist has no champion; there is one of digits"):
+        the_champions_data(asked("mnist"))
+
+
+def test_nobodys_store_is_made_by_asking(fake_sweep: Callable[..., Sweep]) -> None:
+    sweep = fake_sweep()
+    assert champions(sweep.config) == ()
+    assert not (sweep.mlruns / "mlflow.db").exists()
+
+
+def test_versions_of_others_break_nothing() -> None:
+    foreign = Version(number="2", tags={"epoch_seconds": "fast", "protocol": "[1"})
+    assert foreign.costs == {}
+    assert foreign.protocol == {}
+    assert foreign.title == "version 2"
+    assert "| 2 | – | – | – of – | – | – | – | champion | – |" in history(
+        "digits", [foreign], {"champion": "2"}
+    )
+
+
+def test_a_long_history_fits_into_every_database() -> None:
+    versions = [Version(number=str(n), tags={"reason": "it is better " * 9}) for n in range(1, 90)]
+    text = history("digits", versions, {"champion": "89"})
+    assert len(text) <= 5000
+    shown = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    assert shown[0].startswith("| 89 | ")
+    assert f"in the list of versions: {89 - len(shown)}." in text
