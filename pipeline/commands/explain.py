@@ -26,12 +26,12 @@ def explain_validation(error: ValidationError) -> str:
 
 def _without_tags(location: list[str]) -> list[str]:
     """Leave out what names a section's kind: ``launch.slurm.gpus`` is the setting launch.gpus."""
-    if len(location) > 1 and location[1] in _kinds(location[0]):
+    if len(location) > 1 and location[1] in kinds_of(location[0]):
         return [location[0], *location[2:]]
     return location
 
 
-def _kinds(section: str) -> dict[str, type[BaseModel]]:
+def kinds_of(section: str) -> dict[str, type[BaseModel]]:
     """Return the models of a section that comes in kinds, by kind; none of another section."""
     field = Config.model_fields.get(section)
     members = get_args(field.annotation) if field is not None and field.discriminator else ()
@@ -53,7 +53,7 @@ def _rule(problem: Any, setting: str) -> str:
     if kind == "extra_forbidden":
         return f"there is no such setting; {_valid_keys(setting)}"
     if kind == "union_tag_invalid":
-        return f"kind must be {one_of(_kinds(setting))}, not {problem['ctx']['tag']!r}"
+        return f"kind must be {one_of(kinds_of(setting))}, not {problem['ctx']['tag']!r}"
     if kind == "missing":
         return "this setting is missing"
     if kind == "value_error":
@@ -91,7 +91,7 @@ def _unknown_key(text: str, overrides: Sequence[str]) -> str:
 def _valid_keys(key: str) -> str:
     """Return the names that are valid where ``key`` goes wrong."""
     section, _, setting = key.replace("/", ".").partition(".")
-    if kinds := _kinds(section):
+    if kinds := kinds_of(section):
         owners = [kind for kind, member in kinds.items() if setting in member.model_fields]
         if owners:
             return f"it belongs to {one_of(f'{section}={owner}' for owner in owners)}"

@@ -101,8 +101,7 @@ def seconds_of(limit: str) -> int:
 class LocalLaunch(Section):
     """Worker processes on this machine."""
 
-    #: A `peer` shares its sweep with others that run the same command: pods, or other hosts.
-    kind: Literal["local", "peer"]
+    kind: Literal["local", "peer"]  #: a `peer` shares its sweep with others, on any machine
     workers: Count
     threads: Count  #: compute threads a worker
 
@@ -110,7 +109,7 @@ class LocalLaunch(Section):
 class SlurmLaunch(Section):
     """An array of Slurm jobs, one worker each."""
 
-    kind: Literal["slurm"]
+    kind: Literal["slurm"]  #: jobs of a cluster
     workers: Positive  #: tasks of the array
     threads: Count  #: compute threads a worker; auto: its `cpus`
     follow: bool  #: stay and show progress until the jobs are over

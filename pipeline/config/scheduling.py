@@ -54,14 +54,14 @@ KubernetesName = Annotated[str, AfterValidator(_kubernetes_name)]
 class CronSchedule(Section):
     """A line for cron, or an entry for Slurm's own (`slurm`)."""
 
-    kind: Literal["cron", "slurm"]
+    kind: Literal["cron", "slurm"]  #: whose table the entry is for
     when: Cron
 
 
 class KubernetesSchedule(Section):
     """A CronJob whose pods share the sweep's folder on a volume."""
 
-    kind: Literal["kubernetes"]
+    kind: Literal["kubernetes"]  #: a manifest
     when: Cron
     image: Annotated[str, AfterValidator(_image)] | None = None  #: built from the Containerfile
     pods: Annotated[int, Field(gt=0, le=1000)]  #: side by side, a worker each
