@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from pipeline import config as typed
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import CONF, plain
+from pipeline.commands.explain import kinds_of
 from pipeline.config import Config
 
 PAGE = "reference/configuration.md"
@@ -60,7 +61,7 @@ def page() -> str:
 
 def _root(values: Mapping[str, Any]) -> Iterator[str]:
     comments = _comments(CONF / "config.yaml")
-    settings = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    settings = {name: value for name, value in values.items() if not (CONF / name).is_dir()}
     yield "## The sweep as a whole\n"
     yield from _settings_table(Config, settings, comments, prefix="")
 
@@ -80,7 +81,8 @@ def _group(group: str, default: str | None, values: Mapping[str, Any]) -> Iterat
         yield f"Settings on top of all others; none by default, `{group}=…` takes one.\n"
         yield from _options_table(group, None)
         return
-    model = section.annotation
+    kinds = kinds_of(group)
+    model = kinds[values["kind"]] if kinds else section.annotation
     assert inspect.isclass(model) and issubclass(model, BaseModel)
     yield f"{_markdown(inspect.cleandoc(model.__doc__ or ''))}\n"
     yield from _options_table(group, default)
@@ -88,6 +90,12 @@ def _group(group: str, default: str | None, values: Mapping[str, Any]) -> Iterat
     comments = _comments(CONF / group / f"{default}.yaml")
     own = {name: value for name, value in values.items() if name not in dimensions}
     yield from _settings_table(model, own, comments, prefix=f"{group}.")
+    for kind, other in kinds.items():
+        if other is not model:
+            path = CONF / group / f"{kind}.yaml"
+            yield f"### `{group}={kind}`\n"
+            yield f"{_markdown(inspect.cleandoc(other.__doc__ or ''))}\n"
+            yield from _settings_table(other, _values(path), _comments(path), prefix=f"{group}.")
     if dimensions:
         yield _DIMENSION_KEYS
         chosen = _defaults(CONF / group / f"{default}.yaml")

@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": "answer requests with the champion on 127.0.0.1, through mlflow models serve",
     "export": "write a network as ONNX, ONNX int8 and SavedModel, checked and timed (trial=)",
     "sync": "bring MLflow up to date with a sweep's event logs",
+    "schedule": "print what runs a sweep regularly: crontab, scrontab, Kubernetes (--install)",
     "clean": "list the sweeps and their sizes; remove=NAME or rename=OLD:NEW",
     "worker": "train trials of a sweep that is set up (sweep starts these itself)",
 }
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(arguments)
     except SweetspotError as error:
         print(f"sweetspot: {error}", file=sys.stderr)
-        return 2
+        return error.status
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:

@@ -2,10 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.config import Config
 from pipeline.core.errors import one_of
@@ -14,12 +14,32 @@ from pipeline.core.errors import one_of
 def explain_validation(error: ValidationError) -> str:
     """Return the first broken rule: the setting, the rule and the value received."""
     first, *others = error.errors()
-    location = [str(part) for part in first["loc"] if not str(part).startswith("function-")]
+    location = _without_tags(
+        [str(part) for part in first["loc"] if not str(part).startswith("function-")]
+    )
     setting = ".".join(
         part for part in location if not re.match(r"(literal|constrained|int\b)", part)
     )
     more = f" (and {len(others)} more)" if _others(error) else ""
     return f"{setting}: {_rule(first, setting)}{more}".removeprefix(": ")
+
+
+def _without_tags(location: list[str]) -> list[str]:
+    """Leave out what names a section's kind: ``launch.slurm.gpus`` is the setting launch.gpus."""
+    if len(location) > 1 and location[1] in kinds_of(location[0]):
+        return [location[0], *location[2:]]
+    return location
+
+
+def kinds_of(section: str) -> dict[str, type[BaseModel]]:
+    """Return the models of a section that comes in kinds, by kind; none of another section."""
+    field = Config.model_fields.get(section)
+    members = get_args(field.annotation) if field is not None and field.discriminator else ()
+    return {
+        kind: member
+        for member in members
+        for kind in get_args(member.model_fields["kind"].annotation)
+    }
 
 
 def _others(error: ValidationError) -> list[Any]:
@@ -32,6 +52,8 @@ def _rule(problem: Any, setting: str) -> str:
     kind, received = problem["type"], problem.get("input")
     if kind == "extra_forbidden":
         return f"there is no such setting; {_valid_keys(setting)}"
+    if kind == "union_tag_invalid":
+        return f"kind must be {one_of(kinds_of(setting))}, not {problem['ctx']['tag']!r}"
     if kind == "missing":
         return "this setting is missing"
     if kind == "value_error":
@@ -68,6 +90,12 @@ def _unknown_key(text: str, overrides: Sequence[str]) -> str:
 
 def _valid_keys(key: str) -> str:
     """Return the names that are valid where ``key`` goes wrong."""
+    section, _, setting = key.replace("/", ".").partition(".")
+    if kinds := kinds_of(section):
+        owners = [kind for kind, member in kinds.items() if setting in member.model_fields]
+        if owners:
+            return f"it belongs to {one_of(f'{section}={owner}' for owner in owners)}"
+        return _closest(setting, [name for m in kinds.values() for name in m.model_fields])
     model: Any = Config
     for wrong in key.replace("/", ".").split("."):
         field = getattr(model, "model_fields", {}).get(wrong)
@@ -77,5 +105,10 @@ def _valid_keys(key: str) -> str:
     names = list(getattr(model, "model_fields", {}))
     if model is Config:
         names += ["experiment", "debug"]
+    return _closest(wrong, names)
+
+
+def _closest(wrong: str, names: Iterable[str]) -> str:
+    names = list(dict.fromkeys(names))
     close = difflib.get_close_matches(wrong, names, n=1)
     return f"did you mean {close[0]}?" if close else f"choose {one_of(names)}"

@@ -2,23 +2,29 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose_each
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from pipeline.reporting.console import ProgressView
+
 #: A status above this is 128 plus the number of the signal that told us to stop.
 SIGNAL_STATUS = 128
-FLAGS = ("--dry-run",)
+FLAGS = ("--dry-run", "--scheduled")
 NAMES = 0
 
 
 def run(line: CommandLine) -> int:
     """Run the sweep, or each of several with ``--multirun``; return the worst status.
 
-    ``--dry-run`` says what would be done, and about how long it takes, and creates nothing.
+    ``--dry-run`` says what would be done, and about how long it takes, and creates nothing;
+    ``--scheduled`` is for cron and its like.
     """
     configs = compose_each(line)
     names = [config.sweep_name for config in configs if config.sweep_name is not None]
@@ -27,7 +33,10 @@ def run(line: CommandLine) -> int:
             f"sweep_name={names[0]} with --multirun would put several sweeps under one name; "
             "leave it out, each gets its own"
         )
-    return run_each(configs, _dry_run if "--dry-run" in line.flags else _sweep)
+    if {"--dry-run", "--scheduled"} <= line.flags:
+        raise ConfigurationError("--dry-run and --scheduled exclude each other, choose one")
+    run_one = _scheduled if "--scheduled" in line.flags else _sweep
+    return run_each(configs, _dry_run if "--dry-run" in line.flags else run_one)
 
 
 def run_each(configs: Iterable[Config], run_one: Callable[[Config], int]) -> int:
@@ -50,32 +59,102 @@ def _dry_run(config: Config) -> int:
     from pipeline.launching.results import data_summary
     from pipeline.reporting.plan import show_plan
 
+    if on_cluster := config.launch.kind == "slurm":
+        from pipeline.launching.cluster import script_of, settled_precision
+
+        config = settled_precision(config, _say)
     plan = plan_sweep(config, _say)
     data = data_summary(plan.description)
     show_plan(plan.config.sweep_name or "", plan.exists, data, estimate(plan))
+    if on_cluster:
+        print(f"\nThe array of jobs:\n\n{script_of(plan)}", end="")
     return 0
 
 
 def _sweep(config: Config) -> int:
+    from pipeline.reporting.console import open_view
     from pipeline.reporting.result import show_sweep
 
-    status, folder = run_sweep(config)
-    show_sweep(folder)
-    return status
+    with open_view() as view:
+        run = run_sweep(config, view)
+    if run.has_result:
+        show_sweep(run.folder)
+    return run.status
 
 
-def run_sweep(config: Config) -> tuple[int, Path]:
-    """Run one sweep with live progress; return its status and its folder."""
-    from pipeline.launching.local import LocalSupervisor
-    from pipeline.launching.planning import plan_sweep
-    from pipeline.reporting.console import open_view
+def _scheduled(config: Config) -> int:
+    """Run for a scheduler: no progress, no waiting for another run, one line at the end."""
+    from pipeline.launching.notify import summary_message
+    from pipeline.reporting.console import RemarksView
+
+    with RemarksView(sys.stderr) as view:
+        run = run_sweep(config, view, patient=False)
+    if run.has_result:
+        print(summary_message(run.folder, run.status)["line"])
+    return run.status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How a run ended; ``has_result`` says whether there is something to show for it."""
+
+    status: int
+    folder: Path
+    has_result: bool = True
+
+
+def run_sweep(config: Config, view: "ProgressView", *, patient: bool = True) -> Run:
+    """Run one sweep, wherever it trains, and tell whoever wants to hear of its end.
+
+    Parameters
+    ----------
+    patient
+        Whether to wait where the sweep is being run by somebody else.
+    """
+    from pipeline.launching.notify import tell_end
+    from pipeline.launching.planning import create_folder, plan_sweep
     from pipeline.reporting.progress import ProgressReader
 
+    if config.launch.kind == "slurm":
+        return _run_on_cluster(config, view, patient=patient)
     plan = plan_sweep(config, _say)
+    reader = ProgressReader(plan.config.sweep_dir)
+
+    def show() -> None:
+        view.update(reader.read())
+
+    if config.launch.kind == "peer":
+        from pipeline.launching.peers import Peer
+
+        create_folder(plan)
+        peer = Peer(plan=plan, say=view.note, show=show)
+        status, ended = peer.run(), peer.ended
+    else:
+        from pipeline.launching.local import LocalSupervisor
+
+        local = LocalSupervisor(plan=plan, say=view.note, show=show, patient=patient)
+        status, ended = local.run(), True
+    if ended:
+        tell_end(plan.config, status, view.note)
+    return Run(status=status, folder=plan.config.sweep_dir)
+
+
+def _run_on_cluster(config: Config, view: "ProgressView", *, patient: bool) -> Run:
+    from pipeline.launching.cluster import ClusterSweep, settled_precision
+    from pipeline.launching.planning import plan_sweep
+    from pipeline.reporting.files import SUMMARY_NAME
+    from pipeline.reporting.progress import ProgressReader
+
+    plan = plan_sweep(settled_precision(config, _say), _say)
     folder = plan.config.sweep_dir
     reader = ProgressReader(folder)
-    with open_view() as view:
-        supervisor = LocalSupervisor(
-            plan=plan, say=view.note, show=lambda: view.update(reader.read())
-        )
-        return supervisor.run(), folder
+
+    def show() -> None:
+        progress = reader.read()
+        if progress.active:
+            view.update(progress)
+
+    status = ClusterSweep(plan=plan, say=view.note, show=show, patient=patient).run()
+    if status is None:
+        return Run(status=0, folder=folder, has_result=False)
+    return Run(status=status, folder=folder, has_result=(folder / SUMMARY_NAME).exists())

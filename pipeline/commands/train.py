@@ -4,6 +4,7 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose_each
 from pipeline.commands.sweep import run_each, run_sweep
 from pipeline.config import Config
+from pipeline.core.errors import ConfigurationError
 
 FLAGS = ()
 NAMES = 0
@@ -15,14 +16,20 @@ def run(line: CommandLine) -> int:
 
 
 def _train(config: Config) -> int:
+    from pipeline.reporting.console import open_view
     from pipeline.reporting.trial_page import show_trial
 
+    if config.launch.kind == "slurm":
+        raise ConfigurationError(
+            "launch=slurm is for sweep; train works where it is started, so put srun before it"
+        )
     # A sweep of one: the same worker, the same measuring, the same tracking, no references and
     # no final round.
     search = config.search.model_copy(update={"trials": 1})
     launch = config.launch.model_copy(update={"workers": 1})
     finalists = config.finalists.model_copy(update={"limit": 0})
     update = {"search": search, "launch": launch, "finalists": finalists, "references": False}
-    status, folder = run_sweep(config.model_copy(update=update))
-    show_trial(folder, 0)
-    return status
+    with open_view() as view:
+        run = run_sweep(config.model_copy(update=update), view)
+    show_trial(run.folder, 0)
+    return run.status

@@ -7,14 +7,21 @@ below this package reads an untyped setting.
 from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDimension
 from pipeline.config.finalists import FinalistsConfig
 from pipeline.config.identity import differing_keys, identity_hash, identity_parts
+from pipeline.config.launch import LaunchConfig, LocalLaunch, SlurmLaunch
 from pipeline.config.pictures import ALL_FILTERS, FiltersConfig, MapsConfig
 from pipeline.config.root import Config
+from pipeline.config.scheduling import (
+    URL_VARIABLE,
+    CronSchedule,
+    KubernetesSchedule,
+    NotifyConfig,
+    ScheduleConfig,
+)
 from pipeline.config.section import PROJECT_ROOT, Section, anchored, checked_name
 from pipeline.config.sections import (
     CostName,
     DataConfig,
     DataName,
-    LaunchConfig,
     LimitsConfig,
     MeasuringConfig,
     ObjectiveConfig,
@@ -30,23 +37,30 @@ __all__ = [
     "ALL_FILTERS",
     "MAX_DEPTH",
     "PROJECT_ROOT",
+    "URL_VARIABLE",
     "Config",
     "CostName",
+    "CronSchedule",
     "DataConfig",
     "DataName",
     "FiltersConfig",
     "FinalistsConfig",
     "FloatDimension",
     "IntegerDimension",
+    "KubernetesSchedule",
     "LaunchConfig",
     "LimitsConfig",
+    "LocalLaunch",
     "MapsConfig",
     "MeasuringConfig",
     "NamedDimension",
+    "NotifyConfig",
     "ObjectiveConfig",
     "RungsConfig",
+    "ScheduleConfig",
     "SearchConfig",
     "Section",
+    "SlurmLaunch",
     "SpaceConfig",
     "StorageConfig",
     "TrackingConfig",

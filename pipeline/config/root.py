@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.finalists import FinalistsConfig
+from pipeline.config.launch import LaunchConfig
 from pipeline.config.pictures import FiltersConfig, MapsConfig
+from pipeline.config.scheduling import CronSchedule, NotifyConfig, ScheduleConfig
 from pipeline.config.section import Section, anchored, checked_name
 from pipeline.config.sections import (
     DataConfig,
-    LaunchConfig,
     MeasuringConfig,
     ObjectiveConfig,
     SearchConfig,
@@ -41,6 +42,11 @@ class Config(Section):
     storage: StorageConfig
     tracking: TrackingConfig
     launch: LaunchConfig
+    notify: NotifyConfig = NotifyConfig()
+    #: For `schedule` alone, so that no sweep keeps it.
+    schedule: ScheduleConfig = Field(
+        default=CronSchedule(kind="cron", when="0 2 * * *"), exclude=True
+    )
     filters: FiltersConfig = FiltersConfig()
     maps: MapsConfig = MapsConfig()
 

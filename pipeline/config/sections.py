@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.section import Count, Positive, Section, Share
+from pipeline.config.section import Positive, Section, Share
 from pipeline.core.trial import Optimizer, Recipe, Schedule
 
 Limit = Annotated[float, Field(gt=0)] | None
@@ -195,11 +195,3 @@ class TrackingConfig(Section):
     uri: str | None = None  #: default: the SQLite store under `mlruns`
     interval_seconds: Annotated[float, Field(gt=0)]
     system_metrics: bool
-
-
-class LaunchConfig(Section):
-    """Which processes train."""
-
-    kind: Literal["local"]
-    workers: Count
-    threads: Count  #: compute threads a worker

@@ -4,7 +4,12 @@ from collections.abc import Iterable
 
 
 class SweetspotError(Exception):
-    """A sentence for the user: what is wrong, what was received, what would be valid."""
+    """A sentence for the user: what is wrong, what was received, what would be valid.
+
+    ``status`` is the exit status it ends a command with.
+    """
+
+    status = 2
 
 
 class ConfigurationError(SweetspotError):

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
-from filelock import Timeout
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
+from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.planning import load_config
-from pipeline.launching.presence import supervisor_lock
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.listing import folder_bytes
 from pipeline.search.study import delete_study, rename_study
@@ -69,8 +68,10 @@ def _alone(config: Config, name: str) -> Iterator[Path]:
     folder = config.mlruns / "sweeps" / name
     if not (folder / "config.yaml").exists():
         raise StorageError(f"there is no sweep {name} under {folder.parent}")
+    lock = SupervisorLock(folder)
+    if not lock.acquire(wait=False):
+        raise StorageError(f"sweep {name} is being run by {lock.holder()}: stop it first")
     try:
-        with supervisor_lock(folder).acquire(timeout=0):
-            yield folder
-    except Timeout:
-        raise StorageError(f"sweep {name} is being run: stop it first") from None
+        yield folder
+    finally:
+        lock.release()

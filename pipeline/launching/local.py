@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-
-from filelock import Timeout
+from typing import ClassVar
 
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import is_due
+from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, create_folder
-from pipeline.launching.presence import is_alive, supervisor_lock
+from pipeline.launching.presence import is_alive
 from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
@@ -67,11 +67,16 @@ class LocalSupervisor:
         Prints one line to the user.
     show
         Called about once a second while workers train.
+    patient
+        Whether to wait while somebody else runs the sweep; else ``SweepBusy`` is raised.
     """
 
     plan: SweepPlan
     say: Callable[[str], None]
     show: Callable[[], None]
+    patient: bool = True
+    #: The signals that tell it to leave.
+    _told_by: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGINT, signal.SIGTERM)
     _workers: list[_Worker] = field(default_factory=list)
     _signal: int | None = None
     _restarts: int = 0
@@ -97,13 +102,13 @@ class LocalSupervisor:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        self.config.sweep_dir.mkdir(parents=True, exist_ok=True)
-        lock = supervisor_lock(self.config.sweep_dir)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            self.say(f"{self.config.sweep_name} is being run by another process; waiting for it.")
-            lock.acquire()
+        lock = SupervisorLock(self.config.sweep_dir)
+        if not lock.acquire(wait=False):
+            busy = f"{self.config.sweep_name} is being run by {lock.holder()}"
+            if not self.patient:
+                raise SweepBusy(f"{busy}; nothing was started")
+            self.say(f"{busy}; waiting for it.")
+            lock.acquire(wait=True)
         try:
             yield
         finally:
@@ -111,8 +116,7 @@ class LocalSupervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self._told) for number in numbers}
+        before = {number: signal.signal(number, self._told) for number in self._told_by}
         try:
             yield
         finally:
@@ -202,7 +206,7 @@ class LocalSupervisor:
                     dead = "worker" if self._restarts == 1 else "workers"
                     raise WorkersFailed(
                         f"{self._restarts} {dead} died, the last with status {status}; the end "
-                        f"of its log {worker.log}: {_last_line(worker.log)}"
+                        f"of its log {worker.log}: {last_line(worker.log)}"
                     )
             if self._is_work_left(study, results, clean=status == 0):
                 self._workers.append(self._start_worker())
@@ -247,11 +251,14 @@ class LocalSupervisor:
             else max(1, this_machine().cores // self._wanted_workers())
         )
 
+    def _log_name(self) -> str:
+        return "worker"
+
     def _start_worker(self) -> _Worker:
         self._started += 1
         logs = self.config.sweep_dir / "logs"
         logs.mkdir(exist_ok=True)
-        log = logs / f"worker-{self._started:03d}.log"
+        log = logs / f"{self._log_name()}-{self._started:03d}.log"
         name = self.config.sweep_name
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -301,7 +308,8 @@ class LocalSupervisor:
         return 1 if failed > self.config.search.max_failed else 0
 
 
-def _last_line(path: Path) -> str:
+def last_line(path: Path) -> str:
+    """Return the last line of a worker's log, or why there is none."""
     try:
         lines = path.read_text(errors="replace").strip().splitlines()
     except OSError as error:

@@ -154,6 +154,25 @@ def create_folder(plan: SweepPlan) -> None:
     write_atomically(folder / "identity.json", json.dumps(plan.identity, indent=1))
 
 
+def load_plan(mlruns: Path, sweep: str) -> SweepPlan:
+    """Return the plan of a sweep that is set up, from its folder.
+
+    Raises
+    ------
+    StorageError
+        There is no such sweep, or its files are damaged.
+    """
+    config = load_config(mlruns, sweep)
+    description = load_description(config.sweep_dir)
+    return SweepPlan(
+        config=config,
+        description=description,
+        space=SearchSpace(config.space, description.image_shape, len(description.classes)),
+        identity=identity_parts(config, description.fingerprint),
+        exists=True,
+    )
+
+
 def load_config(mlruns: Path, sweep: str) -> Config:
     """Return the configuration that a sweep was last started with.
 

@@ -1,4 +1,4 @@
-"""Which workers are alive, and whether a supervisor is: each holds a lock while it lives.
+"""Which processes of a sweep are alive, and whether a supervisor is: each holds a lock.
 
 A lock is released by the operating system when its process dies, however it dies, and unlike a
 process number it is never given to somebody else.
@@ -7,20 +7,24 @@ process number it is never given to somebody else.
 import os
 import socket
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
+#: Who trains, and who keeps workers going beside others that do.
+Role = Literal["workers", "peers"]
 
-def _lock_path(sweep_dir: Path, worker: str) -> Path:
-    return sweep_dir / "workers" / f"{worker}.lock"
+
+def _lock_path(sweep_dir: Path, name: str, role: Role) -> Path:
+    return sweep_dir / role / f"{name}.lock"
 
 
 class Presence:
-    """A worker of a sweep: the process that makes it; ``name`` is its own for ever."""
+    """A worker or peer of a sweep: the process that makes it; ``name`` is its own for ever."""
 
-    def __init__(self, sweep_dir: Path) -> None:
+    def __init__(self, sweep_dir: Path, role: Role = "workers") -> None:
         self.name = f"{socket.gethostname().partition('.')[0]}-{os.getpid()}"
-        path = _lock_path(sweep_dir, self.name)
+        path = _lock_path(sweep_dir, self.name, role)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(path)
 
@@ -29,12 +33,22 @@ class Presence:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Be gone; a second time does nothing."""
         self._lock.release()
 
 
-def is_alive(sweep_dir: Path, worker: str) -> bool:
-    """Whether the worker still holds its lock."""
-    return bool(worker) and _is_held(_lock_path(sweep_dir, worker))
+def living(sweep_dir: Path, role: Role) -> frozenset[str]:
+    """Return the names of all who are alive."""
+    names = {path.stem for path in (sweep_dir / role).glob("*.lock")}
+    return frozenset(name for name in names if is_alive(sweep_dir, name, role))
+
+
+def is_alive(sweep_dir: Path, name: str, role: Role = "workers") -> bool:
+    """Whether the worker or peer still holds its lock."""
+    return bool(name) and _is_held(_lock_path(sweep_dir, name, role))
 
 
 def supervisor_lock(sweep_dir: Path) -> FileLock:

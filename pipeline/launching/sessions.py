@@ -18,32 +18,47 @@ class Sessions:
         Wall time of the runs that have ended.
     open_since
         When the run in progress started, in seconds since the epoch; None where none is.
+    last_started
+        When the last run started, in seconds since the epoch; 0 where none has.
+    exit_status
+        Of the last run that ended; None where none has, or where one is in progress.
     test_readings
         By trial number, the first reading of the test images.
     """
 
     finished_seconds: float = 0.0
     open_since: float | None = None
+    last_started: float = 0.0
+    exit_status: int | None = None
     test_readings: dict[int, TestRead] = field(default_factory=dict)
 
     @classmethod
     def read(cls, sweep_dir: Path) -> "Sessions":
         """Read the sweep's event log; empty where there is none."""
         finished, started, last = 0.0, None, 0.0
+        status: int | None = None
+        last_started = 0.0
         readings: dict[int, TestRead] = {}
         for event in read(sweep_log_path(sweep_dir)):
             content = content_of(event)
             if isinstance(content, SessionStarted):
                 if started is not None:  # the run before was killed: it lasted this long at least
                     finished += max(0.0, last - started)
-                started = event.time
+                started, status = event.time, None
+                last_started = event.time
             elif isinstance(content, SessionEnded):
                 finished += content.wall_seconds
-                started = None
+                started, status = None, content.exit_status
             elif isinstance(content, TestRead):
                 readings.setdefault(content.trial, content)
             last = event.time
-        return cls(finished_seconds=finished, open_since=started, test_readings=readings)
+        return cls(
+            finished_seconds=finished,
+            open_since=started,
+            last_started=last_started,
+            exit_status=status,
+            test_readings=readings,
+        )
 
     def wall_seconds(self) -> float:
         """Return the seconds spent on the sweep so far."""

@@ -106,6 +106,30 @@ class LineView:
         self.close()
 
 
+class RemarksView:
+    """No progress, only remarks: for whoever is told the end in one line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._lines = LineView(stream)
+
+    def update(self, progress: SweepProgress) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
+        """Write a remark."""
+        self._lines.note(text)
+
+    def close(self) -> None:
+        """Do nothing: every line is out."""
+
+    def __enter__(self) -> Self:
+        """Return the view."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close it."""
+
+
 class LiveView:
     """A table that is drawn over again; remarks stay above it. It vanishes when closed."""
 

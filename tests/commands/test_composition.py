@@ -16,6 +16,7 @@ COMPANIONS = {
     "idx": ["data.dir=/pictures"],
     "folder": ["data.dir=/pictures"],
     "npz": ["data.file=/a.npz"],
+    "kubernetes": ["schedule.image=registry/sweetspot:1"],
 }
 
 
@@ -35,7 +36,7 @@ def line(*overrides, multirun=False):
 @pytest.mark.parametrize("chosen", list(together()), ids=str)
 def test_every_file_composes(chosen):
     overrides = [f"{group}={option}" for group, option in chosen.items()]
-    overrides += COMPANIONS.get(chosen.get("data", ""), [])
+    overrides += [word for option in chosen.values() for word in COMPANIONS.get(option, [])]
     space = compose(line(*overrides)).space
     if "space" in chosen:
         assert space.name == chosen["space"]

@@ -2,7 +2,7 @@ import pytest
 from mkdocs.exceptions import PluginError
 
 from docs.hooks import configuration_page
-from pipeline.config import LaunchConfig
+from pipeline.config import LocalLaunch
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def test_comments_are_found_by_key(tmp_path):
 def test_a_setting_that_nothing_explains_stops_the_build(monkeypatch):
     monkeypatch.setattr(configuration_page, "_remarks", lambda model: {})
     with pytest.raises(PluginError, match=r"the setting launch\.kind has no comment"):
-        list(configuration_page._settings_table(LaunchConfig, {"kind": "local"}, {}, "launch."))
+        list(configuration_page._settings_table(LocalLaunch, {"kind": "local"}, {}, "launch."))
 
 
 @pytest.mark.parametrize(

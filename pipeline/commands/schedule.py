@@ -1,0 +1,105 @@
+"""``sweetspot schedule``: what makes a scheduler run a sweep regularly."""
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, KubernetesSchedule
+from pipeline.core.errors import ConfigurationError
+
+FLAGS = ("--install",)
+NAMES = 0
+
+#: Variables a run needs and that are no secrets: a scheduler starts with an empty environment.
+_VARIABLES = ("SWEETSPOT_DATA_DIR", "SLURM_CONF")
+_SECRETS = ("SWEETSPOT_STORAGE_URL", URL_VARIABLE)
+
+
+def run(line: CommandLine) -> int:
+    """Print the entry for the sweep that the overrides describe; ``--install`` installs it."""
+    config = compose(line)
+    if config.notify.url is not None:
+        raise ConfigurationError(
+            "notify.url would stand in the schedule for others to read; put it into a file of "
+            "your own and name that with notify.url_file"
+        )
+    words = tuple(word for word in (*line.hydra, *line.overrides) if not _is_schedule(word))
+    if isinstance(config.schedule, KubernetesSchedule):
+        return _kubernetes(config, config.schedule, words, install="--install" in line.flags)
+    return _table(config, words, install="--install" in line.flags)
+
+
+def _is_schedule(word: str) -> bool:
+    return word.lstrip("+~").partition("=")[0].partition(".")[0] == "schedule"
+
+
+def _kubernetes(
+    config: Config, schedule: KubernetesSchedule, words: tuple[str, ...], *, install: bool
+) -> int:
+    from pipeline.launching.kubernetes import cron_job
+
+    if install:
+        raise ConfigurationError(
+            "--install is for cron and slurm; for Kubernetes: sweetspot schedule … | kubectl "
+            "apply -f -"
+        )
+    name = config.sweep_name or f"{config.data.name}-{config.space.name}"
+    print(cron_job(name, words, schedule), end="")
+    return 0
+
+
+def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
+    from pipeline.launching.planning import plan_sweep
+    from pipeline.launching.schedule import ScheduledSweep, crontab_entry, scrontab_entry
+    from pipeline.launching.schedule import install as install_entry
+
+    for variable in _SECRETS:
+        if variable in os.environ:
+            _say(f"{variable} is set here and a schedule does not hold it: it is a secret")
+    plan = plan_sweep(_settled(config), _say)
+    name = plan.config.sweep_name
+    assert name is not None, "a plan has a name"
+    sweep = ScheduledSweep(
+        sweep=name,
+        when=config.schedule.when,
+        words=words,
+        project=PROJECT_ROOT,
+        python=Path(os.path.abspath(sys.executable)),
+        environment={key: os.environ[key] for key in _VARIABLES if key in os.environ},
+    )
+    if config.schedule.kind == "slurm":
+        if config.launch.kind != "slurm":
+            raise ConfigurationError(
+                "schedule=slurm starts a small job that submits the sweep's own jobs, so it "
+                "needs launch=slurm"
+            )
+        program = "scrontab"
+        entry = scrontab_entry(sweep, config.launch, config.mlruns / f"schedule-{name}.log")
+    else:
+        program, entry = "crontab", crontab_entry(sweep)
+    if install:
+        done = install_entry(program, name, entry)
+        _say(f"{'installed' if done else 'there already'}; {program} -e changes or removes it")
+    else:
+        print(entry, end="")
+    _say(f"{name} runs next at {_next_time(config.schedule.when):%Y-%m-%d %H:%M}")
+    return 0
+
+
+def _settled(config: Config) -> Config:
+    from pipeline.launching.cluster import settled_precision
+
+    return settled_precision(config, _say)
+
+
+def _next_time(when: str) -> datetime:
+    from cronsim import CronSim
+
+    return next(CronSim(when, datetime.now()))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

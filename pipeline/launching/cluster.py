@@ -1,0 +1,218 @@
+"""A sweep on a Slurm cluster, from the login node: set up, submitted once, followed."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, SlurmLaunch
+from pipeline.launching.holder import SweepBusy
+from pipeline.launching.local import last_line
+from pipeline.launching.peers import Peer
+from pipeline.launching.planning import SweepPlan, create_folder
+from pipeline.launching.sbatch import LOGS, SweepArray, sbatch_text
+from pipeline.launching.sessions import Sessions
+from pipeline.launching.slurm import Job, SlurmError, check_lines, jobs_of, submit, summarise
+from pipeline.reporting.files import write_atomically
+
+SCRIPT = "array.sbatch"
+_DISPLAY_SECONDS = 1.0
+#: Every question costs the cluster's controller something.
+_ASK_SECONDS = 5.0
+#: How long jobs that are ending are waited for before they count as gone.
+_SETTLE_SECONDS = 90.0
+#: How long the controller may be silent before we stop following; the jobs do not mind.
+_SILENCE_SECONDS = 600.0
+
+
+def settled_precision(config: Config, say: Callable[[str], None]) -> Config:
+    """Return the configuration with a precision that does not depend on this machine's GPU.
+
+    ``training.precision=auto`` asks the machine it is on, and a login node does not have the
+    GPUs of the nodes.
+    """
+    launch, training = config.launch, config.training
+    if launch.kind != "slurm" or not launch.gpus or training.precision != "auto":
+        return config
+    say(
+        "training.precision=auto is float32 here, because the GPUs of the jobs cannot be asked "
+        "from this machine; training.precision=mixed_bfloat16 (or mixed_float16) is faster on most"
+    )
+    settled = training.model_copy(update={"precision": "float32"})
+    return config.model_copy(update={"training": settled})
+
+
+def script_of(plan: SweepPlan) -> str:
+    """Return the batch script of a plan.
+
+    Raises
+    ------
+    ConfigurationError
+        Something in it cannot be written into a script.
+    """
+    config = plan.config
+    assert isinstance(config.launch, SlurmLaunch) and config.sweep_name is not None
+    check_lines(config.launch.setup)
+    array = SweepArray(
+        sweep=config.sweep_name,
+        mlruns=config.mlruns,
+        project=PROJECT_ROOT,
+        # Not resolved: the interpreter of a virtual environment is a link, and where it lies
+        # says what is installed.
+        python=Path(os.path.abspath(sys.executable)),
+        launch=config.launch,
+    )
+    return sbatch_text(array)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSweep:
+    """Submits a sweep's jobs and follows them.
+
+    Parameters
+    ----------
+    plan
+        Its ``config.launch`` is a ``SlurmLaunch``.
+    say
+        Prints one line to the user.
+    show
+        Called about once a second while jobs run.
+    patient
+        Whether to follow jobs that are there already; else ``SweepBusy`` is raised.
+    """
+
+    plan: SweepPlan
+    say: Callable[[str], None]
+    show: Callable[[], None]
+    patient: bool = True
+
+    def run(self) -> int | None:
+        """Submit what is needed, and follow it where that is asked for.
+
+        Returns
+        -------
+        int or None
+            The exit status; None where the jobs are on their way and nobody follows them.
+
+        Raises
+        ------
+        SlurmError
+            Slurm refuses the jobs or does not answer.
+        SweepBusy
+            There are jobs already, and nobody wants to follow them.
+        """
+        config = self.plan.config
+        assert isinstance(config.launch, SlurmLaunch)
+        script = script_of(self.plan)
+        began = time.time()
+        config.sweep_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(config.sweep_dir / "submit.lock"):
+            jobs = self._settled_jobs()
+            if jobs:
+                busy = (
+                    f"{config.sweep_name} is on the cluster already: {summarise(jobs)}; nothing "
+                    "more was submitted"
+                )
+                if not self.patient:
+                    raise SweepBusy(busy)
+                self.say(busy)
+            else:
+                self._set_up()
+                status = self._supervisor().verdict()
+                if status is not None:
+                    return status
+                path = config.sweep_dir / SCRIPT
+                write_atomically(path, script)
+                number = submit(path, _environment(config))
+                self.say(
+                    f"submitted job {number}: {config.launch.workers} "
+                    f"{'worker' if config.launch.workers == 1 else 'workers'} for "
+                    f"{config.sweep_name}; scancel {number} stops them"
+                )
+        if not config.launch.follow:
+            self.say(f"make status SWEEP={config.sweep_name} shows how far it is")
+            return None
+        return self._follow(began)
+
+    def _set_up(self) -> None:
+        create_folder(self.plan)
+        (self.plan.config.sweep_dir / LOGS).mkdir(exist_ok=True)
+
+    def _supervisor(self) -> Peer:
+        return Peer(plan=self.plan, say=self.say, show=self.show)
+
+    def _jobs(self) -> list[Job]:
+        config = self.plan.config
+        assert config.sweep_name is not None
+        return jobs_of(config.sweep_name, config.sweep_dir)
+
+    def _settled_jobs(self) -> list[Job]:
+        """Return the jobs once none is only ending: it may come back to the queue, or vanish."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        jobs = self._jobs()
+        while jobs and all(job.is_leaving for job in jobs) and time.monotonic() < deadline:
+            time.sleep(_DISPLAY_SECONDS)
+            jobs = self._jobs()
+        return [job for job in jobs if not job.is_leaving]
+
+    def _follow(self, began: float) -> int:
+        try:
+            self._wait()
+        except KeyboardInterrupt:
+            self.say("The jobs go on without this terminal; the same command follows them again.")
+            raise
+        status = self._supervisor().verdict()
+        sessions = Sessions.read(self.plan.config.sweep_dir)
+        if status is None and sessions.last_started > began and sessions.exit_status in (0, 1):
+            status = sessions.exit_status  # search.minutes are over
+        if status is None:
+            self.say(
+                f"The jobs of {self.plan.config.sweep_name} are over before it is complete; "
+                f"{self._last_words()}. The same command goes on."
+            )
+            return 1
+        return status
+
+    def _last_words(self) -> str:
+        folder = self.plan.config.sweep_dir / LOGS
+        logs = sorted(folder.glob("slurm-*.log"), key=lambda path: path.stat().st_mtime)
+        return f"the end of {logs[-1]}: {last_line(logs[-1])}" if logs else f"no log in {folder}"
+
+    def _wait(self) -> None:
+        """Show the sweep until it has no job any more."""
+        said, asked, answered = "", -_ASK_SECONDS, time.monotonic()
+        while True:
+            now = time.monotonic()
+            if now - asked >= _ASK_SECONDS:
+                asked = now
+                try:
+                    jobs = self._jobs()
+                except SlurmError:
+                    if now - answered > _SILENCE_SECONDS:
+                        raise
+                else:
+                    answered = now
+                    if not jobs:
+                        return
+                    if (news := summarise(jobs)) != said:
+                        said = news
+                        self.say(f"{self.plan.config.sweep_name}: {news}")
+            self.show()
+            time.sleep(_DISPLAY_SECONDS)
+
+
+def _environment(config: Config) -> dict[str, str]:
+    """Return the variables of the jobs: ours, and the webhook that no file may hold."""
+    url = config.notify.url
+    # Inside a job, as scrontab's, Slurm's variables speak of that job's size, not of the array's.
+    inside = "SLURM_JOB_ID" in os.environ
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not (inside and name.startswith("SLURM_") and name != "SLURM_CONF")
+    }
+    return ours | ({} if url is None else {URL_VARIABLE: url.get_secret_value()})

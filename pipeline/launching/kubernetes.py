@@ -1,0 +1,106 @@
+"""A Kubernetes CronJob that runs a sweep regularly: an Indexed Job of pods that share it."""
+
+from typing import Any
+
+import yaml
+
+from pipeline.config import KubernetesSchedule
+from pipeline.core.errors import ConfigurationError
+from pipeline.launching.sbatch import AGAIN_STATUS
+
+#: Where the volume is mounted; the Containerfile makes both folders.
+_MLRUNS = "/work/mlruns"
+_DATA = "/work/data"
+#: Names of CronJobs leave 11 characters for what Kubernetes appends to those of their jobs.
+_LONGEST_NAME = 52
+#: So long a pod that is told to leave may take.
+_GRACE_SECONDS = 60
+_MOST_FAILURES = 6
+
+
+def object_name(sweep: str) -> str:
+    """Return a sweep's name as Kubernetes allows it: lower case, digits and hyphens."""
+    name = "".join(c if c.isascii() and c.isalnum() else "-" for c in sweep.lower())
+    return f"sweetspot-{name}"[:_LONGEST_NAME].strip("-")
+
+
+def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -> str:
+    """Return the manifest.
+
+    Parameters
+    ----------
+    words
+        What behind ``sweetspot sweep`` says which sweep it is.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting that the manifest has to say itself.
+    """
+    for word in words:
+        if word.partition("=")[0].partition(".")[0] in ("mlruns", "launch"):
+            raise ConfigurationError(
+                f"{word}: in a pod mlruns is {_MLRUNS} and launch is peer; leave it out"
+            )
+    limits: dict[str, Any] = {"cpu": str(schedule.cpus), "memory": schedule.memory}
+    if schedule.gpus:
+        limits["nvidia.com/gpu"] = str(schedule.gpus)
+    container: dict[str, Any] = {
+        "name": "worker",
+        "image": schedule.image,
+        "args": [
+            "sweep", "--scheduled", *words, "launch=peer", "launch.workers=1", f"mlruns={_MLRUNS}",
+        ],
+        "env": [{"name": "SWEETSPOT_DATA_DIR", "value": _DATA}],
+        "resources": {"requests": dict(limits), "limits": limits},
+        "volumeMounts": [
+            {"name": "shared", "mountPath": _MLRUNS, "subPath": "mlruns"},
+            {"name": "shared", "mountPath": _DATA, "subPath": "data", "readOnly": True},
+        ],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }  # fmt: skip
+    if schedule.secret is not None:
+        container["envFrom"] = [{"secretRef": {"name": schedule.secret}}]
+    pod = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "fsGroup": 1000},
+        "containers": [container],
+        "volumes": [
+            {"name": "shared", "persistentVolumeClaim": {"claimName": schedule.claim}},
+        ],
+    }
+    # A pod that was told to leave is started again, and is no failure.
+    told = {
+        "action": "Ignore",
+        "onExitCodes": {"containerName": "worker", "operator": "In", "values": [AGAIN_STATUS]},
+    }
+    moved = {
+        "action": "Ignore",
+        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+    }
+    job = {
+        "completionMode": "Indexed",
+        "completions": schedule.pods,
+        "parallelism": schedule.pods,
+        "backoffLimit": _MOST_FAILURES,
+        "podFailurePolicy": {"rules": [told, moved]},
+        "template": {"spec": pod},
+    }
+    manifest = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": object_name(sweep)},
+        "spec": {
+            "schedule": schedule.when,
+            "concurrencyPolicy": "Forbid",
+            "successfulJobsHistoryLimit": 3,
+            "failedJobsHistoryLimit": 3,
+            "jobTemplate": {"spec": job},
+        },
+    }
+    return yaml.safe_dump(manifest, sort_keys=False)

@@ -1,0 +1,212 @@
+"""A supervisor among equals: tasks of a job array, pods, or hosts that share one sweep.
+
+Every peer keeps its own workers going. One of them leads, whoever holds the supervisor's lock:
+it mirrors to MLflow and queues the trials of lost workers again. When the leader leaves or is
+lost, the next peer that asks leads. Whoever is last ends the sweep.
+"""
+
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from types import FrameType
+from typing import ClassVar
+
+from filelock import FileLock
+
+from pipeline.launching.holder import SupervisorLock
+from pipeline.launching.local import LocalSupervisor
+from pipeline.launching.presence import Presence, living
+from pipeline.launching.promotion import promote_at_end
+from pipeline.launching.provenance import git_commit, versions
+from pipeline.launching.results import SweepResults
+from pipeline.launching.sbatch import AGAIN_STATUS
+from pipeline.launching.sessions import Sessions
+from pipeline.launching.worker import out_of_time
+from pipeline.reporting.writing import write_report
+from pipeline.search.study import SweepStudy
+from pipeline.tracking.event_log import EventLog, sweep_log_path
+from pipeline.tracking.events import SessionEnded, SessionStarted, record
+from pipeline.tracking.sync_loop import SyncLoop
+
+_POLL_SECONDS = 0.2
+#: Between two attempts to lead, and between a leader's two looks for lost workers.
+_ROUND_SECONDS = 5.0
+#: Longest wait for MLflow at the end, and when there is no time because we were told to leave.
+_MIRROR_SECONDS = 120.0
+_HURRIED_MIRROR_SECONDS = 3.0
+#: How often the last peer starts workers again for what others left behind.
+_MOST_ROUNDS = 5
+
+
+@dataclass
+class _Lead:
+    """What the leading peer holds."""
+
+    lock: SupervisorLock
+    mirror: SyncLoop | None
+    run_id: str | None = None
+
+
+@dataclass
+class Peer(LocalSupervisor):
+    """One of several supervisors of the same sweep, on this machine or on others.
+
+    The sweep's folder has to be on a file system whose locks hold between the machines: NFS
+    from version 4 on, GPFS, Lustre mounted with ``flock``.
+    """
+
+    _told_by: ClassVar[tuple[signal.Signals, ...]] = (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGUSR2,
+    )
+    _lead: _Lead | None = None
+    _rounds: int = 0
+    #: When the session that we take part in began, as far as another peer has led it.
+    _session: float | None = None
+    #: Whether this peer was the last one and has ended the sweep's session.
+    ended: bool = False
+
+    def run(self) -> int:
+        """Work on the sweep, which is set up, until there is nothing left to do here.
+
+        Returns
+        -------
+        int
+            0 when nothing is left to do here, 1 when more trials failed than
+            ``search.max_failed`` allows, ``AGAIN_STATUS`` when told to leave before, 130 after
+            Ctrl-C.
+        """
+        folder = self.config.sweep_dir
+        with self._signals(), Presence(folder, "peers") as presence:
+            study = SweepStudy(self.config, self.plan.space)
+            results = SweepResults(self.config, self.plan.description)
+            status = 1
+            try:
+                # A task that starts late, when all is done, does not even look for work.
+                staying = not self._is_finished(study, results)
+                while staying:
+                    self._take_part(study, results, presence)
+                    staying = self._is_needed(study, results, presence)
+                status = self._status(study)
+            finally:
+                self._stop_workers()
+                self._recover(study, results)
+                with FileLock(folder / "leaving.lock"):
+                    last = self._is_last(presence)
+                    presence.release()  # whoever leaves next does not count on us
+                    if last:
+                        self._end(study, results, status)
+                self._hand_over()
+        return AGAIN_STATUS if self._signal in (signal.SIGTERM, signal.SIGUSR2) else status
+
+    def verdict(self) -> int | None:
+        """Return the exit status of a sweep in which nothing is left to do; else None."""
+        study = SweepStudy(self.config, self.plan.space)
+        results = SweepResults(self.config, self.plan.description)
+        return self._status(study) if self._is_finished(study, results) else None
+
+    def _told(self, number: int, _frame: FrameType | None) -> None:
+        # Schedulers say it several times; only what said it first tells why.
+        if self._signal is None:
+            self._signal = number
+
+    def _wanted_workers(self) -> int:
+        return 1 if self.config.launch.kind == "slurm" else super()._wanted_workers()
+
+    def _threads(self) -> int:
+        launch = self.config.launch
+        if launch.kind == "slurm" and launch.threads == "auto":
+            return launch.cpus
+        return super()._threads()
+
+    def _log_name(self) -> str:
+        # Peers on several machines write into the same folder.
+        return f"worker-{socket.gethostname().partition('.')[0]}-{os.getpid()}"
+
+    def _take_part(self, study: SweepStudy, results: SweepResults, presence: Presence) -> None:
+        self._workers = [self._start_worker() for _ in range(self._wanted_workers())]
+        looked = -_ROUND_SECONDS
+        while self._workers and self._signal is None:
+            if time.monotonic() - looked > _ROUND_SECONDS:
+                looked = time.monotonic()
+                self._lead = self._lead or self._try_to_lead(presence)
+                if self._lead is not None:
+                    self._look_after(study, results, self._lead)
+                self.show()
+            time.sleep(_POLL_SECONDS)
+            self._reap(study, results)
+
+    def _is_needed(self, study: SweepStudy, results: SweepResults, presence: Presence) -> bool:
+        """Whether the last peer has to stay: somebody left a trial behind, or test to read."""
+        self._recover(study, results)
+        if self._signal is not None or out_of_time(self.config) or not self._is_last(presence):
+            return False
+        self._rounds += 1
+        left = study.waiting() or (study.is_done() and not self._is_finished(study, results))
+        return bool(left) and self._rounds < _MOST_ROUNDS
+
+    def _is_last(self, presence: Presence) -> bool:
+        return living(self.config.sweep_dir, "peers") <= {presence.name}
+
+    def _try_to_lead(self, presence: Presence) -> _Lead | None:
+        folder = self.config.sweep_dir
+        lock = SupervisorLock(folder)
+        if not lock.acquire(wait=False):
+            self._session = Sessions.read(folder).open_since
+            return None
+        # A session that is open goes on, unless everybody who took part in it is gone.
+        began = Sessions.read(folder).open_since
+        if began is None or (began != self._session and self._is_last(presence)):
+            self._open_session()
+        return _Lead(lock=lock, mirror=self._start_mirror())
+
+    def _open_session(self) -> None:
+        launch = self.config.launch
+        started = SessionStarted(
+            workers=launch.workers if launch.kind == "slurm" else self._wanted_workers(),
+            host=os.uname().nodename,
+            versions=versions(),
+            git_commit=git_commit(),
+        )
+        with EventLog(sweep_log_path(self.config.sweep_dir)) as log:
+            record(log, started)
+
+    def _look_after(self, study: SweepStudy, results: SweepResults, lead: _Lead) -> None:
+        self._recover(study, results)
+        if lead.run_id is None and lead.mirror is not None:
+            lead.run_id = lead.mirror.mirror.sweep_run_id()
+            if lead.run_id is not None:
+                results.refresh(study, lead.run_id)
+
+    def _end(self, study: SweepStudy, results: SweepResults, status: int) -> None:
+        """End the session that is open, and with it the sweep where it is at its budget."""
+        folder = self.config.sweep_dir
+        began = Sessions.read(folder).open_since
+        if began is None:
+            return
+        with EventLog(sweep_log_path(folder)) as log:
+            seconds = max(0.0, time.time() - began)
+            record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
+        results.refresh(study)
+        if self._signal is not None:  # no time for more
+            return
+        self.ended = True
+        write_report(folder)
+        mirror = self._start_mirror() if self._lead is None else self._lead.mirror
+        if mirror is not None:
+            mirror.close(_MIRROR_SECONDS)
+            results.refresh(study, mirror.mirror.sweep_run_id())
+        if status == 0 and self.config.promote == "auto" and self.config.references:
+            self.say(promote_at_end(self.config))
+
+    def _hand_over(self) -> None:
+        """Let another peer lead."""
+        if self._lead is None:
+            return
+        if self._lead.mirror is not None:
+            hurried = self._signal is not None
+            self._lead.mirror.close(_HURRIED_MIRROR_SECONDS if hurried else _MIRROR_SECONDS)
+        self._lead.lock.release()

@@ -1,0 +1,140 @@
+"""The text of the job array that a sweep is on Slurm: a function from values to text.
+
+Each task of the array is one peer with one worker. What it does when it is told to leave:
+
+- The worker's step hears SIGUSR2 before the time limit and, where the cluster sends it, before
+  a preemption; else SIGTERM. It leaves within seconds and ends with ``AGAIN_STATUS``.
+- The batch shell then queues its own task again, unless Slurm has cancelled it: on `scancel`
+  the job is not running any more.
+- Lost nodes are Slurm's to notice, and ``--requeue`` is what it does then.
+"""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import SlurmLaunch
+from pipeline.core.errors import ConfigurationError
+
+#: Ends a task that was told to leave while there is work left (EX_TEMPFAIL of sysexits.h).
+AGAIN_STATUS = 75
+LOGS = "logs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepArray:
+    """What the text needs to know.
+
+    Parameters
+    ----------
+    sweep
+        The sweep's name.
+    mlruns
+        The folder with the sweep's folder, absolute, the same on all nodes.
+    project
+        Where the program is; the jobs start there.
+    python
+        The interpreter with everything installed, absolute.
+    """
+
+    sweep: str
+    mlruns: Path
+    project: Path
+    python: Path
+    launch: SlurmLaunch
+
+    @property
+    def sweep_dir(self) -> Path:
+        """The sweep's folder."""
+        return self.mlruns / "sweeps" / self.sweep
+
+
+def job_name(sweep: str) -> str:
+    """Return the name under which ``squeue`` and ``scancel`` know a sweep's jobs."""
+    return f"sweetspot-{sweep}"
+
+
+def sbatch_text(array: SweepArray) -> str:
+    """Return the batch script.
+
+    Raises
+    ------
+    ConfigurationError
+        A path that cannot be written into it.
+    """
+    launch = array.launch
+    worker = shlex.join(
+        ["srun", f"--cpus-per-task={launch.cpus}", str(array.python), "-m", "pipeline",
+         "worker", array.sweep, f"mlruns={array.mlruns}", "--peer"]
+    )  # fmt: skip
+    lines = [
+        "#!/bin/bash",
+        *(f"#SBATCH {directive}" for directive in _directives(array)),
+        "",
+        *_preparation(launch),
+        "# The worker's step is told to leave, not this shell, which has to outlive it.",
+        "trap ':' TERM USR2",
+        worker,
+        "status=$?",
+        f"if [ $status -eq {AGAIN_STATUS} ] &&",
+        f'  [ "${{SLURM_RESTART_COUNT:-0}}" -lt {launch.requeues} ] &&',
+        '  scontrol show job --oneliner "$SLURM_JOB_ID" | grep -q " JobState=RUNNING "; then',
+        '  scontrol requeue "$SLURM_JOB_ID"',
+        "fi",
+        "exit $status",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _directives(array: SweepArray) -> list[str]:
+    launch = array.launch
+    given = {
+        "partition": launch.partition,
+        "account": launch.account,
+        "qos": launch.qos,
+        "constraint": None if launch.constraint is None else f'"{launch.constraint}"',
+        "time": launch.time,
+        "mem": launch.memory,
+        "gres": _gpus(launch),
+    }
+    # In names of files, Slurm replaces what stands behind a percent sign.
+    log = str(array.sweep_dir / LOGS / "slurm-").replace("%", "%%") + "%a.log"
+    return [
+        f"--job-name={job_name(array.sweep)}",
+        f"--comment={_quoted(array.sweep_dir)}",
+        f"--array=0-{launch.workers - 1}",
+        "--ntasks=1",
+        f"--cpus-per-task={launch.cpus}",
+        *(f"--{name}={value}" for name, value in given.items() if value is not None),
+        "--requeue",
+        f"--signal=USR2@{launch.notice_seconds}",
+        "--open-mode=append",
+        f"--output={_quoted(log)}",
+        f"--chdir={_quoted(array.project)}",
+        *launch.options,
+    ]
+
+
+def _gpus(launch: SlurmLaunch) -> str | None:
+    if not launch.gpus:
+        return None
+    kind = f"{launch.gpu_type}:" if launch.gpu_type else ""
+    return f"gpu:{kind}{launch.gpus}"
+
+
+def _preparation(launch: SlurmLaunch) -> list[str]:
+    commands = [f"module load {shlex.quote(module)}" for module in launch.modules]
+    commands += launch.setup
+    # A worker without its modules would train something else, or on something else.
+    return ["set -e", *commands, "set +e"] if commands else []
+
+
+def _quoted(path: Path | str) -> str:
+    """Return a path between quotation marks, as the directives of sbatch take it."""
+    text = str(path)
+    if any(character in text for character in '"\\\n\r'):
+        raise ConfigurationError(
+            f"launch=slurm cannot work in {text!r}: a path with a quotation mark, a backslash or "
+            "a line break cannot be given to sbatch"
+        )
+    return f'"{text}"'

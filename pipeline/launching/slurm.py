@@ -1,0 +1,158 @@
+"""What we ask of Slurm: which jobs a sweep has, and to take an array of them."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.errors import ConfigurationError, SweetspotError
+from pipeline.launching.sbatch import job_name
+
+_SECONDS = 60.0
+#: Ends of jobs for which `squeue` may still show them for a moment.
+_LEAVING = frozenset({"COMPLETING", "CANCELLED", "COMPLETED", "FAILED", "TIMEOUT"})
+_WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"})
+
+
+class SlurmError(SweetspotError):
+    """Slurm refuses something, or does not answer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A task of an array that Slurm knows.
+
+    Parameters
+    ----------
+    id
+        As in ``123_0``.
+    state
+        As Slurm writes it: ``RUNNING``.
+    reason
+        Why a waiting job waits, in Slurm's words; empty or ``None`` otherwise.
+    """
+
+    id: str
+    state: str
+    reason: str = ""
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it is ending: it either vanishes or waits in the queue again."""
+        return self.state in _LEAVING
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has not started yet."""
+        return self.state in _WAITING
+
+
+def jobs_of(sweep: str, sweep_dir: Path) -> list[Job]:
+    """Return the jobs of a sweep that are not over.
+
+    A sweep of the same name in another folder has other jobs: the comment tells them apart.
+
+    Raises
+    ------
+    SlurmError
+        Slurm does not answer.
+    """
+    printed = _call([
+        "squeue", "--me", "--array", "--noheader", f"--name={job_name(sweep)}",
+        "--format=%i|%T|%r|%k",
+    ])  # fmt: skip
+    return parse_jobs(printed, sweep_dir)
+
+
+def parse_jobs(printed: str, sweep_dir: Path) -> list[Job]:
+    """Return the jobs in what ``squeue`` prints (``id|state|reason|comment``)."""
+    found = []
+    for line in printed.splitlines():
+        identifier, state, reason, comment = line.split("|", 3)
+        if comment == str(sweep_dir):
+            found.append(Job(id=identifier, state=state, reason=reason))
+    return found
+
+
+def submit(script: Path, environment: Mapping[str, str]) -> str:
+    """Hand a batch script over and return the number of its job.
+
+    The jobs inherit the environment, so that secrets in it stay off every command line.
+
+    Raises
+    ------
+    SlurmError
+        Slurm refuses it; the message is Slurm's.
+    """
+    printed = _call(["sbatch", "--parsable", "--export=ALL", str(script)], environment)
+    return printed.strip().partition(";")[0]
+
+
+def check_lines(lines: Sequence[str]) -> None:
+    """Check that each line is a command of its own for bash.
+
+    Raises
+    ------
+    ConfigurationError
+        A line that bash cannot read, for example for want of a quotation mark.
+    """
+    for line in lines:
+        checked = subprocess.run(
+            ["bash", "-n", "-c", line], capture_output=True, text=True, check=False
+        )
+        if checked.returncode:
+            # bash: -c: line 1: unexpected EOF while looking for …
+            why = re.sub(r"^.*?line \d+: ", "", checked.stderr.strip().splitlines()[0])
+            raise ConfigurationError(f"launch.setup: {line!r} is no command of bash: {why}")
+
+
+def summarise(jobs: Sequence[Job]) -> str:
+    """Return in words what the jobs do: ``2 jobs run, 3 wait (Resources)``."""
+    waiting = [job for job in jobs if job.is_waiting]
+    leaving = sum(job.is_leaving for job in jobs)
+    running = len(jobs) - len(waiting) - leaving
+    reasons = sorted({job.reason for job in waiting} - {"", "None"})
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    counts = {
+        ("runs", "run"): running,
+        (f"waits in the queue{why}", f"wait in the queue{why}"): len(waiting),
+        ("is ending", "are ending"): leaving,
+    }
+    said = [(count, one if count == 1 else many) for (one, many), count in counts.items() if count]
+    if not said:
+        return "no job is left"
+    (first, does), *others = said
+    rest = "".join(f", {count} {verb}" for count, verb in others)
+    return f"{first} {'job' if first == 1 else 'jobs'} {does}{rest}"
+
+
+def missing_program(name: str) -> str | None:
+    """Return in words that a program is not there; None where it is."""
+    return None if shutil.which(name) else f"{name}, which is not on the PATH here"
+
+
+def _call(words: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    program = words[0]
+    if (missing := missing_program(program)) is not None:
+        raise ConfigurationError(
+            f"launch=slurm needs {missing}; run it on a login node of a Slurm cluster, or choose "
+            "launch=local"
+        )
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=_SECONDS, check=True,
+            stdin=subprocess.DEVNULL, env=environment,
+        )  # fmt: skip
+    except subprocess.CalledProcessError as error:
+        raise SlurmError(f"{program} failed: {_sentence(error.stderr)}") from error
+    except subprocess.TimeoutExpired as error:
+        raise SlurmError(f"{program} did not answer within {_SECONDS:.0f} s") from error
+    return done.stdout
+
+
+def _sentence(printed: str) -> str:
+    """Return Slurm's complaint on one line, without the programs' names."""
+    lines = [re.sub(r"^\w+: (error: |fatal: )?", "", line.strip()) for line in printed.splitlines()]
+    return "; ".join(dict.fromkeys(line for line in lines if line)) or "it gave no reason"

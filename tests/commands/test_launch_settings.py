@@ -1,0 +1,110 @@
+"""What can be said wrongly about jobs, schedules and notifications, and what is said then."""
+
+import copy
+
+import pytest
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import checked, compose, plain
+from pipeline.config import Config
+from pipeline.core.errors import ConfigurationError
+
+
+@pytest.fixture(scope="module")
+def values():
+    """Return plain values with a cluster and a Kubernetes schedule, composed once."""
+    words = ("launch=slurm", "schedule=kubernetes", "schedule.image=registry/sweetspot:1")
+    return plain(CommandLine(command="sweep", overrides=words))
+
+
+def with_value(values, setting, value) -> Config:
+    changed = copy.deepcopy(values)
+    *path, last = setting.split(".")
+    section = changed
+    for name in path:
+        section = section[name]
+    section[last] = value
+    return checked(changed)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("launch.kind", "pbs", "launch: kind must be local, peer or slurm, not 'pbs'"),
+        ("launch.node", 1, "launch.node: there is no such setting; choose kind, workers"),
+        ("launch.workers", 0, "launch.workers: must be greater than 0, not 0"),
+        ("launch.workers", "auto", "launch.workers: must be a valid integer"),
+        ("launch.partition", "gpu;reboot", "launch.partition: must be a name, or several"),
+        ("launch.partition", "gpu\n#SBATCH --uid=0", "launch.partition: must be a name, or"),
+        ("launch.account", "--uid=0", "launch.account: must be a name of letters"),
+        ("launch.constraint", "a b", "launch.constraint: must be features of nodes"),
+        ("launch.memory", 8, "launch.memory: must be a size with its unit, such as 8G"),
+        ("launch.time", "soon", "launch.time: must be minutes, minutes:seconds, hours:"),
+        ("launch.time", 0, "launch.time: must be minutes"),
+        ("launch.time", 1, "time=1 leaves nothing to train in"),
+        ("launch.notice_seconds", 5, "launch.notice_seconds: must be greater than or"),
+        ("launch.gpu_type", "a100", "gpu_type=a100 needs gpus, how many"),
+        ("launch.modules", ["a b"], "launch.modules.0: must be a name of letters"),
+        ("launch.setup", ["a\nb"], "launch.setup.0: must be one line without control"),
+        ("launch.setup", [" "], "launch.setup.0: must be a shell command, not an empty"),
+        ("launch.options", ["--array=0-9"], "--array is the project's own to say"),
+        ("launch.options", ["--exclude=a b"], "launch.options.0: must be an option of"),
+        ("schedule.when", "daily", "schedule.when: must be five fields (minute, hour, day of the"),
+        ("schedule.when", "61 * * * *", "'61 * * * *' is no cron expression: bad minute"),
+        ("schedule.when", "0 0 31 2 *", "'0 0 31 2 *' is no cron expression: bad day-of-month"),
+        ("schedule.when", "0 2 L * *\n* * * * *", "schedule.when: must be five fields"),
+        ("schedule.image", None, "schedule=kubernetes needs schedule.image"),
+        ("schedule.image", "a b", "schedule.image: must be an image such as"),
+        ("schedule.claim", "A_b", "schedule.claim: must be lower-case letters"),
+        ("notify.command", [], "notify.command: must name a program"),
+        ("notify.seconds", 0, "notify.seconds: must be greater than 0"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(values, setting, value, said):
+    with pytest.raises(ConfigurationError) as caught:
+        with_value(values, setting, value)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("launch.partition=gpu", "'launch.partition'; it belongs to launch=slurm"),
+        ("launch.folow=false", "'launch.folow'; did you mean follow?"),
+        ("schedule.pods=3", "'schedule.pods'; it belongs to schedule=kubernetes"),
+    ],
+)
+def test_a_setting_of_another_kind_says_whose_it_is(override, said):
+    with pytest.raises(ConfigurationError) as caught:
+        compose(CommandLine(command="sweep", overrides=(override,)))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ftp://host/s3cret", "//host/s3cret", "https:///s3cret", "s3cret"])
+def test_a_wrong_webhook_is_not_repeated(values, url):
+    with pytest.raises(ConfigurationError) as caught:
+        with_value(values, "notify.url", url)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_webhook_is_kept_out_of_every_file_and_text(values):
+    config = with_value(values, "notify.url", "https://host/s3cret")
+    assert config.notify.webhook() == "https://host/s3cret"
+    assert "s3cret" not in repr(config)
+    assert "s3cret" not in config.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("launch.time", "1-12:30"), ("launch.partition", "gpu,gpu-low"),
+        ("launch.constraint", "[rack1*2&rack2*4]"), ("launch.memory", "16G"),
+        ("launch.options", ["--exclude=node[1-3]"]), ("launch.setup", ["a && b | c"]),
+        ("schedule.when", "*/15 1-5 * jan-mar mon"),
+    ],
+)  # fmt: skip
+def test_what_clusters_need_is_accepted(values, setting, value):
+    section, _, name = setting.partition(".")
+    kept = getattr(getattr(with_value(values, setting, value), section), name)
+    assert (list(kept) if isinstance(kept, tuple) else kept) == value

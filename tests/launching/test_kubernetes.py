@@ -1,0 +1,53 @@
+import json
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from pipeline.config import KubernetesSchedule
+from pipeline.core.errors import ConfigurationError
+from pipeline.launching.kubernetes import cron_job, object_name
+
+SCHEDULE = KubernetesSchedule(
+    kind="kubernetes", when="0 2 * * *", image="registry/sweetspot:1", pods=3, claim="runs",
+    secret="storage", gpus=1, cpus=4, memory="8Gi",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["1.31", "1.37"])
+def test_the_manifest_keeps_the_published_schema(version):
+    manifest = yaml.safe_load(cron_job("nightly", ("data=digits",), SCHEDULE))
+    kubernetes_validate.validate(manifest, version, strict=True)
+    manifest["spec"]["jobTemplate"]["spec"]["completions"] = "three"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_pods_share_one_sweep_and_runs_do_not_overlap():
+    manifest = yaml.safe_load(cron_job("nightly", ("data=digits",), SCHEDULE))
+    assert manifest["spec"]["concurrencyPolicy"] == "Forbid"
+    job = manifest["spec"]["jobTemplate"]["spec"]
+    assert (job["completionMode"], job["completions"], job["parallelism"]) == ("Indexed", 3, 3)
+    (container,) = job["template"]["spec"]["containers"]
+    assert container["args"] == [
+        "sweep", "--scheduled", "data=digits", "launch=peer", "launch.workers=1",
+        "mlruns=/work/mlruns",
+    ]  # fmt: skip
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert container["envFrom"] == [{"secretRef": {"name": "storage"}}]
+
+
+def test_words_stay_words():
+    word = "sweep_name='a: {b}\n- c'"
+    assert json.dumps(word) in json.dumps(yaml.safe_load(cron_job("a", (word,), SCHEDULE)))
+
+
+@pytest.mark.parametrize("word", ["launch=slurm", "launch.workers=2", "mlruns=/elsewhere"])
+def test_what_the_manifest_says_itself_is_refused(word):
+    with pytest.raises(ConfigurationError, match="leave it out"):
+        cron_job("nightly", (word,), SCHEDULE)
+
+
+def test_names_are_what_kubernetes_allows():
+    assert object_name("Digits_small.7") == "sweetspot-digits-small-7"
+    assert len(object_name(100 * "a")) == 52

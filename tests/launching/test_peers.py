@@ -1,0 +1,121 @@
+"""Peers in processes of their own share a sweep; only the training is simulated."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline.launching.peers import Peer
+from pipeline.launching.planning import load_plan
+from pipeline.launching.sbatch import AGAIN_STATUS
+from pipeline.reporting.files import read_summary
+from pipeline.tracking.event_log import read, sweep_log_path, trial_log_paths
+
+SIMULATED = """
+import subprocess, sys, time
+from pathlib import Path
+from pipeline.launching import local
+from pipeline.launching.peers import Peer
+from pipeline.launching.planning import load_config, load_plan
+from pipeline.launching.worker import work
+from pipeline.testing.simulated import SimulatedTrainer
+
+mlruns, name, role = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+class SimulatedPeer(Peer):
+    def _start_worker(self):
+        log = self.config.sweep_dir / "worker.log"
+        words = [sys.executable, __file__, str(mlruns), name, "worker"]
+        with log.open("ab") as output:
+            process = subprocess.Popen(words, stdout=output, stderr=output)
+        return local._Worker(process=process, log=log)
+
+if role == "worker":
+    config = load_config(mlruns, name)
+    def build(data, threads):
+        return SimulatedTrainer(
+            config=config, description=data.description,
+            before_epoch=lambda specification, epoch: time.sleep(0.02),
+        )
+    sys.exit(work(config, build))
+sys.exit(SimulatedPeer(plan=load_plan(mlruns, name), say=print, show=lambda: None).run())
+"""
+
+
+@pytest.fixture
+def sweep(plan, replan, tmp_path):
+    """Return a sweep's configuration, and a function that starts a peer of it."""
+    launch = plan.config.launch.model_copy(update={"kind": "peer", "workers": 1})
+    config = replan(plan, launch=launch, training={"epochs": 10}, search={"trials": 8}).config
+    script = tmp_path / "simulated.py"
+    script.write_text(SIMULATED)
+    started = []
+
+    def start():
+        words = [sys.executable, str(script), str(config.mlruns), config.sweep_name, "peer"]
+        started.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        return started[-1]
+
+    yield config, start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def ended(process):
+    printed, _ = process.communicate(timeout=60)
+    return process.returncode, printed.decode()
+
+
+def wait_for_epoch(config):
+    while not any(
+        event.kind == "epoch"
+        for path in trial_log_paths(config.sweep_dir).values()
+        for event in read(path)
+    ):
+        time.sleep(0.02)
+
+
+def check_complete(config, sessions=1):
+    summary = read_summary(config.sweep_dir)
+    assert summary["trials"]["complete"] == 8
+    assert sum(summary["trials"].values()) == 8
+    assert summary["references"]["cnn"]["test_accuracy"] is not None
+    kinds = [event.kind for event in read(sweep_log_path(config.sweep_dir))]
+    assert kinds.count("session_started") == sessions
+    assert kinds[::-1].index("session_ended") < kinds[::-1].index("session_started")
+    assert (config.sweep_dir / "front.csv").exists()
+
+
+def test_one_is_told_to_leave_and_the_other_finishes(sweep):
+    config, start = sweep
+    plan = load_plan(config.mlruns, config.sweep_name)
+    verdict = Peer(plan=plan, say=print, show=lambda: None).verdict
+    assert verdict() is None
+    first, second = start(), start()
+    wait_for_epoch(config)
+    first.send_signal(signal.SIGUSR2)
+    assert ended(first)[0] == AGAIN_STATUS
+    assert ended(second) == (0, "")
+    check_complete(config)
+    # Nothing is left to do: neither a session nor a worker is started for it.
+    assert verdict() == 0
+    assert ended(start()) == (0, "")
+    check_complete(config)
+
+
+@pytest.mark.soak
+def test_one_is_killed_the_other_told_to_leave_and_a_third_goes_on_later(sweep):
+    config, start = sweep
+    first, second = start(), start()
+    wait_for_epoch(config)
+    first.kill()  # its worker sees that and leaves
+    ended(first)
+    second.send_signal(signal.SIGTERM)
+    assert ended(second)[0] == AGAIN_STATUS
+    assert read_summary(config.sweep_dir)["trials"]["running"] == 0
+    # Everybody is gone, and the same command later goes on: another session.
+    assert ended(start()) == (0, "")
+    check_complete(config, sessions=2)

@@ -1,0 +1,112 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import SlurmLaunch
+from pipeline.core.errors import ConfigurationError
+from pipeline.launching.sbatch import SweepArray, sbatch_text
+
+LEAST = {
+    "kind": "slurm", "workers": 4, "threads": "auto", "follow": True, "notice_seconds": 60,
+    "requeues": 100, "cpus": 1, "gpus": 0,
+}  # fmt: skip
+
+PLAIN = """\
+#!/bin/bash
+#SBATCH --job-name=sweetspot-digits-1
+#SBATCH --comment="/work/mlruns/sweeps/digits-1"
+#SBATCH --array=0-3
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=1
+#SBATCH --requeue
+#SBATCH --signal=USR2@60
+#SBATCH --open-mode=append
+#SBATCH --output="/work/mlruns/sweeps/digits-1/logs/slurm-%a.log"
+#SBATCH --chdir="/work/project"
+
+# The worker's step is told to leave, not this shell, which has to outlive it.
+trap ':' TERM USR2
+srun --cpus-per-task=1 /work/.venv/bin/python -m pipeline worker digits-1 mlruns=/work/mlruns --peer
+status=$?
+if [ $status -eq 75 ] &&
+  [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] &&
+  scontrol show job --oneliner "$SLURM_JOB_ID" | grep -q " JobState=RUNNING "; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit $status
+"""
+
+RICH = """\
+#!/bin/bash
+#SBATCH --job-name=sweetspot-digits-1
+#SBATCH --comment="/my runs/100%/sweeps/digits-1"
+#SBATCH --array=0-15
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=8
+#SBATCH --partition=gpu,gpu-low
+#SBATCH --account=vision
+#SBATCH --qos=night
+#SBATCH --constraint="a100|h100"
+#SBATCH --time=04:00:00
+#SBATCH --mem=16G
+#SBATCH --gres=gpu:a100:2
+#SBATCH --requeue
+#SBATCH --signal=USR2@120
+#SBATCH --open-mode=append
+#SBATCH --output="/my runs/100%%/sweeps/digits-1/logs/slurm-%a.log"
+#SBATCH --chdir="/work/project"
+#SBATCH --exclude=node7
+
+set -e
+module load cuda/12.4
+export HTTPS_PROXY="http://proxy:3128"
+set +e
+# The worker's step is told to leave, not this shell, which has to outlive it.
+trap ':' TERM USR2
+srun --cpus-per-task=8 /work/.venv/bin/python -m pipeline worker digits-1 'mlruns=/my runs/100%' --peer
+status=$?
+if [ $status -eq 75 ] &&
+  [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] &&
+  scontrol show job --oneliner "$SLURM_JOB_ID" | grep -q " JobState=RUNNING "; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit $status
+"""  # noqa: E501
+
+
+def text(mlruns="/work/mlruns", **launch):
+    return sbatch_text(
+        SweepArray(
+            sweep="digits-1",
+            mlruns=Path(mlruns),
+            project=Path("/work/project"),
+            python=Path("/work/.venv/bin/python"),
+            launch=SlurmLaunch.model_validate(LEAST | launch),
+        )
+    )
+
+
+def test_the_least():
+    assert text() == PLAIN
+
+
+def test_everything_at_once():
+    rich = text(
+        "/my runs/100%", workers=16, cpus=8, partition="gpu,gpu-low", account="vision",
+        qos="night", constraint="a100|h100", time="04:00:00", memory="16G", gpus=2,
+        gpu_type="a100", notice_seconds=120, modules=("cuda/12.4",),
+        setup=('export HTTPS_PROXY="http://proxy:3128"',), options=("--exclude=node7",),
+    )  # fmt: skip
+    assert rich == RICH
+
+
+def test_bash_reads_it():
+    done = subprocess.run(["bash", "-n"], input=RICH, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("mlruns", ['/a"b', "/a\\b", "/a\nb"])
+def test_a_path_that_sbatch_cannot_be_given_is_refused(mlruns):
+    with pytest.raises(ConfigurationError, match="cannot be given to sbatch"):
+        text(mlruns)
