@@ -5,6 +5,7 @@ process number it is never given to somebody else.
 """
 
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -19,9 +20,14 @@ class Presence:
     """A worker of a sweep: the process that makes it; ``name`` is its own for ever."""
 
     def __init__(self, sweep_dir: Path) -> None:
-        self.name = f"{socket.gethostname().partition('.')[0]}-{os.getpid()}"
+        self.name = f"{_host()}-{os.getpid()}"
         path = _lock_path(sweep_dir, self.name)
         path.parent.mkdir(parents=True, exist_ok=True)
+        count = 1
+        while path.exists():  # process numbers come round, in containers soon
+            count += 1
+            self.name = f"{_host()}-{os.getpid()}.{count}"
+            path = _lock_path(sweep_dir, self.name)
         self._lock = FileLock(path)
 
     def __enter__(self) -> "Presence":
@@ -30,6 +36,11 @@ class Presence:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+def is_here(worker: str) -> bool:
+    """Whether the worker is, or was, one of this machine."""
+    return re.fullmatch(rf"{re.escape(_host())}-\d+(\.\d+)?", worker) is not None
 
 
 def is_alive(sweep_dir: Path, worker: str) -> bool:
@@ -55,3 +66,7 @@ def _is_held(path: Path) -> bool:
             return False
     except Timeout:
         return True
+
+
+def _host() -> str:
+    return socket.gethostname().partition(".")[0]
