@@ -218,7 +218,7 @@ class LocalSupervisor:
         """Whether a worker that has gone, ``clean`` or not, is to be replaced."""
         if clean and self._workers:
             return False  # it found nothing to do, and the others do what they have
-        open_trials = study.waiting() or study.originals() < self.config.search.trials
+        open_trials = study.waiting() or not study.is_over()
         if not out_of_time(self.config) and (not clean or open_trials):
             return True
         return study.is_idle() and self._finalists_left(study, results) > 0

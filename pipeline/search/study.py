@@ -91,7 +91,7 @@ class SweepStudy(TrialLedger):
         waiting = [t.user_attrs["number"] for t in trials if t.state is TrialState.WAITING]
         if waiting:
             number = waiting[0]  # the one that Optuna hands out next
-        elif number >= self._config.search.trials:
+        elif number >= self._config.search.trials or self._gives_up():
             return None
         else:
             _enqueue(self._study, number)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.storages import JournalStorage
+from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
@@ -26,9 +26,13 @@ WORDS = (
 
 
 def stored_trials(command, sweep, url):
-    journal = JournalFileBackend(str(command.mlruns / "optuna.journal"))
-    storage = JournalStorage(journal) if url is None else url.replace("sql:", "sql+psycopg:")
-    return optuna.load_study(study_name=sweep, storage=storage).get_trials()
+    if url is None:
+        journal = JournalStorage(JournalFileBackend(str(command.mlruns / "optuna.journal")))
+        return optuna.load_study(study_name=sweep, storage=journal).get_trials()
+    server = RDBStorage(url.replace("postgresql:", "postgresql+psycopg:"))
+    trials = optuna.load_study(study_name=sweep, storage=server).get_trials()
+    server.engine.dispose()
+    return trials
 
 
 def check_trials(command, sweep, url, *, trials, epochs, kills):

@@ -265,8 +265,7 @@ def test_a_study_can_be_removed(config, space):
     SweepStudy(config, space)
     delete_study(config, "test")
     delete_study(config, "test")
-<<<<<<< HEAD
-    assert optuna.get_all_study_names(open_storage(config)) == []
+    assert optuna.get_all_study_names(open_storage(config).optuna) == []
 
 
 def limited(config, **limits):
@@ -317,6 +316,3 @@ def test_the_search_ends_while_others_are_not_measured_yet_and_goes_on_if_one_is
     assert study.claim("w") is None and not study.is_done()
     late.knows_costs({"latency_ms": 0.4})
     assert study.claim("w") is not None
-=======
-    assert optuna.get_all_study_names(open_storage(config).optuna) == []
->>>>>>> f05125d (Keep studies on PostgreSQL; lose no trial whatever happens to workers and storage)
