@@ -27,11 +27,11 @@ from pipeline.config.sections import (
     ObjectiveConfig,
     RungsConfig,
     SearchConfig,
-    StorageConfig,
     TrackingConfig,
     TrainingConfig,
 )
 from pipeline.config.space import MAX_DEPTH, SpaceConfig
+from pipeline.config.storage import StorageConfig
 
 __all__ = [
     "ALL_FILTERS",

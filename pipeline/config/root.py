@@ -15,11 +15,11 @@ from pipeline.config.sections import (
     MeasuringConfig,
     ObjectiveConfig,
     SearchConfig,
-    StorageConfig,
     TrackingConfig,
     TrainingConfig,
 )
 from pipeline.config.space import SpaceConfig
+from pipeline.config.storage import StorageConfig
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import ConfigurationError
 

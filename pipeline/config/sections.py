@@ -181,13 +181,6 @@ class SearchConfig(Section):
     max_retries: Annotated[int, Field(ge=0)]  #: how often an interrupted trial is queued again
 
 
-class StorageConfig(Section):
-    """Where Optuna keeps the study."""
-
-    kind: Literal["journal"]
-    path: Path | None = None  #: default: `optuna.journal` under `mlruns`
-
-
 class TrackingConfig(Section):
     """Where MLflow is, and what it gets."""
 

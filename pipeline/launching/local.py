@@ -7,33 +7,33 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import ClassVar
 
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
-from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.core.trial import Outcome
 from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import is_due
 from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, create_folder
-from pipeline.launching.presence import is_alive
 from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
+from pipeline.launching.recovery import recover_lost
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
 from pipeline.measuring.machine import default_threads, default_workers, this_machine
 from pipeline.measuring.quiet import QuietLock
 from pipeline.reporting.writing import write_page, write_report
+from pipeline.search.opening import open_storage
 from pipeline.search.study import SweepStudy
-from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
+from pipeline.tracking.event_log import EventLog, sweep_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
 from pipeline.tracking.mirror import Mirror
-from pipeline.tracking.story import trial_record
 from pipeline.tracking.sync_loop import SyncLoop
 
 _POLL_SECONDS = 0.2
@@ -80,6 +80,7 @@ class LocalSupervisor:
     _workers: list[_Worker] = field(default_factory=list)
     _signal: int | None = None
     _restarts: int = 0
+    _ended: int = 0
     _started: int = 0
 
     def run(self) -> int:
@@ -130,8 +131,10 @@ class LocalSupervisor:
 
     def _run(self) -> int:
         folder = self.config.sweep_dir
+        # Before anything is written, and before any worker: a fresh storage is set up once.
+        storage = open_storage(self.config, is_leaving=lambda: self._signal is not None)
         create_folder(self.plan)
-        study = SweepStudy(self.config, self.plan.space)
+        study = SweepStudy(self.config, self.plan.space, storage)
         results = SweepResults(self.config, self.plan.description)
         began = time.monotonic()
         with EventLog(sweep_log_path(folder)) as log:
@@ -149,12 +152,15 @@ class LocalSupervisor:
             report = LiveReport(folder, write_page, QuietLock(lock_name()).training)
             try:
                 self._recover(study, results)
+                results.complete_logs(study)
+                results.refresh(study)
                 self._supervise(study, results, mirror)
                 status = self._status(study)
             finally:
                 self._stop_workers()
                 report.close()
                 self._recover(study, results)
+                results.complete_logs(study)
                 seconds = time.monotonic() - began
                 record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
                 results.refresh(study, mirror.mirror.sweep_run_id() if mirror else None)
@@ -200,8 +206,8 @@ class LocalSupervisor:
                 continue
             self._workers.remove(worker)
             if status not in (0, RECYCLE_STATUS):
-                self._restarts += 1
-                self._recover(study, results)
+                ended = self._recover(study, results) or self._count_ended(study)
+                self._restarts = 1 if ended else self._restarts + 1
                 if status == _REFUSED or self._restarts > self._most_restarts():
                     dead = "worker" if self._restarts == 1 else "workers"
                     raise WorkersFailed(
@@ -215,7 +221,8 @@ class LocalSupervisor:
         """Whether a worker that has gone, ``clean`` or not, is to be replaced."""
         if clean and self._workers:
             return False  # it found nothing to do, and the others do what they have
-        if not out_of_time(self.config) and (not clean or study.waiting()):
+        open_trials = study.waiting() or not study.is_over()
+        if not out_of_time(self.config) and (not clean or open_trials):
             return True
         return study.is_idle() and self._finalists_left(study, results) > 0
 
@@ -227,8 +234,15 @@ class LocalSupervisor:
         return len(study.finalists.due(results.final_trainings(study)))
 
     def _most_restarts(self) -> int:
-        # Each trial may lose its worker a few times; beyond that the machine is at fault.
-        return 3 + 2 * self._wanted_workers() + self.config.search.max_retries
+        # One after the other and no trial among them ended or lost: the machine is at fault. How
+        # often a trial may lose its worker is `search.max_retries`.
+        return 3 + 2 * self._wanted_workers()
+
+    def _count_ended(self, study: SweepStudy) -> bool:
+        """Whether a trial has ended since this was last asked."""
+        records = (*study.records(), *study.finalists.records())
+        before, self._ended = self._ended, sum(item.outcome is not None for item in records)
+        return self._ended > before
 
     def _is_finished(self, study: SweepStudy, results: SweepResults) -> bool:
         if not study.is_done() or self._finalists_left(study, results):
@@ -287,14 +301,8 @@ class LocalSupervisor:
                 worker.process.wait()
         self._workers = []
 
-    def _recover(self, study: SweepStudy, results: SweepResults) -> None:
-        folder = self.config.sweep_dir
-
-        def describe(bare: TrialRecord) -> TrialRecord:
-            known = trial_record(read(trial_log_path(folder, *bare.specification.run)))
-            return bare if known is None else replace(known, specification=bare.specification)
-
-        results.lost_trials(study, lambda worker: is_alive(folder, worker), describe)
+    def _recover(self, study: SweepStudy, results: SweepResults) -> bool:
+        return bool(recover_lost(self.config.sweep_dir, study, results))
 
     def _status(self, study: SweepStudy) -> int:
         if self._signal is not None:

@@ -66,6 +66,8 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
         name = f"{data.name}-{what}-{identity_hash(identity)[:6]}"
         config = config.model_copy(update={"sweep_name": name})
     exists = _check_identity(config, identity)
+    if exists:
+        _check_storage(config)
     return SweepPlan(
         config=config,
         description=description,
@@ -143,6 +145,17 @@ def _check_identity(config: Config, identity: dict[str, Any]) -> bool:
             "so choose another name or the same settings"
         )
     return True
+
+
+def _check_storage(config: Config) -> None:
+    """Refuse to go on with a sweep elsewhere than where its trials are."""
+    assert config.sweep_name is not None
+    before = load_config(config.mlruns, config.sweep_name).storage
+    if before.kind != config.storage.kind:
+        raise ConfigurationError(
+            f"storage={config.storage.kind}: the trials of sweep {config.sweep_name} are in "
+            f"storage={before.kind}, go on with that or choose another sweep_name"
+        )
 
 
 def create_folder(plan: SweepPlan) -> None:

@@ -5,6 +5,7 @@ process number it is never given to somebody else.
 """
 
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Literal
@@ -23,9 +24,14 @@ class Presence:
     """A worker or peer of a sweep: the process that makes it; ``name`` is its own for ever."""
 
     def __init__(self, sweep_dir: Path, role: Role = "workers") -> None:
-        self.name = f"{socket.gethostname().partition('.')[0]}-{os.getpid()}"
+        self.name = f"{_host()}-{os.getpid()}"
         path = _lock_path(sweep_dir, self.name, role)
         path.parent.mkdir(parents=True, exist_ok=True)
+        count = 1
+        while path.exists():  # process numbers come round, in containers soon
+            count += 1
+            self.name = f"{_host()}-{os.getpid()}.{count}"
+            path = _lock_path(sweep_dir, self.name, role)
         self._lock = FileLock(path)
 
     def __enter__(self) -> "Presence":
@@ -51,6 +57,11 @@ def is_alive(sweep_dir: Path, name: str, role: Role = "workers") -> bool:
     return bool(name) and _is_held(_lock_path(sweep_dir, name, role))
 
 
+def is_here(worker: str) -> bool:
+    """Whether the worker is, or was, one of this machine."""
+    return re.fullmatch(rf"{re.escape(_host())}-\d+(\.\d+)?", worker) is not None
+
+
 def supervisor_lock(sweep_dir: Path) -> FileLock:
     """Return the lock that whoever runs the sweep holds."""
     return FileLock(sweep_dir / "supervisor.lock")
@@ -69,3 +80,7 @@ def _is_held(path: Path) -> bool:
             return False
     except Timeout:
         return True
+
+
+def _host() -> str:
+    return socket.gethostname().partition(".")[0]

@@ -24,8 +24,9 @@ from pipeline.launching.sessions import Sessions
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.search.ledger import Claim
 from pipeline.search.study import SweepStudy
-from pipeline.tracking.event_log import EventLog, sweep_log_path, trial_log_path
+from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
 from pipeline.tracking.events import Ended, ModelKept, SummaryChanged, record
+from pipeline.tracking.story import trial_record
 from pipeline.tracking.summary_metrics import ended_trials, summary_metrics
 
 
@@ -85,7 +86,7 @@ class SweepResults:
         *,
         log: EventLog,
         kept: Kept | None,
-    ) -> None:
+    ) -> bool:
         """Write down how a trial ended, and keep its model if it is on the front.
 
         Of a finalist's further training the answers are kept, not the model: the network that
@@ -95,9 +96,17 @@ class SweepResults:
         ----------
         kept
             None where nothing was trained to its end.
+
+        Returns
+        -------
+        bool
+            False where the trial was given to another worker meanwhile: nothing is written.
         """
         run = result.specification.run
-        with self._lock:
+        ledger = study.finalists if run.repetition else study
+        with self._lock:  # under which trials are given to others, too
+            if not ledger.is_running(claim):
+                return False
             if kept is not None and self._is_worth_keeping(study, result):
                 keep_answers(self._folder, run, kept.validation_right)
                 if not run.repetition:
@@ -106,9 +115,9 @@ class SweepResults:
                     record(log, ModelKept(path=str(path.relative_to(self._folder))))
             attempt = claim.specification.attempt
             record(log, Ended(attempt=attempt, record=result, details=ending.details))
-            ledger = study.finalists if run.repetition else study
-            ledger.end(claim, ending, result)
+            ended = ledger.end(claim, ending, result)
             self._refresh(study, None)
+        return ended
 
     def lost_trials(
         self,
@@ -122,12 +131,25 @@ class SweepResults:
                 *study.recover(alive, describe), *study.finalists.recover(alive, describe)
             ]  # fmt: skip
             for result in ended:
-                run = result.specification.run
-                with EventLog(trial_log_path(self._folder, *run)) as log:
-                    attempt = result.specification.attempt
-                    record(log, Ended(attempt=attempt, record=result))
-            self._refresh(study, None)
+                self._log_end(result)
+            if ended:
+                self._refresh(study, None)
         return ended
+
+    def complete_logs(self, study: SweepStudy) -> None:
+        """Write into the event logs the endings that only storage knows.
+
+        Whoever died, or lost its storage, between the two leaves a log without its end.
+        """
+        with self._lock:
+            for result in (*study.records(), *study.finalists.records()):
+                known = trial_record(read(trial_log_path(self._folder, *result.specification.run)))
+                if result.outcome is not None and known is not None and known.outcome is None:
+                    self._log_end(result)
+
+    def _log_end(self, result: TrialRecord) -> None:
+        with EventLog(trial_log_path(self._folder, *result.specification.run)) as log:
+            record(log, Ended(attempt=result.specification.attempt, record=result))
 
     def refresh(self, study: SweepStudy, mlflow_run_id: str | None = None) -> dict[str, Any]:
         """Rewrite the summary from storage and return it.

@@ -36,9 +36,10 @@ from pipeline.core.trial import (
     TrialSpecification,
 )
 from pipeline.data.dataset import DataDescription
+from pipeline.launching.heartbeat import Heartbeat
 from pipeline.launching.results import Kept, SweepResults
 from pipeline.measuring.clocks import Clocks
-from pipeline.search.ledger import Claim
+from pipeline.search.ledger import TAKEN_AWAY, Claim
 from pipeline.search.rungs import reason_to_stop, rung_epochs
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, trial_log_path
@@ -115,11 +116,14 @@ class _Story:
 class _TrialObserver:
     """Writes events, keeps limits and rungs, and passes on that the worker must leave."""
 
-    def __init__(self, run: "TrialRun", claim: Claim, log: EventLog, clocks: Clocks) -> None:
+    def __init__(
+        self, run: "TrialRun", claim: Claim, log: EventLog, clocks: Clocks, heart: Heartbeat
+    ) -> None:
         self._run = run
         self._claim = claim
         self._log = log
         self._clocks = clocks
+        self._heart = heart
         self._attempt = claim.specification.attempt
         # References are what others are compared with, and finalists have won already: both
         # are trained to their end whatever they cost.
@@ -168,7 +172,7 @@ class _TrialObserver:
                 self._check_rung(result)
 
     def between_executions(self) -> None:
-        reason = self._run.must_leave()
+        reason = TAKEN_AWAY if self._heart.taken_away else self._run.must_leave()
         if reason is not None:
             raise Interrupted(reason)
         most = self._run.config.training.max_seconds
@@ -253,7 +257,8 @@ class TrialRun:
         checkpoint = self.config.sweep_dir / "checkpoints" / f"{run.stem}.npz"
         trained: Trained | None = None
         raised: BaseException | None = None
-        with EventLog(trial_log_path(self.config.sweep_dir, *run)) as log:
+        log_path = trial_log_path(self.config.sweep_dir, *run)
+        with Heartbeat(claim) as heart, EventLog(log_path) as log:
             with clocks.on("tracking"):
                 record(
                     log,
@@ -266,7 +271,7 @@ class TrialRun:
                         device=dict(self.device),
                     ),
                 )
-            observer = _TrialObserver(self, claim, log, clocks)
+            observer = _TrialObserver(self, claim, log, clocks, heart)
             try:
                 self._check_fit(specification)
                 with self._sampled_system(log, specification.attempt):
@@ -296,8 +301,8 @@ class TrialRun:
                     validation_right=trained.validation_right,
                     save=partial(self.trainer.save, trained),
                 )
-            self.results.end_trial(self.study, claim, ending, result, log=log, kept=kept)
-        if ending.outcome is not Outcome.INTERRUPTED:
+            ended = self.results.end_trial(self.study, claim, ending, result, log=log, kept=kept)
+        if ended and ending.outcome is not Outcome.INTERRUPTED:
             checkpoint.unlink(missing_ok=True)
         return result
 

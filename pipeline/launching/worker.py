@@ -6,6 +6,7 @@ the process that started it is gone.
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -16,12 +17,14 @@ from pipeline.data.loading import load_training
 from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import evaluate
 from pipeline.launching.presence import Presence
+from pipeline.launching.recovery import Lookout
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.trial_run import Trainer, TrialRun
 from pipeline.measuring.machine import default_threads, describe_device
 from pipeline.measuring.quiet import QuietLock
 from pipeline.search.ledger import Claim
+from pipeline.search.opening import open_storage
 from pipeline.search.space import SearchSpace
 from pipeline.search.study import SweepStudy
 
@@ -29,6 +32,9 @@ from pipeline.search.study import SweepStudy
 RECYCLE_STATUS = 75
 TRIALS_A_PROCESS = 40
 _WAIT_SECONDS = 0.5
+#: A worker that has been told to leave and cannot stop what it does is ended after so long; its
+#: trial goes on from the last epoch's checkpoint all the same.
+LEAVING_SECONDS = 8.0
 
 
 class Leaving:
@@ -45,7 +51,15 @@ class Leaving:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _told(self, number: int, _frame: FrameType | None) -> None:
+        if self._reason is None:
+            ending = threading.Timer(LEAVING_SECONDS, os._exit, (128 + number,))
+            ending.daemon = True
+            ending.start()
         self._reason = f"the worker was told to leave ({signal.Signals(number).name})"
+
+    def is_told(self) -> bool:
+        """Whether there is a reason to leave."""
+        return self.reason() is not None
 
     def reason(self) -> str | None:
         """Return why to leave, or None to stay."""
@@ -72,7 +86,10 @@ def work(
         description = data.description
         space = SearchSpace(config.space, description.image_shape, len(description.classes))
         trainer = (build_trainer or _keras_session(config))(data, threads)
-        study = SweepStudy(config, space)
+        storage = open_storage(
+            config, is_leaving=lambda: leaving.reason() is not None, patient=True
+        )
+        study = SweepStudy(config, space, storage)
         results = SweepResults(config, description)
         run = TrialRun(
             config=config,
@@ -84,35 +101,48 @@ def work(
             device=describe_device(),
             must_leave=leaving.reason,
         )
-        for _ in range(TRIALS_A_PROCESS):
-            claim = _next_claim(config, study, results, presence.name, leaving)
-            if claim is None:
-                break
-            run.run(claim)
-        else:
-            return RECYCLE_STATUS
-        if leaving.reason() is None and study.is_idle() and study.finalists.is_idle():
-            # The sweep is over and nobody trains: only now somebody may see the test images.
-            evaluate(config, study, results, trainer)
+        return train_all(run)
+
+
+def train_all(run: TrialRun, wait: Callable[[float], None] = time.sleep) -> int:
+    """Train until no trial is left; return 0, or ``RECYCLE_STATUS`` to be started anew.
+
+    Parameters
+    ----------
+    wait
+        Waits so many seconds for other workers.
+    """
+    study = run.study
+    lookout = Lookout(run.config.sweep_dir, study, run.results)
+    for _ in range(TRIALS_A_PROCESS):
+        claim = _next_claim(run, lookout, wait)
+        if claim is None:
+            break
+        run.run(claim)
+    else:
+        return RECYCLE_STATUS
+    if run.must_leave() is None and study.is_idle() and study.finalists.is_idle():
+        # The sweep is over and nobody trains: only now somebody may see the test images.
+        evaluate(run.config, study, run.results, run.trainer)
     return 0
 
 
-def _next_claim(
-    config: Config, study: SweepStudy, results: SweepResults, worker: str, leaving: Leaving
-) -> Claim | None:
+def _next_claim(run: TrialRun, lookout: Lookout, wait: Callable[[float], None]) -> Claim | None:
     """Claim a trial of the search, and after it one of the final round; None to stop here.
 
     Who is a finalist is known once the last trial of the search has ended, so a worker that
     finds none waits for those that still train: starting another one later takes longer.
     """
-    while leaving.reason() is None:
+    study, config = run.study, run.config
+    while run.must_leave() is None:
+        lookout.look()
         late = out_of_time(config)
-        claim = None if late else study.claim(worker)
+        claim = None if late else study.claim(run.worker)
         if claim is not None or not config.finalists.limit:
             return claim
         if study.is_idle() if late else study.is_done():
-            return study.finalists.claim(worker, results.final_trainings(study))
-        time.sleep(_WAIT_SECONDS)
+            return study.finalists.claim(run.worker, run.results.final_trainings(study))
+        wait(_WAIT_SECONDS)
     return None
 
 

@@ -6,7 +6,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
-from pipeline.search.study import open_storage
+from pipeline.search.opening import open_storage
 
 HOST = "127.0.0.1"
 
@@ -44,9 +44,9 @@ def serve_dashboard(config: Config, port: int, ready: Callable[[int], None]) -> 
     """
     from optuna_dashboard import wsgi
 
-    if not config.storage_path.exists():
+    if config.storage.kind == "journal" and not config.storage_path.exists():
         raise StorageError(f"there is no study in {config.storage_path} yet: make sweep makes one")
-    application = wsgi(open_storage(config))
+    application = wsgi(open_storage(config).optuna)
     try:
         server = make_server(HOST, port, application, _Server, _Silent)
     except OSError as error:

@@ -9,12 +9,12 @@ every count would have to tell them apart.
 from collections.abc import Sequence
 
 import optuna
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.config import Config
 from pipeline.core.trial import TrialSpecification, specification_from_json, specification_to_json
-from pipeline.search.ledger import Claim, TrialLedger, was_interrupted
+from pipeline.search.ledger import Claim, TrialLedger, next_attempt, was_interrupted
+from pipeline.search.storage import StudyStorage
 
 
 def finalists_name(sweep: str) -> str:
@@ -32,7 +32,7 @@ class FinalistStudy(TrialLedger):
     ended, so that a front that changes between two sessions leaves nothing stale behind.
     """
 
-    def __init__(self, config: Config, storage: BaseStorage) -> None:
+    def __init__(self, config: Config, storage: StudyStorage) -> None:
         assert config.sweep_name is not None, "a sweep has a name by now"
         super().__init__(config, finalists_name(config.sweep_name), storage)
         self._known: optuna.Study | None = None
@@ -46,7 +46,7 @@ class FinalistStudy(TrialLedger):
     def _trials(self) -> list[FrozenTrial]:
         if self._known is None:
             try:
-                self._storage.get_study_id_from_name(self._name)
+                self._storage.optuna.get_study_id_from_name(self._name)
             except KeyError:  # nothing was claimed yet
                 return []
         return self._study.get_trials(deepcopy=False)
@@ -59,32 +59,27 @@ class FinalistStudy(TrialLedger):
         wanted
             In the order in which they are to be trained.
         """
-        with self._lock:
-            due = self.due(wanted)
-            if not due:
-                return None
-            self._enqueue(due[0])
-            # The one just queued, unless some worker died right here: then its one comes first.
-            trial = self._study.ask()
-            trial.set_user_attr("worker", worker)
-        attributes = trial.user_attrs
-        specification = specification_from_json(
-            attributes["training"] | {"attempt": attributes["attempt"]}
-        )
-        trial.set_user_attr("specification", specification_to_json(specification))
-        return Claim(specification=specification, trial=trial)
+        asked: list[int] = []
+        return self._alone(lambda: self._claim(worker, wanted, asked))
+
+    def _claim(
+        self, worker: str, wanted: Sequence[TrialSpecification], asked: list[int]
+    ) -> Claim | None:
+        claimed = self._asked(asked, self._swept())
+        if claimed is not None:
+            return claimed
+        due = self._due(wanted)
+        if not due:
+            return None
+        self._enqueue(due[0])
+        # The one just queued, unless some worker died right here: then its one comes first.
+        return self._ask(worker, _specification, asked)
 
     def _enqueue(self, training: TrialSpecification) -> None:
         before = self._latest().get(training.run)
         if before is not None and before.state is TrialState.WAITING:
             return
-        attempts = {"attempt": 0, "losses": 0}
-        if before is not None:
-            attempts = {
-                "attempt": before.user_attrs["attempt"] + 1,
-                "losses": before.user_attrs["losses"],
-                "retry_of": before.number,
-            }
+        attempts = {"attempt": 0, "losses": 0} if before is None else next_attempt(before)
         # A trial carries its number from the moment it exists, so that none is lost unnamed.
         self._study.enqueue_trial(
             {},
@@ -98,6 +93,9 @@ class FinalistStudy(TrialLedger):
 
     def due(self, wanted: Sequence[TrialSpecification]) -> list[TrialSpecification]:
         """Return those that nobody has trained to an end and nobody trains now."""
+        return self._storage.retrying(lambda: self._due(wanted))
+
+    def _due(self, wanted: Sequence[TrialSpecification]) -> list[TrialSpecification]:
         latest = self._latest()
 
         def is_due(training: TrialSpecification) -> bool:
@@ -108,3 +106,8 @@ class FinalistStudy(TrialLedger):
 
     def _after_ending(self) -> None:
         """Do nothing: an interrupted training is due by itself."""
+
+
+def _specification(trial: optuna.Trial) -> TrialSpecification:
+    attributes = trial.user_attrs
+    return specification_from_json(attributes["training"] | {"attempt": attributes["attempt"]})

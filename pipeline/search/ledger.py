@@ -1,31 +1,37 @@
-"""The trials of a study in storage: ended, recovered from dead workers, and read back.
+"""The trials of a study in storage: claimed, ended, recovered from dead workers, and read back.
 
 What a sweep's search and its final round have in common. Optuna numbers every trial it holds,
 retries included; users see our own numbers, and each attempt carries those it belongs to.
+
+Each step happens under one lock for all workers of the sweep, and may be repeated from its
+start at any point: it looks first at what is there already.
 """
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import optuna
-from filelock import FileLock
-from optuna.storages import BaseStorage
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.config import Config
-from pipeline.core.outcome import Ending
+from pipeline.core.outcome import Ending, Interrupted
 from pipeline.core.trial import (
     Outcome,
     RunKey,
     TrialRecord,
     TrialSpecification,
     specification_from_json,
+    specification_to_json,
 )
+from pipeline.search.experimental import experiments_accepted
+from pipeline.search.storage import StudyStorage
 from pipeline.search.telling import tell
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +40,29 @@ class Claim:
 
     specification: TrialSpecification
     trial: optuna.Trial
+    storage: StudyStorage
 
     def reached_rung(self, epoch: int, accuracy: float) -> None:
         """Let peers know the accuracy at a rung."""
-        self.trial.set_user_attr(f"{RUNG}{epoch}", accuracy)
+        self._tell_peers(f"{RUNG}{epoch}", accuracy)
 
     def knows_costs(self, costs: dict[str, float]) -> None:
         """Let peers know the costs that were measured before training."""
-        self.trial.set_user_attr(COSTS, costs)
+        self._tell_peers(COSTS, costs)
+
+    def beat(self) -> bool:
+        """Say that the worker lives; return whether the trial is still its own."""
+        return self.storage.beat(self.trial.study.study_name, self.trial.number)
+
+    def _tell_peers(self, name: str, value: Any) -> None:
+        try:
+            self.storage.retrying(lambda: self.trial.set_user_attr(name, value))
+        except UpdateFinishedTrialError as error:
+            raise Interrupted(TAKEN_AWAY) from error
 
 
+#: Why a worker that was silent for too long has to let go of its trial.
+TAKEN_AWAY = "the trial was given to another worker, as nothing was heard of this one"
 #: Attributes of a trial by which its peers know it.
 RUNG, COSTS = "rung:", "costs"
 
@@ -59,11 +78,15 @@ class TrialLedger(ABC):
         The study's.
     """
 
-    def __init__(self, config: Config, name: str, storage: BaseStorage) -> None:
+    def __init__(self, config: Config, name: str, storage: StudyStorage) -> None:
         self._config = config
         self._name = name
         self._storage = storage
-        self._lock = FileLock(lock_file(config.sweep_dir))
+
+    @property
+    def storage(self) -> StudyStorage:
+        """Where the study lives."""
+        return self._storage
 
     @property
     @abstractmethod
@@ -83,17 +106,86 @@ class TrialLedger(ABC):
         directions += ["minimize"] * len(self._config.objective.costs)
         return optuna.create_study(
             study_name=self._name,
-            storage=self._storage,
+            storage=self._storage.optuna,
             directions=directions,
             load_if_exists=True,
         )
 
-    def end(self, claim: Claim, ending: Ending, record: TrialRecord) -> None:
-        """Store how a claimed trial ended; an interrupted one is queued again."""
-        with self._lock:
-            claim.trial.set_user_attr("record", json.dumps(record.to_json()))
+    def _alone(self, step: Callable[[], T]) -> T:
+        """Run a step while no other worker runs one; from its start again if storage is lost."""
+
+        def attempt() -> T:
+            with self._storage.alone():
+                return step()
+
+        return self._storage.retrying(attempt)
+
+    def _read(self) -> list[FrozenTrial]:
+        return self._storage.retrying(self._trials)
+
+    def _swept(self) -> list[FrozenTrial]:
+        """Return every attempt, after ending those whose claim was never done to its end.
+
+        Nobody trains them: a claim is a step, and ends with the specification.
+        """
+        trials = self._trials()
+        broken = [t for t in trials if t.state is TrialState.RUNNING and not _is_specified(t)]
+        if not broken:
+            return trials
+        for trial in broken:
+            self._study.tell(trial.number, state=TrialState.FAIL)
+        self._after_ending()
+        return self._trials()
+
+    def _ask(
+        self,
+        worker: str,
+        specify: Callable[[optuna.Trial], TrialSpecification],
+        asked: list[int],
+    ) -> Claim:
+        """Claim the trial that waits longest; ``asked`` is told its number."""
+        with experiments_accepted():
+            trial = self._study.ask()
+            asked.append(trial.number)
+            self._storage.beat(self._name, trial.number)
+            trial.set_user_attr("worker", worker)
+            specification = specify(trial)
+        trial.set_user_attr("specification", specification_to_json(specification))
+        return Claim(specification=specification, trial=trial, storage=self._storage)
+
+    def _asked(self, asked: list[int], trials: list[FrozenTrial]) -> Claim | None:
+        """Return the trial that was claimed, where only the answer to that was lost."""
+        for number in asked:
+            if trials[number].state is TrialState.RUNNING:
+                trial = optuna.Trial(self._study, self._trial_id(number))
+                specification = specification_from_json(trials[number].user_attrs["specification"])
+                return Claim(specification=specification, trial=trial, storage=self._storage)
+        return None
+
+    def is_running(self, claim: Claim) -> bool:
+        """Whether a claimed trial is still its worker's, or else was given to another one."""
+        return self._read()[claim.trial.number].state is TrialState.RUNNING
+
+    def end(self, claim: Claim, ending: Ending, record: TrialRecord) -> bool:
+        """Store how a claimed trial ended; an interrupted one is queued again.
+
+        Returns
+        -------
+        bool
+            False where the trial has ended otherwise: it was given to another worker.
+        """
+        return self._alone(lambda: self._end(claim, ending, record))
+
+    def _end(self, claim: Claim, ending: Ending, record: TrialRecord) -> bool:
+        text = json.dumps(record.to_json())
+        frozen = self._trials()[claim.trial.number]
+        if not frozen.state.is_finished():
+            claim.trial.set_user_attr("record", text)
             tell(self._study, claim.trial, ending, record, self._config.objective.costs)
-            self._after_ending()
+        elif frozen.user_attrs.get("record") != text:
+            return False
+        self._after_ending()
+        return True
 
     def recover(
         self, alive: Callable[[str], bool], describe: Callable[[TrialRecord], TrialRecord]
@@ -106,45 +198,47 @@ class TrialLedger(ABC):
         Parameters
         ----------
         alive
-            Whether the worker of this name still runs.
+            Whether the worker of this name still runs, as far as this machine knows; one that
+            storage has not heard of for too long is dead all the same.
         describe
             Adds to the bare record what the event log knows.
         """
-        with self._lock:
-            ended = []
-            for frozen in self._trials():
-                # The worker's name is set under this lock: without one, its worker is dead.
-                if frozen.state is TrialState.RUNNING and not alive(
-                    frozen.user_attrs.get("worker", "")
-                ):
-                    record = self._end_lost(frozen, describe)
-                    if record is not None:
-                        ended.append(record)
+        # Filled by every repetition: what one of them ended, the next does not find any more.
+        ended: dict[int, TrialRecord] = {}
+
+        def step() -> None:
+            silent = self._storage.silent(self._name) if self._trials() else frozenset()
+            for frozen in self._swept():
+                if frozen.state is not TrialState.RUNNING:
+                    continue
+                if frozen.number in silent or not alive(frozen.user_attrs["worker"]):
+                    ended[frozen.number] = self._end_lost(frozen, describe)
             self._after_ending()
-            return ended
+
+        self._alone(step)
+        return [ended[number] for number in sorted(ended)]
 
     def _end_lost(
         self, frozen: FrozenTrial, describe: Callable[[TrialRecord], TrialRecord]
-    ) -> TrialRecord | None:
+    ) -> TrialRecord:
         losses = frozen.user_attrs["losses"] + 1
-        self._set(frozen, "losses", losses)
-        record = None
-        if "specification" in frozen.user_attrs:
-            specification = specification_from_json(frozen.user_attrs["specification"])
-            again = losses <= self._config.search.max_retries
-            record = replace(
-                describe(TrialRecord(specification=specification)),
-                outcome=Outcome.INTERRUPTED if again else Outcome.FAILED,
-                reason=f"its worker was lost {losses} {'time' if losses == 1 else 'times'}",
-            )
-            self._set(frozen, "record", json.dumps(record.to_json()))
+        specification = specification_from_json(frozen.user_attrs["specification"])
+        again = losses <= self._config.search.max_retries
+        record = replace(
+            describe(TrialRecord(specification=specification)),
+            outcome=Outcome.INTERRUPTED if again else Outcome.FAILED,
+            reason=f"its worker was lost {losses} {'time' if losses == 1 else 'times'}",
+        )
+        trial_id = self._trial_id(frozen.number)
+        for name, value in (("lost", True), ("record", json.dumps(record.to_json()))):
+            self._storage.optuna.set_trial_user_attr(trial_id, name, value)
         self._study.tell(frozen.number, state=TrialState.FAIL)
         return record
 
-    def _set(self, frozen: FrozenTrial, key: str, value: Any) -> None:
-        study_id = self._storage.get_study_id_from_name(self._name)
-        trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, frozen.number)
-        self._storage.set_trial_user_attr(trial_id, key, value)
+    def _trial_id(self, number: int) -> int:
+        storage = self._storage.optuna
+        study_id = storage.get_study_id_from_name(self._name)
+        return storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
     def _latest(self) -> dict[RunKey, FrozenTrial]:
         """Return the latest attempt of each training."""
@@ -153,7 +247,7 @@ class TrialLedger(ABC):
     def records(self) -> list[TrialRecord]:
         """Return the latest attempt of every training, in order; waiting ones are left out."""
         latest: dict[RunKey, TrialRecord] = {}
-        for trial in self._trials():
+        for trial in self._read():
             record = record_of(trial)
             if record is not None:
                 latest[record.specification.run] = record
@@ -161,11 +255,11 @@ class TrialLedger(ABC):
 
     def waiting(self) -> int:
         """Return how many trials were queued again and wait for a worker."""
-        return sum(trial.state is TrialState.WAITING for trial in self._trials())
+        return sum(trial.state is TrialState.WAITING for trial in self._read())
 
     def is_idle(self) -> bool:
         """Whether no trial runs."""
-        return all(trial.state is not TrialState.RUNNING for trial in self._trials())
+        return all(trial.state is not TrialState.RUNNING for trial in self._read())
 
 
 def run_of(trial: FrozenTrial) -> RunKey:
@@ -177,7 +271,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord | None:
     """Return what is known of an attempt; None while it waits, or has just been claimed."""
     if "record" in trial.user_attrs:
         return TrialRecord.from_json(json.loads(trial.user_attrs["record"]))
-    if trial.state is TrialState.RUNNING and "specification" in trial.user_attrs:
+    if trial.state is TrialState.RUNNING and _is_specified(trial):
         return TrialRecord(
             specification=specification_from_json(trial.user_attrs["specification"]),
             costs=trial.user_attrs.get(COSTS, {}),
@@ -193,6 +287,14 @@ def was_interrupted(trial: FrozenTrial) -> bool:
     )
 
 
-def lock_file(sweep_dir: Path) -> Path:
-    """Return the lock under which a sweep's claims and summary change."""
-    return sweep_dir / "claims.lock"
+def next_attempt(trial: FrozenTrial) -> dict[str, int]:
+    """Return what the attempt that follows an interrupted one is known by."""
+    return {
+        "attempt": trial.user_attrs["attempt"] + 1,
+        "losses": trial.user_attrs["losses"] + trial.user_attrs.get("lost", False),
+        "retry_of": trial.number,
+    }
+
+
+def _is_specified(trial: FrozenTrial) -> bool:
+    return "specification" in trial.user_attrs

@@ -8,41 +8,21 @@ budget is exact however many workers ask.
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
-from pipeline.core.errors import StorageError
 from pipeline.core.limits import unmet_limits
-from pipeline.core.trial import TrialSpecification, derived_seed, specification_to_json
+from pipeline.core.trial import TrialSpecification, derived_seed
 from pipeline.search.experimental import experiments_accepted
 from pipeline.search.finalists import FinalistStudy, finalists_name
-from pipeline.search.ledger import COSTS, RUNG, Claim, TrialLedger, was_interrupted
+from pipeline.search.ledger import COSTS, RUNG, Claim, TrialLedger, next_attempt, was_interrupted
+from pipeline.search.opening import open_storage
 from pipeline.search.rungs import RungPeer
 from pipeline.search.sampler import build_sampler
 from pipeline.search.space import SearchSpace
+from pipeline.search.storage import StudyStorage
 from pipeline.search.suggestion import TrialChooser
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-optuna.logging.disable_propagation()
-
-
-def open_storage(config: Config) -> BaseStorage:
-    """Return the storage that the configuration names.
-
-    Raises
-    ------
-    StorageError
-        The journal cannot be read or written.
-    """
-    path = config.storage_path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path)))
-    except OSError as error:
-        raise StorageError(f"the journal {path} cannot be opened: {error.strerror}") from error
 
 
 class SweepStudy(TrialLedger):
@@ -64,20 +44,25 @@ class SweepStudy(TrialLedger):
     """
 
     def __init__(
-        self, config: Config, space: SearchSpace, storage: BaseStorage | None = None
+        self, config: Config, space: SearchSpace, storage: StudyStorage | None = None
     ) -> None:
         assert config.sweep_name is not None, "a sweep has a name by now"
         super().__init__(config, config.sweep_name, storage or open_storage(config))
         self._space = space
         self._references = tuple(REFERENCES) if config.references else ()
         self.finalists = FinalistStudy(config, self._storage)
-        with self._lock:
-            self._search = self._create()
-            if not self._trials():
-                with experiments_accepted():
-                    self._search.set_metric_names(["val_accuracy", *config.objective.costs])
-                for number in range(len(self._references)):
-                    self._enqueue(number)
+        self._search = self._alone(self._open)
+
+    def _open(self) -> optuna.Study:
+        study = self._create()
+        known = {trial.user_attrs["number"] for trial in study.get_trials(deepcopy=False)}
+        missing = [number for number in range(len(self._references)) if number not in known]
+        if missing:
+            with experiments_accepted():
+                study.set_metric_names(["val_accuracy", *self._config.objective.costs])
+            for number in missing:
+                _enqueue(study, number)
+        return study
 
     @property
     def _study(self) -> optuna.Study:
@@ -94,31 +79,25 @@ class SweepStudy(TrialLedger):
 
         Interrupted trials that were queued again come first.
         """
-        with self._lock:
-            trials = self._trials()
-            number = _originals(trials)
-            waiting = [t.user_attrs["number"] for t in trials if t.state is TrialState.WAITING]
-            if waiting:
-                number = waiting[0]  # the one that Optuna hands out next
-            elif number >= self._config.search.trials or self._gives_up():
-                return None
-            else:
-                self._enqueue(number)
-            with experiments_accepted():
-                self._study.sampler = build_sampler(self._config.search, number)
-                trial = self._study.ask()
-            trial.set_user_attr("worker", worker)
-        specification = self._specify(trial)
-        trial.set_user_attr("specification", specification_to_json(specification))
-        return Claim(specification=specification, trial=trial)
+        asked: list[int] = []
+        return self._alone(lambda: self._claim(worker, asked))
 
-    def _enqueue(
-        self, number: int, params: dict[str, Any] | None = None, **attributes: Any
-    ) -> None:
-        # A trial carries its number from the moment it exists, so that none is lost unnamed.
-        self._study.enqueue_trial(
-            params or {}, user_attrs={"number": number, "attempt": 0, "losses": 0, **attributes}
-        )
+    def _claim(self, worker: str, asked: list[int]) -> Claim | None:
+        trials = self._swept()
+        claimed = self._asked(asked, trials)
+        if claimed is not None:
+            return claimed
+        number = _originals(trials)
+        waiting = [t.user_attrs["number"] for t in trials if t.state is TrialState.WAITING]
+        if waiting:
+            number = waiting[0]  # the one that Optuna hands out next
+        elif number >= self._config.search.trials or self._gives_up():
+            return None
+        else:
+            _enqueue(self._study, number)
+        with experiments_accepted():
+            self._study.sampler = build_sampler(self._config.search, number)
+        return self._ask(worker, self._specify, asked)
 
     def _specify(self, trial: optuna.Trial) -> TrialSpecification:
         number = trial.user_attrs["number"]
@@ -148,24 +127,22 @@ class SweepStudy(TrialLedger):
                     for name, value in trial.user_attrs.items()
                     if name == COSTS or name.startswith(RUNG)
                 }
-                self._enqueue(
-                    trial.user_attrs["number"],
-                    trial.params,
-                    attempt=trial.user_attrs["attempt"] + 1,
-                    losses=trial.user_attrs["losses"],
-                    retry_of=trial.number,
-                    **known,
-                )
+                # Where the claim broke off, the same network is drawn again from its seed.
+                params = trial.params if "specification" in trial.user_attrs else {}
+                number = trial.user_attrs["number"]
+                _enqueue(self._study, number, params, **next_attempt(trial), **known)
 
     def originals(self) -> int:
         """Return how many originals there are, waiting ones included."""
-        return _originals(self._trials())
+        return _originals(self._read())
 
     def is_done(self) -> bool:
         """Whether the search is over and no trial waits or runs."""
-        trials = self._trials()
-        over = _originals(trials) >= self._config.search.trials or self._gives_up()
-        return over and all(trial.state.is_finished() for trial in trials)
+        return self.is_over() and all(trial.state.is_finished() for trial in self._read())
+
+    def is_over(self) -> bool:
+        """Whether no new trial is begun: the budget is used up, or the limits cannot be met."""
+        return _originals(self._read()) >= self._config.search.trials or self._gives_up()
 
     def unmet_limits(self, enough: int = 1) -> str | None:
         """Say which limits no trial has kept within; see ``core.limits.unmet_limits``."""
@@ -184,7 +161,7 @@ class SweepStudy(TrialLedger):
             Costs known before training; a trial that lacks one is left out.
         """
         found = []
-        for run, trial in self._latest().items():
+        for run, trial in self._storage.retrying(self._latest).items():
             costs = trial.user_attrs.get(COSTS, {})
             if run == claim.specification.run or any(n not in costs for n in cost_names):
                 continue
@@ -204,6 +181,15 @@ class SweepStudy(TrialLedger):
         return found
 
 
+def _enqueue(
+    study: optuna.Study, number: int, params: dict[str, Any] | None = None, **attributes: Any
+) -> None:
+    # A trial carries its number from the moment it exists, so that none is lost unnamed.
+    study.enqueue_trial(
+        params or {}, user_attrs={"number": number, "attempt": 0, "losses": 0, **attributes}
+    )
+
+
 def _originals(trials: list[FrozenTrial]) -> int:
     return len({trial.user_attrs["number"] for trial in trials})
 
@@ -211,24 +197,37 @@ def _originals(trials: list[FrozenTrial]) -> int:
 def delete_study(config: Config, name: str) -> None:
     """Remove a sweep's studies from storage; nothing happens where they do not exist."""
     storage = open_storage(config)
-    known = optuna.get_all_study_names(storage)
-    for study in (finalists_name(name), name):
-        if study in known:
-            optuna.delete_study(study_name=study, storage=storage)
+
+    def delete() -> None:
+        known = optuna.get_all_study_names(storage.optuna)
+        for study in (finalists_name(name), name):
+            if study in known:
+                optuna.delete_study(study_name=study, storage=storage.optuna)
+
+    storage.retrying(delete)
 
 
 def rename_study(config: Config, old: str, new: str) -> None:
     """Give a sweep's studies its new name; nothing happens where they do not exist."""
     storage = open_storage(config)
-    names = optuna.get_all_study_names(storage)
-    for before, after in ((old, new), (finalists_name(old), finalists_name(new))):
-        if before not in names:
-            continue
-        if after not in names:  # Optuna copies; an earlier attempt may have come this far
-            optuna.copy_study(
-                from_study_name=before,
-                from_storage=storage,
-                to_storage=storage,
-                to_study_name=after,
-            )
-        optuna.delete_study(study_name=before, storage=storage)
+
+    def rename() -> None:
+        for before, after in ((old, new), (finalists_name(old), finalists_name(new))):
+            if before in optuna.get_all_study_names(storage.optuna):
+                _move(storage, before, after)
+
+    storage.retrying(rename)
+
+
+def _move(storage: StudyStorage, before: str, after: str) -> None:
+    # Optuna copies. What an earlier attempt has copied, perhaps in part, is copied anew: the
+    # old study goes last.
+    if after in optuna.get_all_study_names(storage.optuna):
+        optuna.delete_study(study_name=after, storage=storage.optuna)
+    optuna.copy_study(
+        from_study_name=before,
+        from_storage=storage.optuna,
+        to_storage=storage.optuna,
+        to_study_name=after,
+    )
+    optuna.delete_study(study_name=before, storage=storage.optuna)

@@ -32,8 +32,10 @@ def tell(
     Objectives are validation accuracy (maximised), then ``costs`` (minimised) in their order.
     """
     state = _STATES.get(ending.outcome, TrialState.PRUNED)
+    known = trial.constraints if ending.violations else {}
     for name, violation in ending.violations:
-        trial.set_constraint(name, violation)
+        if name not in known:  # it is where this is told again after the storage was lost
+            trial.set_constraint(name, violation)
     values = None
     if state is TrialState.COMPLETE:
         values = [record.val_accuracy, *(record.costs[name] for name in costs)]

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.results_files import keep
+from pipeline.testing.postgres_server import PostgresServer, find_programs
 from pipeline.tracking.event_log import read, trial_log_paths
+
+SERVICES_REQUIRED = os.environ.get("SWEETSPOT_REQUIRE_SERVICES") == "1"
 
 
 class Command:
@@ -26,10 +30,12 @@ class Command:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def run(self, *arguments: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, *arguments: str, status: int = 0, timeout: float = 280
+    ) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
             self.words(*arguments), cwd=self.mlruns.parent, text=True, capture_output=True,
-            timeout=280, check=False,
+            timeout=timeout, check=False,
         )  # fmt: skip
         assert done.returncode == status, done.stdout + done.stderr
         return done
@@ -70,3 +76,49 @@ class Command:
 @pytest.fixture(scope="module")
 def command(tmp_path_factory) -> Command:
     return Command(tmp_path_factory.mktemp("home") / "mlruns")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server of our own."""
+    programs = find_programs()
+    if programs is None:
+        sentence = "initdb and pg_ctl are missing: install Debian's package postgresql"
+        if SERVICES_REQUIRED:
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    server = PostgresServer(programs)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def keep_campaign():
+    """Write what a campaign showed to a dated file, in a sentence and in values."""
+
+    def keep_sentence(name: str, result: dict, sentence: str) -> None:
+        keep(name, result, [sentence])
+
+    return keep_sentence
+
+
+@pytest.fixture
+def keep_result(keep_campaign):
+    """Write the storage time of a campaign's trials to a dated file."""
+
+    def keep_seconds(name: str, seconds: list[float], what: str) -> None:
+        ordered = sorted(seconds)
+        result = {
+            "trials": len(ordered),
+            "median_storage_seconds": ordered[len(ordered) // 2],
+            "p90_storage_seconds": ordered[len(ordered) * 9 // 10],
+        }
+        keep_campaign(
+            name,
+            result,
+            f"{what}. Storage time a trial, all workers at once in one process: median "
+            f"**{result['median_storage_seconds']:.3f} s**, 90th percentile "
+            f"{result['p90_storage_seconds']:.3f} s.",
+        )
+
+    return keep_seconds

@@ -75,6 +75,15 @@ def test_what_cannot_work_is_refused_before_anything_is_created(tmp_path, overri
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_sweep_stays_in_its_storage(tmp_path):
+    plan = planned(tmp_path)
+    create_folder(plan)
+    with pytest.raises(
+        ConfigurationError, match=r"storage=postgres: the trials .* storage=journal"
+    ):
+        planned(tmp_path, "storage=postgres")
+
+
 def test_a_place_that_cannot_be_written_is_refused(tmp_path):
     file = tmp_path / "file"
     file.write_text("")

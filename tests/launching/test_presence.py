@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from pipeline.launching.presence import Presence, is_alive, is_supervised, supervisor_lock
+from pipeline.launching.presence import Presence, is_alive, is_here, is_supervised, supervisor_lock
 
 HOLD = """
 import sys
@@ -43,3 +43,13 @@ def test_whether_somebody_runs_the_sweep(tmp_path):
     with supervisor_lock(tmp_path):
         assert is_supervised(tmp_path)
     assert not is_supervised(tmp_path)
+
+
+def test_a_name_is_never_given_twice(tmp_path):
+    with Presence(tmp_path) as first:
+        pass
+    with Presence(tmp_path) as second:  # the same process number again
+        assert second.name == f"{first.name}.2"
+        assert not is_alive(tmp_path, first.name)
+        assert is_here(first.name) and is_here(second.name)
+    assert not is_here(f"elsewhere-{first.name}")

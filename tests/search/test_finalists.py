@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 from pipeline.core.finalists import wanted_trainings
 from pipeline.core.outcome import Ending, decide
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.search.study import SweepStudy, delete_study, open_storage, rename_study
+from pipeline.search.opening import open_storage
+from pipeline.search.study import SweepStudy, delete_study, rename_study
 
 
 @pytest.fixture
@@ -47,13 +48,13 @@ def test_claims_come_in_order_once_each(searched):
 
 
 def test_the_search_knows_nothing_of_them(searched, config):
-    before = optuna.load_study(study_name="test", storage=open_storage(config)).get_trials()
+    before = optuna.load_study(study_name="test", storage=open_storage(config).optuna).get_trials()
     wanted = wanted_trainings(searched.records(), 0, 1)
     finish(searched.finalists, searched.finalists.claim("w", wanted))
-    after = optuna.load_study(study_name="test", storage=open_storage(config)).get_trials()
+    after = optuna.load_study(study_name="test", storage=open_storage(config).optuna).get_trials()
     assert after == before
     assert searched.originals() == 2
-    own = optuna.load_study(study_name="test/finalists", storage=open_storage(config))
+    own = optuna.load_study(study_name="test/finalists", storage=open_storage(config).optuna)
     assert [trial.state for trial in own.get_trials()] == [TrialState.COMPLETE]
     assert own.get_trials()[0].values == [0.9, 1000.0]
 
@@ -62,7 +63,7 @@ def test_nothing_is_created_before_the_first_claim(searched, config):
     assert searched.finalists.records() == []
     assert searched.finalists.is_idle()
     assert searched.finalists.recover(bool, lambda record: record) == []
-    assert optuna.get_all_study_names(open_storage(config)) == ["test"]
+    assert optuna.get_all_study_names(open_storage(config).optuna) == ["test"]
 
 
 def test_an_interrupted_one_is_due_again_and_keeps_its_seed(searched):
@@ -92,7 +93,7 @@ def test_a_worker_that_died_while_claiming_loses_nothing(searched, config):
     finish(searched.finalists, searched.finalists.claim("w", wanted))
     searched.finalists._enqueue(wanted[1])  # queued, and then it died
     assert searched.finalists.due(wanted) == [wanted[1]]
-    inner = optuna.load_study(study_name="test/finalists", storage=open_storage(config))
+    inner = optuna.load_study(study_name="test/finalists", storage=open_storage(config).optuna)
     inner.ask()  # or it died after asking: no worker's name, no specification
     searched.finalists.recover(bool, lambda record: record)
     claim = searched.finalists.claim("w", wanted)
@@ -102,7 +103,10 @@ def test_a_worker_that_died_while_claiming_loses_nothing(searched, config):
 def test_both_studies_are_renamed_and_removed_together(searched, config):
     searched.finalists.claim("w", wanted_trainings(searched.records(), 0, 1))
     rename_study(config, "test", "other")
-    assert set(optuna.get_all_study_names(open_storage(config))) == {"other", "other/finalists"}
+    assert set(optuna.get_all_study_names(open_storage(config).optuna)) == {
+        "other",
+        "other/finalists",
+    }
     rename_study(config, "test", "other")
     delete_study(config, "other")
-    assert optuna.get_all_study_names(open_storage(config)) == []
+    assert optuna.get_all_study_names(open_storage(config).optuna) == []

@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.outcome import Ending, LimitBroken, StoppedAtRung, decide
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.search.study import SweepStudy, delete_study, open_storage
+from pipeline.search.opening import open_storage
+from pipeline.search.study import SweepStudy, delete_study
 
 
 def search(config, **changes):
@@ -23,7 +24,7 @@ def claimed(study, worker):
 
 
 def optuna_trials(config):
-    study = optuna.load_study(study_name=config.sweep_name, storage=open_storage(config))
+    study = optuna.load_study(study_name=config.sweep_name, storage=open_storage(config).optuna)
     return study.get_trials()
 
 
@@ -204,7 +205,7 @@ def test_the_living_keep_their_trials(config, space):
 
 def test_a_trial_whose_worker_died_at_once_is_recovered(config, space):
     study = SweepStudy(config, space)
-    inner = optuna.load_study(study_name="test", storage=open_storage(config))
+    inner = optuna.load_study(study_name="test", storage=open_storage(config).optuna)
     inner.ask()  # and nothing more: no worker's name, no specification
     assert study.recover(bool, no_more_is_known) == []
     specifications = [claimed(study, "w").specification for _ in range(2)]
@@ -264,7 +265,7 @@ def test_a_study_can_be_removed(config, space):
     SweepStudy(config, space)
     delete_study(config, "test")
     delete_study(config, "test")
-    assert optuna.get_all_study_names(open_storage(config)) == []
+    assert optuna.get_all_study_names(open_storage(config).optuna) == []
 
 
 def limited(config, **limits):

@@ -1,0 +1,123 @@
+"""The journal: Optuna's log in one file, for one machine or several that share a folder."""
+
+import errno
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from filelock import FileLock
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+from pipeline.core.errors import StorageError
+
+T = TypeVar("T")
+_BLOCK_BYTES = 65_536
+
+
+class JournalStudies:
+    """A ``StudyStorage`` in a journal file.
+
+    The supervisor knows its dead by the locks they held, so nobody has to beat.
+
+    Parameters
+    ----------
+    path
+        The journal.
+    lock
+        Who holds this file's lock is alone.
+
+    Raises
+    ------
+    StorageError
+        The journal cannot be read or written.
+    """
+
+    def __init__(self, path: Path, lock: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._journal = JournalStorage(_MendingBackend(path))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise StorageError(f"the journal {path} cannot be opened: {reason}") from error
+        self._lock = FileLock(lock)
+
+    @property
+    def optuna(self) -> BaseStorage:
+        """The same storage as Optuna knows it."""
+        return self._journal
+
+    @property
+    def heartbeat_seconds(self) -> None:
+        """Nobody has to say that it lives."""
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep all other workers of the sweep out meanwhile."""
+        with self._lock:
+            yield
+
+    def retrying(self, call: Callable[[], T]) -> T:
+        """Call: a file is there or not, waiting does not bring it back."""
+        return call()
+
+    def beat(self, study: str, number: int) -> bool:
+        """Return whether Optuna's trial ``number`` still runs."""
+        study_id = self._journal.get_study_id_from_name(study)
+        trial_id = self._journal.get_trial_id_from_study_id_trial_number(study_id, number)
+        return not self._journal.get_trial(trial_id).state.is_finished()
+
+    def silent(self, study: str) -> frozenset[int]:
+        """Return none: whoever asks knows by their locks which workers are dead."""
+        return frozenset()
+
+
+class _MendingBackend(JournalFileBackend):
+    """Cuts off what a full disk or a sudden death left of a last line before it writes on.
+
+    Optuna's own would write behind it, and the journal could never be read again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._journal = path
+        self._writing = JournalFileSymlinkLock(str(path))
+        super().__init__(str(path), self._writing)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        data = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        self._writing.acquire()
+        try:
+            descriptor = os.open(self._journal, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                end = _end_of_last_line(descriptor)
+                if end < os.fstat(descriptor).st_size:
+                    os.ftruncate(descriptor, end)
+                if os.write(descriptor, data) < len(data):
+                    os.ftruncate(descriptor, end)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StorageError(
+                f"the journal {self._journal} cannot be written: {error.strerror}; what was in "
+                "it before is intact"
+            ) from error
+        finally:
+            self._writing.release()
+
+
+def _end_of_last_line(descriptor: int) -> int:
+    """Return the offset behind the last line that is whole."""
+    end = os.fstat(descriptor).st_size
+    while end:
+        start = max(0, end - _BLOCK_BYTES)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

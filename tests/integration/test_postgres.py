@@ -1,0 +1,172 @@
+"""Studies on a real PostgreSQL server."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.core.errors import StorageError
+from pipeline.search.opening import open_storage
+from pipeline.search.space import SearchSpace
+from pipeline.search.study import SweepStudy
+from pipeline.testing.storage_conformance import StorageConformance, finish, optuna_trials
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module")
+def base_config():
+    overrides = (
+        "data=digits", "search=random", "objective=macs", "sweep_name=test", "storage=postgres",
+    )  # fmt: skip
+    return compose(CommandLine(command="sweep", overrides=overrides))
+
+
+@pytest.fixture
+def config(base_config, postgres, tmp_path, monkeypatch):
+    """Return a configuration with an empty database."""
+    monkeypatch.setenv("SWEETSPOT_STORAGE_URL", postgres.new_database())
+    return base_config.model_copy(update={"mlruns": tmp_path})
+
+
+@pytest.fixture
+def space(config):
+    return SearchSpace(config.space, (28, 28, 1), 10)
+
+
+class TestPostgres(StorageConformance):
+    every = 29
+
+
+def searching(config, **changes):
+    return config.model_copy(update={"search": config.search.model_copy(update=changes)})
+
+
+def storing(config, **changes):
+    return config.model_copy(update={"storage": config.storage.model_copy(update=changes)})
+
+
+def test_a_fresh_database_is_opened_by_many_at_once(config, space):
+    with ThreadPoolExecutor(4) as workers:
+        studies = list(workers.map(lambda _: SweepStudy(config, space), range(4)))
+    assert studies[0].waiting() == 2
+
+
+def test_a_worker_that_is_silent_for_too_long_loses_its_trial(config, space):
+    study = SweepStudy(storing(config, heartbeat_seconds=0.001, grace_seconds=0.003), space)
+    claim = study.claim("elsewhere-1")
+    assert claim is not None and claim.beat()
+    time.sleep(0.01)
+    (record,) = study.recover(lambda worker: True, lambda bare: bare)
+    assert record.number == 0
+    assert not claim.beat()
+    assert not finish(study, claim)
+    patient = SweepStudy(config, space)
+    patient.claim("elsewhere-2")
+    assert patient.recover(lambda worker: True, lambda bare: bare) == []
+
+
+def test_optunas_own_command_opens_it(config, space):
+    SweepStudy(config, space)
+    url = os.environ["SWEETSPOT_STORAGE_URL"].replace("postgresql:", "postgresql+psycopg:")
+    done = subprocess.run(
+        [sys.executable, "-c", "from optuna.cli import main; main()", "study-names"],
+        text=True, capture_output=True,
+        env={**os.environ, "OPTUNA_STORAGE": url}, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["test"], done.stderr
+
+
+def test_a_wrong_password_is_told_at_once_and_not_shown(config, monkeypatch):
+    url = os.environ["SWEETSPOT_STORAGE_URL"].replace("correct", "geheim")
+    monkeypatch.setenv("SWEETSPOT_STORAGE_URL", url)
+    with pytest.raises(StorageError, match=r"cannot be used: .*password authentication") as caught:
+        open_storage(config)
+    assert "geheim" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_step_cut_off_from_the_lock_writes_nothing_more(config, space, postgres):
+    """Whoever loses the connection that holds the lock is out, even if others could connect."""
+    storage = open_storage(config)
+    study = SweepStudy(config, space, storage)
+    inner = optuna.load_study(study_name="test", storage=storage.optuna)
+    with pytest.raises(StorageError), storage.alone():
+        postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                         "WHERE application_name = 'sweetspot'")  # fmt: skip
+        inner.enqueue_trial({})
+    assert study.waiting() == 2
+
+
+def simulate(config, space, workers, restarts):
+    """Let many workers claim and end trials; return the seconds spent on storage, by trial."""
+    seconds, lock = [], threading.Lock()
+
+    def work(number):
+        study = SweepStudy(config, space)
+        while True:
+            began = time.perf_counter()
+            claim = study.claim(f"w-{number}")
+            if claim is None:
+                return
+            claim.knows_costs({"macs": 10.0})
+            claim.reached_rung(1, 0.5)
+            claim.storage.retrying(claim.beat)
+            assert finish(study, claim)
+            with lock:
+                seconds.append(time.perf_counter() - began)
+                done = len(seconds)
+            if restarts and done >= restarts[0][0]:
+                with lock:
+                    due = restarts and done >= restarts[0][0] and restarts.pop(0)
+                if due:
+                    due[1]()
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(workers)))
+    return seconds
+
+
+def check_all_there(config, trials):
+    found = optuna_trials(config)
+    complete = [t.user_attrs["number"] for t in found if t.state is TrialState.COMPLETE]
+    assert sorted(complete) == list(range(trials))
+    assert {t.state for t in found} <= {TrialState.COMPLETE, TrialState.FAIL}
+
+
+def test_many_workers_and_a_server_that_is_restarted(config, space, postgres):
+    config = searching(config, trials=60)
+    restarts = [(20, lambda: postgres.restart("immediate"))]
+    seconds = simulate(config, space, 8, restarts)
+    assert restarts == []
+    assert len(seconds) == 60
+    check_all_there(config, 60)
+
+
+@pytest.mark.soak
+def test_a_server_restarted_five_times(config, space, postgres, keep_result):
+    config = searching(config, trials=200)
+    modes = ("fast", "immediate", "fast", "immediate", "immediate")
+    restarts = [
+        (30 * (i + 1), lambda mode=mode: postgres.restart(mode)) for i, mode in enumerate(modes)
+    ]
+    seconds = simulate(config, space, 8, restarts)
+    assert restarts == []
+    check_all_there(config, 200)
+    keep_result("postgres-restarts", seconds, "8 workers, 200 trials, 5 restarts of the server")
+
+
+@pytest.mark.soak
+def test_64_workers_and_2000_trials(config, space, keep_result):
+    config = searching(config, trials=2000)
+    seconds = simulate(config, space, 64, [])
+    check_all_there(config, 2000)
+    keep_result("postgres-64-workers", seconds, "64 workers, 2000 trials, none lost or doubled")

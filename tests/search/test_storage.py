@@ -1,0 +1,147 @@
+import errno
+import os
+
+import optuna
+import pytest
+
+from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.search.opening import open_storage
+from pipeline.search.storage import Patience, StorageLost
+from pipeline.search.study import SweepStudy
+from pipeline.testing.faults import SimulatedClock
+from pipeline.testing.storage_conformance import StorageConformance, finish
+
+
+class TestJournal(StorageConformance):
+    """The journal, as configured by default."""
+
+
+def claimed(study):
+    claim = study.claim("w")
+    assert claim is not None
+    return claim
+
+
+def patience(clock, seconds=60.0, is_leaving=lambda: False):
+    return Patience(seconds, is_leaving, sleep=clock.sleep, clock=clock.now)
+
+
+def lost_until(clock, seconds):
+    def call():
+        if clock.now() < seconds:
+            raise StorageLost("away")
+        return clock.now()
+
+    return call
+
+
+def test_patience_waits_for_a_server_that_comes_back():
+    clock = SimulatedClock()
+    assert patience(clock).retrying(lost_until(clock, 20.0)) >= 20.0
+
+
+def test_patience_ends_and_is_not_used_up_twice():
+    clock = SimulatedClock()
+    waiting = patience(clock)
+    with pytest.raises(StorageLost):
+        waiting.retrying(lost_until(clock, 1000.0))
+    assert 60.0 <= clock.now() < 70.0
+    before = clock.now()
+    with pytest.raises(StorageLost):
+        waiting.retrying(lost_until(clock, 1000.0))
+    assert clock.now() == before
+    clock.sleep(1000.0)
+    waiting.retrying(lost_until(clock, 0.0))  # it is back: patience is new
+    assert waiting.retrying(lost_until(clock, clock.now() + 20.0))
+
+
+def test_who_has_to_leave_does_not_wait():
+    clock = SimulatedClock()
+    with pytest.raises(StorageLost):
+        patience(clock, is_leaving=lambda: True).retrying(lost_until(clock, 1000.0))
+    assert clock.now() < 8.0
+
+
+def test_a_step_is_repeated_as_a_whole():
+    clock = SimulatedClock()
+    waiting = patience(clock)
+    with waiting.suspended(), pytest.raises(StorageLost):
+        waiting.retrying(lost_until(clock, 1.0))
+    assert clock.now() == 0.0
+
+
+def test_a_torn_last_line_of_the_journal_is_mended(config, space):
+    study = SweepStudy(config, space)
+    finish(study, claimed(study))
+    with config.storage_path.open("ab") as file:
+        file.write(b'{"op_code":5,"worker')
+    again = SweepStudy(config, space)
+    finish(again, claimed(again))
+    assert len(SweepStudy(config, space).records()) == 2
+
+
+def test_a_full_disk_leaves_the_journal_intact(config, space, monkeypatch):
+    study = SweepStudy(config, space)
+    write = os.write
+
+    def full(descriptor, data):
+        if not data.startswith(b'{"op_code"'):
+            return write(descriptor, data)
+        write(descriptor, data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StorageError, match=r"journal .* cannot be written: No space left"):
+        study.claim("w")
+    monkeypatch.undo()
+    claim = SweepStudy(config, space).claim("w")
+    assert claim is not None and claim.specification.number == 0
+
+
+def test_a_claim_that_broke_off_is_drawn_again_the_same(config, space):
+    study = SweepStudy(config, space)
+    for _ in range(2):
+        finish(study, claimed(study))
+    expected = study.claim("w").specification
+    again = config.model_copy(update={"sweep_name": "again"})
+    study = SweepStudy(again, space)
+    for _ in range(2):
+        finish(study, claimed(study))
+    inner = optuna.load_study(study_name="again", storage=open_storage(again).optuna)
+    inner.enqueue_trial({}, user_attrs={"number": 2, "attempt": 0, "losses": 0})
+    inner.ask().suggest_int("depth", 0, 3)  # and then its worker died
+    claim = SweepStudy(again, space).claim("w")
+    assert claim is not None and claim.specification.attempt == 1
+    assert claim.specification.architecture == expected.architecture
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (None, "set SWEETSPOT_STORAGE_URL to postgresql://USER:PASSWORD@HOST/DATABASE"),
+        ("mysql://me:geheim@host/db", "SWEETSPOT_STORAGE_URL is not an address of the form"),
+        ("postgresql://me:geheim@host", "SWEETSPOT_STORAGE_URL is not an address of the form"),
+        ("me:geheim@host", "SWEETSPOT_STORAGE_URL is not an address of the form"),
+        ("postgresql://me:geheim@host:port/db", "is not an address of the form"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_without_repeating_it(config, monkeypatch, url, said):
+    if url is not None:
+        monkeypatch.setenv("SWEETSPOT_STORAGE_URL", url)
+    settings = config.storage.model_copy(update={"kind": "postgres"})
+    with pytest.raises(ConfigurationError) as caught:
+        open_storage(config.model_copy(update={"storage": settings}))
+    assert said in str(caught.value)
+    assert "geheim" not in str(caught.value)
+
+
+def test_the_address_can_be_in_a_file(config, tmp_path):
+    file = tmp_path / "address"
+    settings = config.storage.model_copy(update={"kind": "postgres", "url_file": file})
+    changed = config.model_copy(update={"storage": settings})
+    with pytest.raises(ConfigurationError, match=r"url_file=.* cannot be read: No such file"):
+        open_storage(changed)
+    file.write_text("postgresql://me:geheim@127.0.0.1:1/db\n")
+    with pytest.raises(StorageError, match=r"server 127.0.0.1:1/db cannot be used: ") as caught:
+        open_storage(changed)
+    assert "geheim" not in str(caught.value)
