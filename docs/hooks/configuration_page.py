@@ -82,7 +82,9 @@ def _group(group: str, default: str | None, values: Mapping[str, Any]) -> Iterat
         yield from _options_table(group, None)
         return
     kinds = kinds_of(group)
-    model: Any = kinds[values["kind"]] if kinds else section.annotation
+    model: Any = section.annotation
+    if kinds:
+        model = kinds[values["kind"]]
     assert inspect.isclass(model) and issubclass(model, BaseModel)
     yield f"{_markdown(inspect.cleandoc(model.__doc__ or ''))}\n"
     yield from _options_table(group, default)

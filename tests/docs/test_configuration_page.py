@@ -35,5 +35,5 @@ def test_a_setting_that_nothing_explains_stops_the_build(monkeypatch):
     ],
 )
 def test_what_a_setting_may_be_is_in_words(page, setting, rule):
-    (row,) = [row for row in page.splitlines() if row.startswith(f"| `{setting}` ")]
+    row, *_ = [row for row in page.splitlines() if row.startswith(f"| `{setting}` ")]
     assert row.split(" | ")[2] == rule
