@@ -91,6 +91,15 @@ def _group(group: str, default: str | None, values: Mapping[str, Any]) -> Iterat
     dimensions = {name: value for name, value in values.items() if (CONF / group / name).is_dir()}
     comments = _comments(CONF / group / f"{default}.yaml")
     own = {name: value for name, value in values.items() if name not in dimensions}
+    if not kinds:  # what only another file of the group sets is a setting all the same
+        for path in sorted((CONF / group).glob("*.yaml")):
+            further = {
+                k: v
+                for k, v in _values(path).items()
+                if k in model.model_fields and k not in own | dimensions
+            }
+            own |= further
+            comments |= {name: text for name, text in _comments(path).items() if name in further}
     yield from _settings_table(model, own, comments, prefix=f"{group}.")
     for kind, other in kinds.items():
         if other is not model:
