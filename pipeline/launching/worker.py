@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from types import FrameType
 
 from pipeline.config import Config
@@ -43,6 +44,12 @@ class Leaving:
     def __init__(self) -> None:
         self._reason: str | None = None
         self._parent = os.getppid()
+        self._ending: threading.Timer | None = None
+
+    def close(self) -> None:
+        """End this process no more: it has done what it had to, and leaves by itself."""
+        if self._ending is not None:
+            self._ending.cancel()
 
     def listen(self) -> None:
         """React to the signals that tell a worker to leave; Ctrl-C is the supervisor's."""
@@ -51,10 +58,10 @@ class Leaving:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _told(self, number: int, _frame: FrameType | None) -> None:
-        if self._reason is None:
-            ending = threading.Timer(LEAVING_SECONDS, os._exit, (128 + number,))
-            ending.daemon = True
-            ending.start()
+        if self._ending is None:
+            self._ending = threading.Timer(LEAVING_SECONDS, os._exit, (128 + number,))
+            self._ending.daemon = True
+            self._ending.start()
         self._reason = f"the worker was told to leave ({signal.Signals(number).name})"
 
     def is_told(self) -> bool:
@@ -78,10 +85,9 @@ def work(
     build_trainer
         From the data and the number of threads; by default a Keras session.
     """
-    leaving = Leaving()
-    leaving.listen()
     threads = default_threads() if config.launch.threads == "auto" else config.launch.threads
-    with Presence(config.sweep_dir) as presence:
+    with closing(Leaving()) as leaving, Presence(config.sweep_dir) as presence:
+        leaving.listen()
         data = load_training(config.data)
         description = data.description
         space = SearchSpace(config.space, description.image_shape, len(description.classes))
