@@ -63,6 +63,9 @@ class Moody:
     def is_known(self, tolerance):
         return is_known(self.values, tolerance)
 
+    def now(self):
+        return float(len(self.values))
+
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says_when_turns_depend_on_it():
     # A thousand measurements, as the share of two hundred itself varies by four points.
@@ -71,7 +74,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says_when_turns_depen
     for _ in range(1000):
         subject = Moody(generator)
         turns = Turns(fewest=10, seconds=20.0, tolerance=0.05)
-        take_turns(subject, turns, lambda subject=subject: float(len(subject.values)))
+        take_turns(subject, turns, subject.now)
         interval = median_interval(subject.values)
         held += interval.low <= 1.0 <= interval.high
         longer += len(subject.values) > 10
