@@ -9,8 +9,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import Self
 
 from pipeline.config import Config
 from pipeline.data.dataset import TrainingData
@@ -39,29 +39,38 @@ LEAVING_SECONDS = 8.0
 
 
 class Leaving:
-    """Whether this process has to leave; remembers the signal that said so."""
+    """Whether this process has to leave; remembers the signal that said so.
+
+    Inside the block the process is ended if it has not left ``LEAVING_SECONDS`` after a signal.
+    """
 
     def __init__(self) -> None:
         self._reason: str | None = None
         self._parent = os.getppid()
-        self._ending: threading.Timer | None = None
+        self._deadline: threading.Timer | None = None
 
-    def close(self) -> None:
-        """End this process no more: it has done what it had to, and leaves by itself."""
-        if self._ending is not None:
-            self._ending.cancel()
-
-    def listen(self) -> None:
+    def __enter__(self) -> Self:
         """React to the signals that tell a worker to leave; Ctrl-C is the supervisor's."""
         for number in (signal.SIGTERM, signal.SIGUSR2):
             signal.signal(number, self._told)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let the process take its time: it leaves."""
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     def _told(self, number: int, _frame: FrameType | None) -> None:
-        if self._ending is None:
-            self._ending = threading.Timer(LEAVING_SECONDS, os._exit, (128 + number,))
-            self._ending.daemon = True
-            self._ending.start()
+        if self._deadline is None:
+            self._deadline = threading.Timer(LEAVING_SECONDS, os._exit, (128 + number,))
+            self._deadline.daemon = True
+            self._deadline.start()
         self._reason = f"the worker was told to leave ({signal.Signals(number).name})"
 
     def is_told(self) -> bool:
@@ -86,15 +95,12 @@ def work(
         From the data and the number of threads; by default a Keras session.
     """
     threads = default_threads() if config.launch.threads == "auto" else config.launch.threads
-    with closing(Leaving()) as leaving, Presence(config.sweep_dir) as presence:
-        leaving.listen()
+    with Leaving() as leaving, Presence(config.sweep_dir) as presence:
         data = load_training(config.data)
         description = data.description
         space = SearchSpace(config.space, description.image_shape, len(description.classes))
         trainer = (build_trainer or _keras_session(config))(data, threads)
-        storage = open_storage(
-            config, is_leaving=lambda: leaving.reason() is not None, patient=True
-        )
+        storage = open_storage(config, is_leaving=leaving.is_told, patient=True)
         study = SweepStudy(config, space, storage)
         results = SweepResults(config, description)
         run = TrialRun(
