@@ -8,14 +8,11 @@ and server share the machine. Data: the complete Fashion-MNIST where it can be h
 """
 
 import json
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -25,14 +22,13 @@ import numpy as np
 from benchmarks.results_files import keep
 from pipeline.data.loading import load_training
 from pipeline.launching.planning import load_config, load_description
+from pipeline.testing.model_server import served
 from pipeline.tracking.registry import Registry
-from pipeline.tracking.serving import serve_command, serve_environment
 
 BATCH_SIZES = (1, 64)
 CONNECTIONS = (1, 4)
 WARM_UP_REQUESTS = 20
 SECONDS = 10.0
-_START_SECONDS = 120.0
 
 
 def main(short: bool) -> None:
@@ -53,7 +49,7 @@ def main(short: bool) -> None:
         registry = Registry(config=config, data=data.name)
         champion = registry.version("champion")
         assert champion is not None, "the benchmark's sweep promotes its sweet spot"
-        with _served(registry) as port:
+        with served(registry) as port:
             rows = [
                 _load(port, images[:size].tolist(), connections, 2.0 if short else SECONDS)
                 for size in BATCH_SIZES
@@ -118,36 +114,3 @@ def _ask(connection: HTTPConnection, body: bytes) -> None:
     answer = response.read()
     if response.status != 200:
         raise RuntimeError(f"the server answered {response.status}: {answer[:500]!r}")
-
-
-@contextmanager
-def _served(registry: Registry) -> Iterator[int]:
-    """Serve the champion; yield the port when it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    process = subprocess.Popen(
-        serve_command(registry, port), env=serve_environment(registry), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + _START_SECONDS
-        while not _is_ready(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the server has not started")
-            time.sleep(0.2)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _is_ready(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/ping")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()

@@ -9,8 +9,8 @@ from pipeline.core.errors import ConfigurationError
 from pipeline.launching.sbatch import AGAIN_STATUS
 
 #: Where the volume is mounted; the Containerfile makes both folders.
-_MLRUNS = "/work/mlruns"
-_DATA = "/work/data"
+_MLRUNS = "/sweetspot/mlruns"
+_DATA = "/sweetspot/data"
 #: Names of CronJobs leave 11 characters for what Kubernetes appends to those of their jobs.
 _LONGEST_NAME = 52
 #: So long a pod that is told to leave may take.

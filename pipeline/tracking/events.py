@@ -6,6 +6,7 @@ A worker records what happens to its trial: ``Started``, ``Measured``, ``EpochEn
 ``SummaryChanged``.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -21,7 +22,7 @@ from pipeline.core.trial import (
 from pipeline.tracking.event_log import Event, EventLog
 
 
-class Content:
+class Content(ABC):
     """What an event says, as a typed value."""
 
     __slots__ = ()
@@ -48,8 +49,9 @@ class Content:
             raise StorageError(f"a {cls.kind!r} event is damaged: {error}") from error
 
     @classmethod
+    @abstractmethod
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return the arguments that build the content from plain values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

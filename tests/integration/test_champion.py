@@ -1,10 +1,6 @@
 """From two real sweeps to a champion that classifies, is served, exported and taken back."""
 
 import json
-import socket
-import subprocess
-import time
-from contextlib import contextmanager
 from http.client import HTTPConnection
 
 import numpy as np
@@ -22,8 +18,8 @@ from pipeline.launching.results import SweepResults
 from pipeline.launching.trial_run import TrialRun
 from pipeline.measuring.quiet import QuietLock
 from pipeline.search.study import SweepStudy
+from pipeline.testing.model_server import served
 from pipeline.tracking.registry import Registry
-from pipeline.tracking.serving import serve_command, serve_environment
 
 pytestmark = [
     pytest.mark.usefixtures("backend"),
@@ -149,37 +145,6 @@ def test_a_dark_digit_on_paper(mlruns, champion, pictures, capsys, tmp_path):
     _, on_paper = classified(mlruns, capsys, tmp_path / "paper.png", "--invert")
     _, expected = classified(mlruns, capsys, tmp_path / "light.png")
     np.testing.assert_allclose(on_paper, expected, atol=1e-6)
-
-
-@contextmanager
-def served(registry):
-    """Serve the champion; yield the port when it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        serve_command(registry, port), env=serve_environment(registry), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        while not answers(port):
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.1)
-        yield port
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-
-
-def answers(port):
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/ping")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 @pytest.mark.services

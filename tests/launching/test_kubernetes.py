@@ -31,7 +31,7 @@ def test_pods_share_one_sweep_and_runs_do_not_overlap():
     (container,) = job["template"]["spec"]["containers"]
     assert container["args"] == [
         "sweep", "--scheduled", "data=digits", "launch=peer", "launch.workers=1",
-        "mlruns=/work/mlruns",
+        "mlruns=/sweetspot/mlruns",
     ]  # fmt: skip
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert container["envFrom"] == [{"secretRef": {"name": "storage"}}]

@@ -15,19 +15,19 @@ LEAST = {
 PLAIN = """\
 #!/bin/bash
 #SBATCH --job-name=sweetspot-digits-1
-#SBATCH --comment="/work/mlruns/sweeps/digits-1"
+#SBATCH --comment="/data/mlruns/sweeps/digits-1"
 #SBATCH --array=0-3
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task=1
 #SBATCH --requeue
 #SBATCH --signal=USR2@60
 #SBATCH --open-mode=append
-#SBATCH --output="/work/mlruns/sweeps/digits-1/logs/slurm-%a.log"
-#SBATCH --chdir="/work/project"
+#SBATCH --output="/data/mlruns/sweeps/digits-1/logs/slurm-%a.log"
+#SBATCH --chdir="/data/project"
 
 # The worker's step is told to leave, not this shell, which has to outlive it.
 trap ':' TERM USR2
-srun --cpus-per-task=1 /work/.venv/bin/python -m pipeline worker digits-1 mlruns=/work/mlruns --peer
+srun --cpus-per-task=1 /data/.venv/bin/python -m pipeline worker digits-1 mlruns=/data/mlruns --peer
 status=$?
 if [ $status -eq 75 ] &&
   [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] &&
@@ -55,7 +55,7 @@ RICH = """\
 #SBATCH --signal=USR2@120
 #SBATCH --open-mode=append
 #SBATCH --output="/my runs/100%%/sweeps/digits-1/logs/slurm-%a.log"
-#SBATCH --chdir="/work/project"
+#SBATCH --chdir="/data/project"
 #SBATCH --exclude=node7
 
 set -e
@@ -64,7 +64,7 @@ export HTTPS_PROXY="http://proxy:3128"
 set +e
 # The worker's step is told to leave, not this shell, which has to outlive it.
 trap ':' TERM USR2
-srun --cpus-per-task=8 /work/.venv/bin/python -m pipeline worker digits-1 'mlruns=/my runs/100%' --peer
+srun --cpus-per-task=8 /data/.venv/bin/python -m pipeline worker digits-1 'mlruns=/my runs/100%' --peer
 status=$?
 if [ $status -eq 75 ] &&
   [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] &&
@@ -75,13 +75,13 @@ exit $status
 """  # noqa: E501
 
 
-def text(mlruns="/work/mlruns", **launch):
+def text(mlruns="/data/mlruns", **launch):
     return sbatch_text(
         SweepArray(
             sweep="digits-1",
             mlruns=Path(mlruns),
-            project=Path("/work/project"),
-            python=Path("/work/.venv/bin/python"),
+            project=Path("/data/project"),
+            python=Path("/data/.venv/bin/python"),
             launch=SlurmLaunch.model_validate(LEAST | launch),
         )
     )

@@ -42,7 +42,8 @@ from pipeline.tracking.events import (
     TrialContent,
     record,
 )
-from pipeline.tracking.store import DATABASE, create_store
+from pipeline.tracking.mirror import Mirror, SyncReport
+from pipeline.tracking.store import DATABASE, create_store, open_client
 from pipeline.tracking.summary_metrics import ended_trials, summary_metrics
 
 DATA = DataDescription(
@@ -100,6 +101,30 @@ class FakeSweep:
     data = DATA
     specification = staticmethod(_specification)
     epoch_result = staticmethod(_epoch_result)
+
+    def mirror(self) -> Mirror:
+        """Return a mirror of this sweep, which is closed by ``with``."""
+        return Mirror(self.dir, self.config, self.data)
+
+    def sync(self) -> SyncReport:
+        """Mirror once; nothing may go wrong."""
+        with self.mirror() as mirror:
+            report = mirror.sync()
+        assert report.failure is None, report.details or report.failure
+        return report
+
+    def client(self) -> Any:
+        return open_client(self.config)
+
+    def runs(self) -> dict[str, Any]:
+        """Return the runs as MLflow has them, by trial; the sweep's own is ``sweep``."""
+        client = self.client()
+        experiment = client.get_experiment_by_name("sweetspot-digits")
+        assert experiment is not None
+        runs = client.search_runs([experiment.experiment_id])
+        return {
+            run.data.tags.get("trial", "sweep"): client.get_run(run.info.run_id) for run in runs
+        }
 
     def tick(self) -> float:
         self.now += 1.0

@@ -1,0 +1,52 @@
+"""MLflow's real model server, for tests and benchmarks: started, ready, and stopped again."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+
+from pipeline.tracking.registry import Registry
+from pipeline.tracking.serving import serve_command, serve_environment
+
+_START_SECONDS = 120.0
+
+
+@contextmanager
+def served(registry: Registry) -> Iterator[int]:
+    """Serve the champion; yield the port when it answers.
+
+    Raises
+    ------
+    RuntimeError
+        The server ended, or does not answer in time.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    process = subprocess.Popen(
+        serve_command(registry, port), env=serve_environment(registry), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while not _is_ready(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the server has not started")
+            time.sleep(0.2)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _is_ready(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/ping")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

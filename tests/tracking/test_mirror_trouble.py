@@ -1,0 +1,125 @@
+import http.server
+import re
+import socket
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Sweep = Any
+
+
+def test_one_process_mirrors_a_sweep_at_a_time(small_sweep: Sweep) -> None:
+    with small_sweep.mirror() as first:
+        assert first.sync().failure is None
+        with small_sweep.mirror() as second:
+            report = second.sync()
+        assert report.failure is not None and "another process" in report.failure
+        assert first.sync().failure is None
+    small_sweep.sync()
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_store_that_cannot_be_written_is_reported(small_sweep: Sweep, deleted: bool) -> None:
+    database = small_sweep.mlruns / "mlflow.db"
+    database.unlink()
+    database.mkdir() if deleted else database.write_text("not a database" * 100)
+    with small_sweep.mirror() as mirror:
+        report = mirror.sync()
+    assert report.failure is not None and f"the MLflow store {database}" in report.failure
+    assert report.details is None
+
+
+def test_a_mistake_of_ours_is_reported_with_its_traceback(
+    small_sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistake(*_: object) -> None:
+        raise TypeError("ours")
+
+    monkeypatch.setattr("pipeline.tracking.mirror.trial_content", mistake)
+    with small_sweep.mirror() as mirror:
+        report = mirror.sync()
+    assert report.failure is not None and "TypeError" in (report.details or "")
+
+
+def test_a_table_that_is_gone_is_reported(small_sweep: Sweep) -> None:
+    small_sweep.sync()
+    with sqlite3.connect(small_sweep.mlruns / "mlflow.db") as database:
+        database.execute("DROP TABLE tags")
+    database.close()
+    with small_sweep.mirror() as mirror:
+        report = mirror.sync()
+    assert report.failure is not None and "nothing is lost" in report.failure
+    assert report.failure.count("\n") == 0 and report.details is None
+
+
+def test_a_server_that_is_down_is_reported(fake_sweep: Callable[..., Sweep]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: a connection is refused
+        uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        sweep = fake_sweep("question", uri)
+        sweep.begin()
+        with sweep.mirror() as mirror:
+            report = mirror.sync()
+    assert report.failure == (
+        f"MLflow at {uri} cannot be reached; training goes on and nothing is lost: the next try, "
+        "or `sweetspot sync`, catches up"
+    )
+    assert not (sweep.mlruns / "mlflow.db").exists()
+
+
+class _BadServer(http.server.BaseHTTPRequestHandler):
+    """Answers every request as ``answer`` says: with an error, not at all, or by hanging up."""
+
+    answer = "error"
+    release = threading.Event()
+
+    def do_POST(self) -> None:
+        if self.answer == "error":
+            self.send_error(500, "no disk left")
+        elif self.answer == "silence":
+            self.release.wait(30)
+
+    do_GET = do_POST
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("error", "refused (.*500"),
+        ("silence", "did not answer within 1 s;"),
+        ("hangs up", "cut off the connection;"),
+    ],
+)
+def test_a_server_in_trouble_is_reported(
+    fake_sweep: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch, answer: str, words: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setattr(_BadServer, "answer", answer)
+    monkeypatch.setattr(_BadServer, "release", threading.Event())
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _BadServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        sweep = fake_sweep("question", f"http://127.0.0.1:{server.server_port}")
+        sweep.begin()
+        with sweep.mirror() as mirror:
+            report = mirror.sync()
+        _BadServer.release.set()
+        server.shutdown()
+    assert report.failure is not None and re.search(words.replace("(", "\\("), report.failure)
+    assert report.details is None
+
+
+def test_a_password_in_the_uri_is_reported_before_anything_is_sent(
+    fake_sweep: Callable[..., Sweep],
+) -> None:
+    sweep = fake_sweep("question", "http://me:s3cret@127.0.0.1:1")
+    sweep.begin()
+    with sweep.mirror() as mirror:
+        report = mirror.sync()
+    assert report.failure is not None
+    assert "must not hold a password" in report.failure and "s3cret" not in str(report)
