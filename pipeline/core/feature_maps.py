@@ -1,5 +1,6 @@
 """What a convolutional network makes of images on their way, as plain arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,3 +80,15 @@ class FeatureMaps:
     layers: tuple[LayerMaps, ...]
     filters: tuple[LayerFilters, ...]
     probabilities: Floats
+
+
+def shown_filters(layers: Sequence[LayerMaps], count: int) -> list[NDArray[np.intp]]:
+    """Return which filters of each layer to look at: those that answer most.
+
+    Of a pooling those of its convolution, so that one sees what pooling leaves of a map.
+    """
+    chosen: list[NDArray[np.intp]] = []
+    for layer in layers:
+        pooled = layer.kind == "pooling" and chosen
+        chosen.append(chosen[-1] if pooled else layer.strongest(count))
+    return chosen

@@ -5,6 +5,7 @@ Readings are kept in the sweep's event log; asking again reads the kept ones.
 
 import io
 import json
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipeline.launching.trial_run import Trainer
 from pipeline.reporting.compare import LABELS_NAME, answers_name
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import write_atomically
+from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name, one_class
 from pipeline.reporting.mistakes import Mistakes, mistakes_name
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path
@@ -44,7 +46,10 @@ def evaluate(config: Config, study: SweepStudy, results: SweepResults, trainer: 
         if earlier and spot is not None and spot["trial"] in unread:
             unread[spot["trial"]] += f", in place of trial {earlier[-1]}"
         if unread:
-            _read_test(config, trainer, unread)
+            convolutional = {
+                item.number for item in study.records() if item.specification.architecture.depth
+            }
+            _read_test(config, trainer, unread, convolutional)
         if summary["sweet_spot"] is not None:
             _compare(config, study, summary, trainer)
         results.refresh(study)
@@ -68,8 +73,16 @@ def _due(summary: dict[str, Any]) -> dict[int, str]:
     return due
 
 
-def _read_test(config: Config, trainer: Trainer, unread: dict[int, str]) -> None:
+def _read_test(
+    config: Config, trainer: Trainer, unread: dict[int, str], convolutional: Set[int]
+) -> None:
+    """Read test for the trials in ``unread``, and keep what a report shows of it.
+
+    Three of the images are kept with what convolutional networks make of them. Showing them
+    reads no accuracy, and comes after everything has been chosen.
+    """
     test = load_test(config.data)
+    shown = one_class(test.labels)
     # What was predicted is kept: sweeps are compared on the same images, without reading again.
     _keep(config.sweep_dir / LABELS_NAME, test.labels)
     with EventLog(sweep_log_path(config.sweep_dir)) as log:
@@ -80,6 +93,10 @@ def _read_test(config: Config, trainer: Trainer, unread: dict[int, str]) -> None
             _keep(config.sweep_dir / answers_name(number), labels)
             mistakes = Mistakes.worst(test.images, test.labels, probabilities)
             mistakes.write(config.sweep_dir / mistakes_name(number))
+            if number in convolutional:
+                maps = trainer.feature_maps(path, test.images[shown])
+                kept = KeptMaps.of(maps, shown, int(test.labels[0]))
+                kept.write(config.sweep_dir / kept_maps_name(number))
             correct = int((labels == test.labels).sum())
             record(
                 log,

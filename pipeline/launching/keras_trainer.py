@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
+from pipeline.core.feature_maps import FeatureMaps
 from pipeline.core.trial import Recipe, TrialSpecification
 from pipeline.data.dataset import TrainingData
 from pipeline.launching.trial_run import Observer
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.quiet import QuietLock
+from pipeline.training.feature_maps import feature_maps
 from pipeline.training.session import (
     TrainedTrial,
     TrainingSession,
@@ -51,6 +53,10 @@ class KerasTrainer:
     def probabilities(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probability of each class that the model at ``path`` gives the images."""
         return predicted_probabilities(path, images)
+
+    def feature_maps(self, path: Path, images: NDArray[np.uint8]) -> FeatureMaps:
+        """Return what the convolutions of the model at ``path`` make of images."""
+        return feature_maps(path, images)
 
     def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return the median seconds of a training step of an untrained network."""

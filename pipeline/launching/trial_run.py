@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.core.feature_maps import FeatureMaps
 from pipeline.core.journey import Stage, shape_journey
 from pipeline.core.outcome import (
     DoesNotFit,
@@ -99,6 +100,9 @@ class Trainer(Protocol):
 
         Shape ``(n, classes)``.
         """
+
+    def feature_maps(self, path: Path, images: NDArray[np.uint8]) -> FeatureMaps:
+        """Return what the convolutions of the model at ``path`` make of images; it has some."""
 
     def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return the median seconds of a training step of an untrained network."""

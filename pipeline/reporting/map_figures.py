@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import StorageError
-from pipeline.core.feature_maps import FeatureMaps, LayerFilters, LayerMaps
+from pipeline.core.feature_maps import FeatureMaps, LayerFilters, LayerMaps, shown_filters
 from pipeline.reporting.figures import drawable, png
 from pipeline.reporting.files import write_atomically
 
@@ -38,9 +38,9 @@ _MOST_FILTERS = 64
 _COLUMNS_OF_FILTERS = 8
 _LINE_LENGTH = 18  #: characters of a caption
 _MOST_LINES = 4
-_COLOURS = "inferno"  #: of the maps, as in the lesson
+MAP_COLOURS = "inferno"  #: as in the lesson
 _RING = "#00E5FF"  #: is in neither colour map
-_SIGNED_COLOURS = "RdBu_r"  #: of the filters: blue below 0, white 0, red above
+SIGNED_COLOURS = "RdBu_r"  #: of the filters: blue below 0, white 0, red above
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,10 +124,7 @@ def map_pictures(
 
 def journey_figure(title: str, maps: FeatureMaps, captions: Sequence[str]) -> "Figure":
     """Return each image as the strongest filter of every convolution sees it, and pooled."""
-    chosen: list[int] = []
-    for layer in maps.layers:
-        pooled = layer.kind == "pooling" and chosen
-        chosen.append(chosen[-1] if pooled else int(layer.strongest(1)[0]))
+    chosen = [int(numbers[0]) for numbers in shown_filters(maps.layers, 1)]
     columns, rows = 1 + len(maps.layers), len(maps.images)
     panel = min((_INCHES_WIDE - _INCHES_AT_LEFT) / columns, 2.2)
     width = _INCHES_AT_LEFT + columns * panel
@@ -140,7 +137,7 @@ def journey_figure(title: str, maps: FeatureMaps, captions: Sequence[str]) -> "F
         for column, (layer, number) in enumerate(zip(maps.layers, chosen, strict=True), start=1):
             place = places[row, column]
             top = float(layer.maps[..., number].max()) or 1.0
-            _show(place, layer.maps[row, :, :, number], cmap=_COLOURS, vmin=0, vmax=top)
+            _show(place, layer.maps[row, :, :, number], cmap=MAP_COLOURS, vmin=0, vmax=top)
             if layer.maps[row, :, :, number].max() > 0:
                 down, across = layer.peak_place(row, number)
                 place.plot(
@@ -163,7 +160,7 @@ def layer_figure(title: str, layer: LayerMaps, captions: Sequence[str], count: i
     wide = _INCHES_WIDE - _INCHES_AT_LEFT
     figure = _figure(_INCHES_WIDE, max(wide * mosaic.aspect, _LEAST_INCHES), title)
     place = figure.subplots()
-    _show(place, mosaic.pixels, cmap=_COLOURS, vmin=0, vmax=float(shown.max()) or 1.0)
+    _show(place, mosaic.pixels, cmap=MAP_COLOURS, vmin=0, vmax=float(shown.max()) or 1.0)
     mosaic.name(place, [f"filter {number}" for number in numbers], [*map(_wrapped, captions)])
     return figure
 
@@ -196,7 +193,7 @@ def filters_figure(title: str, filters: LayerFilters, layer: LayerMaps, count: i
     wide = columns * _INCHES_A_FILTER
     figure = _figure(wide + _INCHES_AT_LEFT, max(wide * mosaic.aspect, _LEAST_INCHES), title)
     place = figure.subplots()
-    drawn = _show(place, mosaic.pixels, cmap=_SIGNED_COLOURS, vmin=-most, vmax=most)
+    drawn = _show(place, mosaic.pixels, cmap=SIGNED_COLOURS, vmin=-most, vmax=most)
     mosaic.name(place, across, down)
     if whole:
         for index, number in enumerate(numbers):

@@ -3,8 +3,6 @@
 So a report needs no data set, and nobody has a reason to read test again.
 """
 
-import io
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -12,8 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.errors import StorageError
-from pipeline.reporting.files import write_atomically
+from pipeline.reporting.archives import read_archive, write_archive
 
 #: How many are kept of a network.
 MOST_MISTAKES = 12
@@ -91,10 +88,7 @@ class Mistakes:
         StorageError
             The file cannot be written.
         """
-        buffer = io.BytesIO()
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        write_atomically(path, buffer.getvalue())
+        write_archive(path, {field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -105,14 +99,9 @@ class Mistakes:
         StorageError
             The file is damaged.
         """
-        try:
-            content = io.BytesIO(path.read_bytes())
-            with np.load(content, allow_pickle=False) as arrays:
-                return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise StorageError(f"{path} cannot be read: {error!r}; remove it") from error
+        return read_archive(
+            path, lambda arrays: cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        )
 
 
 def mistakes_name(number: int) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
+from pipeline.core.feature_maps import FeatureMaps, Floats, LayerFilters, LayerMaps
 from pipeline.core.journey import macs, parameters
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
 from pipeline.data.dataset import DataDescription
@@ -29,6 +30,7 @@ from pipeline.measuring.clocks import Clocks
 class SimulatedTraining:
     """What a simulated training returns."""
 
+    architecture: Architecture
     val_accuracy: float
     validation_right: NDArray[np.bool_]
     costs: dict[str, float] = field(default_factory=dict)
@@ -86,14 +88,16 @@ class SimulatedTrainer:
         right = np.zeros(images, dtype=np.bool_)
         right[np.argsort(order, kind="stable")[: round(accuracy * images)]] = True
         return SimulatedTraining(
+            architecture=specification.architecture,
             val_accuracy=accuracy,
             validation_right=right,
             costs=shown,
         )
 
     def save(self, trained: Any, path: Path) -> None:
-        """Write what ``probabilities`` needs."""
-        path.write_text(json.dumps({"accuracy": trained.val_accuracy}))
+        """Write what ``probabilities`` and ``feature_maps`` need."""
+        content = {"accuracy": trained.val_accuracy, "architecture": str(trained.architecture)}
+        path.write_text(json.dumps(content))
 
     def probabilities(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return 0.9 for class 0 of the share of images that the accuracy gives, else class 1."""
@@ -103,6 +107,29 @@ class SimulatedTrainer:
         wrong: NDArray[np.bool_] = np.arange(len(images)) >= accuracy * len(images)
         found[np.arange(len(images)), wrong.astype(np.int64)] = 0.9
         return found
+
+    def feature_maps(self, path: Path, images: NDArray[np.uint8]) -> FeatureMaps:
+        """Return what convolutions with random filters of the model's sizes make of images."""
+        architecture = Architecture.parse(json.loads(path.read_text())["architecture"])
+        random_numbers = np.random.default_rng(0)
+        values = (images / 255).astype(np.float32)
+        layers, filters = [], []
+        for index, block in enumerate(architecture.blocks, start=1):
+            kernel = block.kernel_size
+            size = (kernel, kernel, values.shape[-1], block.filters)
+            weights = random_numbers.normal(0.0, 1.0 / kernel, size).astype(np.float32)
+            filters.append(LayerFilters(name=f"convolution_{index}", weights=weights))
+            values = _convolved(values, weights, same=block.padding == "same")
+            layers.append(LayerMaps(kind="convolution", name=f"convolution_{index}", maps=values))
+            if block.pooling != "none":
+                values = _pooled(values)
+                layers.append(LayerMaps(kind="pooling", name=f"pooling_{index}", maps=values))
+        return FeatureMaps(
+            images=images,
+            layers=tuple(layers),
+            filters=tuple(filters),
+            probabilities=self.probabilities(path, images),
+        )
 
     def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return seconds in proportion to the work of a batch."""
@@ -137,3 +164,18 @@ class SimulatedTrainer:
             epoch_seconds=seconds,
             images_per_second=self.description.train / seconds,
         )
+
+
+def _convolved(values: Floats, weights: Floats, *, same: bool) -> Floats:
+    kernel = weights.shape[0]
+    edge = kernel // 2 if same else 0
+    padded = np.pad(values, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), axis=(1, 2))
+    return np.maximum(np.tensordot(windows, weights, axes=([4, 5, 3], [0, 1, 2])), 0)
+
+
+def _pooled(values: Floats) -> Floats:
+    images, height, width, count = values.shape
+    even = values[:, : height // 2 * 2, : width // 2 * 2]
+    largest: Floats = even.reshape(images, height // 2, 2, width // 2, 2, count).max(axis=(2, 4))
+    return largest

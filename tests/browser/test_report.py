@@ -118,6 +118,26 @@ def test_hostile_names_are_text(report: Page, summary: dict[str, Any]) -> None:
     assert report.locator("img[onerror]").count() == 0
 
 
+def test_feature_maps_of_the_sweet_spot_and_the_cnn(report: Page, summary: dict[str, Any]) -> None:
+    maps = report.locator("#maps")
+    spot = summary["sweet_spot"]["architecture"]
+    expect(maps.locator("h3").first).to_have_text(f"sweet spot: {spot}")
+    cnn = maps.get_by_role("region", name="Feature maps of the cnn reference")
+    heads = cnn.locator("thead th").all_inner_texts()
+    assert [" ".join(head.split()[:3]) for head in heads[1:]] == [
+        "convolution 1 26×26×64", "pooling 1 13×13×64", "convolution 2 11×11×64",
+        "pooling 2 5×5×64",
+    ]  # fmt: skip
+    assert cnn.locator("tbody tr").count() == 3
+    assert cnn.locator("svg.tile circle").count() == 12
+    first = cnn.locator("svg.tile image").first
+    assert first.evaluate("(image) => image.getBBox().width") == 26
+    layer = maps.locator("details", has_text="cnn reference, convolution 2")
+    layer.locator("summary").click()
+    expect(layer.get_by_text("Strongest activation")).to_be_visible()
+    assert layer.locator("tbody tr").first.locator(".weights").count() == 8
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_everybody_can_read_it(report: Page, artifacts: Path, size: str) -> None:
     width, height, scheme = SIZES[size]

@@ -67,7 +67,10 @@ def test_several_gzip_members_and_padding_are_one_file(idx_bytes):
         (b"\0\0\x08\x01\0\0\0\x02\1\2\3", "too long: its header announces 2 values .2., but 3"),
         (b"\0\0\x08\x01\xff\xff\xff\xff", "truncated: its header announces 4,294,967,295"),
         (b"\0\0\x08\x05" + bytes(20), "not an array of 5 dimensions"),
-        (gzip.compress(b"\0\0\x08\x01\0\0\0\1\1", mtime=0)[:-9], "compressed content ends too early"),
+        (
+            gzip.compress(b"\0\0\x08\x01\0\0\0\1\1", mtime=0)[:-9],
+            "compressed content ends too early",
+        ),
         (gzip.compress(b"x", mtime=0)[:-8] + bytes(8), "damaged: it cannot be decompressed"),
         (gzip.compress(b"x", mtime=0) + b"more", "damaged: it cannot be decompressed"),
     ],

@@ -10,6 +10,7 @@ from pipeline.launching.sessions import Sessions
 from pipeline.launching.trial_run import TrialRun
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import read_summary
+from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name
 from pipeline.reporting.mistakes import Mistakes, mistakes_name
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
@@ -37,6 +38,24 @@ def searched(plan):
 def finished(plan):
     """Return a sweep's run after its last trial."""
     return searched(plan)
+
+
+def test_three_images_of_a_class_are_kept_with_what_convolutions_make_of_them(finished):
+    config = finished.config
+    evaluate(config, finished.study, finished.results, finished.trainer)
+    summary = read_summary(config.sweep_dir)
+    assert summary["references"]["dnn"]["trial"] == 0
+    assert not (config.sweep_dir / kept_maps_name(0)).exists()
+    labels = np.load(config.sweep_dir / "test_labels.npy")
+    maps = KeptMaps.read(config.sweep_dir / kept_maps_name(1))
+    assert maps.indices.tolist() == np.flatnonzero(labels == labels[0])[:3].tolist()
+    assert [layer.name for layer in maps.layers] == [
+        "convolution_1", "pooling_1", "convolution_2", "pooling_2"
+    ]  # fmt: skip
+    assert [layer.shape for layer in maps.layers] == [
+        (26, 26, 64), (13, 13, 64), (11, 11, 64), (5, 5, 64)
+    ]  # fmt: skip
+    assert len(readings(config)) == summary["test_readings"]
 
 
 def readings(config):

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.core.errors import StorageError
 from pipeline.reporting.mistakes import Mistakes
 
 IMAGES = np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2, 1)
@@ -49,11 +48,3 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
         assert again is not None
         np.testing.assert_array_equal(again.images, mistakes.images)
         np.testing.assert_array_equal(again.indices, mistakes.indices)
-
-
-@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 cut off"])
-def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "0001.mistakes.npz"
-    path.write_bytes(content)
-    with pytest.raises(StorageError, match=r"0001\.mistakes\.npz cannot be read"):
-        Mistakes.read(path)

@@ -14,6 +14,7 @@ from pipeline import __version__
 from pipeline.reporting.page.course import course_view
 from pipeline.reporting.page.curves import curve_panels
 from pipeline.reporting.page.front import front_view
+from pipeline.reporting.page.maps import maps_view
 from pipeline.reporting.page.mattered import mattered_view
 from pipeline.reporting.page.networks import networks_view
 from pipeline.reporting.page.provenance import moment_text, provenance_view
@@ -42,6 +43,7 @@ def render_page(sources: ReportSources) -> bytes:
         verdict=verdict(sources),
         front=front_view(sources),
         networks=networks_view(sources),
+        maps=maps_view(sources),
         mattered=mattered_view(sources),
         course=course_view(sources),
         panels=curve_panels(sources),

@@ -10,6 +10,7 @@ from pipeline.core.trial import TrialRecord
 from pipeline.reporting.compare import Answers, read_answers
 from pipeline.reporting.comparison import read_comparison
 from pipeline.reporting.files import CONFIG_NAME, read_summary
+from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name
 from pipeline.reporting.mistakes import Mistakes, mistakes_name
 from pipeline.reporting.sentence import Comparison
 from pipeline.tracking.event_log import Event, read, sweep_log_path, trial_log_paths
@@ -70,6 +71,8 @@ class ReportSources:
         The resolved configuration; None where there is none.
     answers, mistakes
         By trial number, of those for which test was read.
+    maps
+        By trial number, of those of them that have convolutions.
     written
         When, in seconds since the epoch.
     """
@@ -84,6 +87,7 @@ class ReportSources:
     config_text: str | None = None
     answers: Mapping[int, Answers] = field(default_factory=dict)
     mistakes: Mapping[int, Mistakes] = field(default_factory=dict)
+    maps: Mapping[int, KeptMaps] = field(default_factory=dict)
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -127,6 +131,7 @@ class ReportSources:
         config = sweep_dir / CONFIG_NAME
         answers = {number: read_answers(sweep_dir, number) for number in tested}
         mistakes = {n: Mistakes.read(sweep_dir / mistakes_name(n)) for n in tested}
+        maps = {n: KeptMaps.read(sweep_dir / kept_maps_name(n)) for n in tested}
         return cls(
             summary=summary,
             stories=stories,
@@ -138,6 +143,7 @@ class ReportSources:
             config_text=config.read_text("utf-8", "replace") if config.is_file() else None,
             answers={n: known for n, known in answers.items() if known is not None},
             mistakes={n: known for n, known in mistakes.items() if known is not None},
+            maps={n: known for n, known in maps.items() if known is not None},
         )
 
 

@@ -1,0 +1,45 @@
+"""NumPy archives that a sweep keeps beside its models for its report."""
+
+import io
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import StorageError
+from pipeline.reporting.files import write_atomically
+
+_Kept = TypeVar("_Kept")
+
+
+def write_archive(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays by name to a compressed file.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_archive(path: Path, build: Callable[[Mapping[str, NDArray[Any]]], _Kept]) -> _Kept | None:
+    """Return what ``build`` makes of a file's arrays; None where there is no such file.
+
+    Raises
+    ------
+    StorageError
+        The file is damaged, or lacks something that ``build`` looks for.
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            return build(arrays)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise StorageError(f"{path} cannot be read: {error!r}; remove it") from error
