@@ -3,7 +3,15 @@
 import importlib
 import sys
 
-BENCHMARKS = ("overhead", "quiet", "repeatability", "serving", "throughput")
+BENCHMARKS = (
+    "overhead",
+    "quiet",
+    "recording",
+    "repeatability",
+    "serving",
+    "stopping",
+    "throughput",
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -12,6 +12,7 @@ from pipeline.commands.compose import compose
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
 from pipeline.core.trial import EpochResult, TrialSpecification
+from pipeline.data.dataset import TrainingData
 from pipeline.data.loading import load_training, resolve
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.machine import resolve_precision
@@ -45,11 +46,17 @@ def settings(*overrides: str) -> Config:
     return compose(CommandLine(command="sweep", overrides=overrides))
 
 
-def open_session(config: Config, quiet: QuietLock) -> TrainingSession:
+def load(config: Config) -> TrainingData:
+    """Return the images that a sweep with these settings would train with here."""
+    return load_training(resolve(config.data, lambda text: print(text, file=sys.stderr)))
+
+
+def open_session(
+    config: Config, quiet: QuietLock, data: TrainingData | None = None
+) -> TrainingSession:
     """Return a session of one thread, as a worker on a CPU has it."""
-    data = load_training(resolve(config.data, lambda text: print(text, file=sys.stderr)))
     return TrainingSession(
-        data,
+        data or load(config),
         config.training,
         config.measuring,
         config.objective,

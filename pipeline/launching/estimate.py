@@ -1,6 +1,5 @@
 """What a sweep would do, said before it does anything."""
 
-import random
 import time
 from collections.abc import Callable
 
@@ -13,8 +12,8 @@ from pipeline.core.trial import derived_seed
 from pipeline.launching.planning import SweepPlan
 from pipeline.measuring.machine import default_workers
 from pipeline.reporting.plan import Estimate
+from pipeline.search.dice import Dice
 from pipeline.search.rungs import rung_epochs
-from pipeline.search.space import Name
 
 #: A training step costs about three times the forward pass, and a multiply-accumulate is two
 #: operations (Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1).
@@ -31,26 +30,6 @@ _SECONDS_A_SWEEP = 30.0
 _DRAWS = 200
 
 
-class _Dice:
-    """Draws at random from a space."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-
-    def integer(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        if log:
-            return min(high, int(np.exp(self._random.uniform(np.log(low), np.log(high + 1)))))
-        return self._random.randrange(low, high + 1, step)
-
-    def real(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        if log:
-            return float(np.exp(self._random.uniform(np.log(low), np.log(high))))
-        return self._random.uniform(low, high)
-
-    def named(self, name: str, choices: tuple[Name, ...]) -> Name:
-        return self._random.choice(choices)
-
-
 def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = None) -> Estimate:
     """Return what the plan amounts to.
 
@@ -64,7 +43,7 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
     shape, classes = description.image_shape, len(description.classes)
     networks, continuous = space.size()
     cheapest, dearest = space.extremes()
-    dice = _Dice(derived_seed("estimate", plan.config.search.seed))
+    dice = Dice(derived_seed("estimate", plan.config.search.seed))
     drawn = [macs(space.draw(dice)[0], shape, classes) for _ in range(_DRAWS)]
     trials, workers = plan.config.search.trials, plan.config.launch.workers
     full, stopped = _trained_in_full(plan)

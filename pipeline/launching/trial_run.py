@@ -28,8 +28,6 @@ from pipeline.core.outcome import (
     decide,
 )
 from pipeline.core.trial import (
-    ANALYTIC_COSTS,
-    MEASURED_COSTS,
     EpochResult,
     Outcome,
     Recipe,
@@ -41,7 +39,7 @@ from pipeline.launching.heartbeat import Heartbeat
 from pipeline.launching.results import Kept, SweepResults
 from pipeline.measuring.clocks import Clocks
 from pipeline.search.ledger import TAKEN_AWAY, Claim
-from pipeline.search.rungs import reason_to_stop, rung_epochs
+from pipeline.search.rungs import rung_epochs
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, trial_log_path
 from pipeline.tracking.events import EpochEnded, Measured, Started, record
@@ -201,15 +199,8 @@ class _TrialObserver:
         self._claim.reached_rung(result.epoch, result.val_accuracy)
         if self._is_free:
             return
-        # Only what is known before training can be compared at equal terms on the way.
-        known = (*MEASURED_COSTS, *ANALYTIC_COSTS)
-        names = tuple(name for name in self._run.config.objective.costs if name in known)
-        reason = reason_to_stop(
-            self._run.config.search.rungs,
-            result.epoch,
-            result.val_accuracy,
-            tuple(self.story.costs[name] for name in names),
-            self._run.study.peers(self._claim, names),
+        reason = self._run.study.reason_to_stop(
+            self._claim, result.epoch, result.val_accuracy, self.story.costs
         )
         if reason is not None:
             raise StoppedAtRung(reason)

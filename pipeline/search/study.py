@@ -5,6 +5,7 @@ originals from 0. The first two are the references. A claim happens under one lo
 budget is exact however many workers ask.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -13,12 +14,17 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.limits import unmet_limits
-from pipeline.core.trial import TrialSpecification, derived_seed
+from pipeline.core.trial import (
+    ANALYTIC_COSTS,
+    MEASURED_COSTS,
+    TrialSpecification,
+    derived_seed,
+)
 from pipeline.search.experimental import experiments_accepted
 from pipeline.search.finalists import FinalistStudy, finalists_name
 from pipeline.search.ledger import COSTS, RUNG, Claim, TrialLedger, next_attempt, was_interrupted
 from pipeline.search.opening import open_storage
-from pipeline.search.rungs import RungPeer
+from pipeline.search.rungs import RungPeer, reason_to_stop
 from pipeline.search.sampler import build_sampler
 from pipeline.search.space import SearchSpace
 from pipeline.search.storage import StudyStorage
@@ -151,6 +157,29 @@ class SweepStudy(TrialLedger):
 
     def _gives_up(self) -> bool:
         return self.unmet_limits(self._config.search.max_infeasible) is not None
+
+    def reason_to_stop(
+        self, claim: Claim, epoch: int, accuracy: float, costs: Mapping[str, float]
+    ) -> str | None:
+        """Return why a trial should stop at this rung, or None to let it go on.
+
+        Parameters
+        ----------
+        accuracy
+            The trial's validation accuracy at the rung's epoch.
+        costs
+            What it is known to cost, by name.
+        """
+        # Only what is known before training can be compared at equal terms on the way.
+        known = (*MEASURED_COSTS, *ANALYTIC_COSTS)
+        names = tuple(name for name in self._config.objective.costs if name in known)
+        return reason_to_stop(
+            self._config.search.rungs,
+            epoch,
+            accuracy,
+            tuple(costs[name] for name in names),
+            self.peers(claim, names),
+        )
 
     def peers(self, claim: Claim, cost_names: tuple[str, ...]) -> list[RungPeer]:
         """Return what the other trials are known by at the rungs, those before a retry included.

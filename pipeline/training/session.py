@@ -119,6 +119,11 @@ class TrainingSession:
         self._on_device = DeviceData.place(data.train, self._classes)
         self._reference = self._compiled_reference()
 
+    @property
+    def precision(self) -> str:
+        """The Keras dtype policy of every network."""
+        return self._precision
+
     def run(
         self,
         specification: TrialSpecification,

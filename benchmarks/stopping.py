@@ -1,0 +1,303 @@
+"""What stopping early saves and costs, on recorded learning curves and a simulated clock.
+
+    make bench ARGS=stopping
+
+Replays the curves of ``benchmarks/curves`` through the real study, sampler and rungs:
+
+1. in 100 resampled orders, with rungs and without: the epochs until both have the hypervolume
+   that full training ends with, and how often a member of the final front was stopped;
+2. the samplers, with a stopped trial told as PRUNED and, for comparison, as COMPLETE with what
+   it had reached; networks that were not recorded learn as their nearest neighbours;
+3. one to 16 workers.
+"""
+
+import random
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from benchmarks.results_files import keep
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.config import Config
+from pipeline.core.front import pareto_front
+from pipeline.core.journey import ImageShape
+from pipeline.core.outcome import Ending
+from pipeline.core.summary import HYPERVOLUME_COST_FACTOR
+from pipeline.core.trial import Outcome, TrialRecord, TrialSpecification
+from pipeline.search.ledger import Claim
+from pipeline.search.space import SearchSpace
+from pipeline.search.study import SweepStudy
+from pipeline.testing.curves import Curve, Recording, read_recording
+from pipeline.testing.neighbours import NearestCurves
+from pipeline.testing.simulation import OrderedSpace, Simulation, Simulator
+
+CURVES = Path(__file__).parent / "curves" / "fashion_mnist.jsonl"
+ORDERS, SEEDS, SEARCH_TRIALS = 100, 20, 60
+WORKERS = (1, 4, 16)
+#: Of the final hypervolume: what is called the same, and what is close.
+SAME, CLOSE = 1.0 - 1e-12, 0.999
+
+
+def main(short: bool) -> None:
+    """Run the comparisons; ``short`` with a tenth of the orders and seeds."""
+    recording = read_recording(CURVES)
+    share = 10 if short else 1
+    orders = compare_orders(recording, ORDERS // share)
+    samplers = compare_samplers(recording, SEEDS // share)
+    workers = compare_workers(recording, ORDERS // share)
+    lines = [*_order_lines(recording, orders), *_sampler_lines(samplers), *_worker_lines(workers)]
+    print("\n".join(lines))
+    result = {"recording": dict(recording.origin), "networks": len(recording.curves),
+              "orders": orders, "samplers": samplers, "workers": workers}  # fmt: skip
+    print(keep("stopping", result, lines))
+
+
+def settings(recording: Recording, trials: int, *overrides: str) -> Config:
+    """Return the configuration of a simulated sweep over accuracy and MACs."""
+    return compose(
+        CommandLine(
+            command="sweep",
+            overrides=("data=digits", "objective=macs", "sweep_name=simulated",
+                       f"training.epochs={recording.epochs}", f"search.trials={trials}",
+                       *overrides),
+        )
+    )  # fmt: skip
+
+
+def reference_point(recording: Recording) -> tuple[float, ...]:
+    """Return the point of a sweep's summary: chance, and ten times the cnn's MACs."""
+    cnn = next(curve for curve in recording.curves if curve.reference == "cnn")
+    return (1.0 / recording.origin["classes"], HYPERVOLUME_COST_FACTOR * cnn.costs["macs"])
+
+
+def replay(recording: Recording, config: Config, seed: int, workers: int = 1) -> Simulation:
+    """Return a sweep over the recorded networks, the references first, the rest shuffled."""
+    by_network = {(c.architecture, c.recipe): c for c in recording.curves}
+    others = [curve for curve in recording.curves if curve.reference is None]
+    random.Random(seed).shuffle(others)
+
+    def curve(specification: TrialSpecification) -> Curve:
+        return by_network[specification.architecture, specification.recipe]
+
+    height, width, channels = recording.origin["image_shape"]
+    shape: ImageShape = (height, width, channels)
+    networks = iter([(c.architecture, c.recipe) for c in others])
+    return Simulator(
+        config=config,
+        space=OrderedSpace(config.space, shape, recording.origin["classes"], networks),
+        curve=curve,
+        reference_point=reference_point(recording),
+        workers=workers,
+    ).run()
+
+
+def final_front(recording: Recording) -> set[tuple[Any, Any]]:
+    """Return the networks on the front once everything is trained to its end."""
+    points = [(curve.val_accuracy[-1], curve.costs["macs"]) for curve in recording.curves]
+    members = [recording.curves[index] for index in pareto_front(points)]
+    return {(curve.architecture, curve.recipe) for curve in members}
+
+
+def compare_orders(
+    recording: Recording, orders: int, *overrides: str, workers: int = 1
+) -> dict[str, Any]:
+    """Return what rungs save and cost in so many orders, against training everything."""
+    trials, front = len(recording.curves), final_front(recording)
+    config = settings(recording, trials, *overrides)
+    without = settings(recording, trials, NO_RUNGS)
+    rows = []
+    for seed in range(orders):
+        full, stopping = (replay(recording, c, seed, workers) for c in (without, config))
+        stopped = [r for r in stopping.records if r.outcome is Outcome.STOPPED]
+        row: dict[str, Any] = {
+            "epochs": stopping.epochs,
+            "epochs_of_full": full.epochs,
+            "seconds": stopping.moments[-1].seconds,
+            "seconds_of_full": full.moments[-1].seconds,
+            "hypervolume_share": stopping.hypervolume / full.hypervolume,
+            "stopped": len(stopped),
+            "front_stopped": sum(
+                (r.specification.architecture, r.specification.recipe) in front for r in stopped
+            ),
+        }
+        for name, level in (("same", SAME), ("close", CLOSE)):
+            for which, simulation in (("", stopping), ("_of_full", full)):
+                moment = simulation.first(level * full.hypervolume)
+                row[f"epochs_to_{name}{which}"] = moment.epochs if moment else None
+        rows.append(row)
+    return {"front": len(front), "orders": rows, **_summary(rows, len(front))}
+
+
+def _summary(rows: Sequence[dict[str, Any]], front: int) -> dict[str, Any]:
+    close = [row for row in rows if row["epochs_to_close"] is not None]
+    same = [row for row in rows if row["epochs_to_same"] is not None]
+
+    def ratio(name: str, those: Sequence[dict[str, Any]]) -> float | None:
+        shares = [row[f"epochs_to_{name}"] / row[f"epochs_to_{name}_of_full"] for row in those]
+        return statistics.median(shares) if shares else None
+
+    return {
+        "epoch_share": statistics.mean(row["epochs"] / row["epochs_of_full"] for row in rows),
+        "second_share": statistics.mean(row["seconds"] / row["seconds_of_full"] for row in rows),
+        "hypervolume_share": statistics.mean(row["hypervolume_share"] for row in rows),
+        "least_hypervolume_share": min(row["hypervolume_share"] for row in rows),
+        "orders_with_the_same": len(same) / len(rows),
+        "epoch_share_to_the_same": ratio("same", same),
+        "orders_close": len(close) / len(rows),
+        "epoch_share_to_close": ratio("close", close),
+        "front_stopped_share": sum(row["front_stopped"] for row in rows) / (front * len(rows)),
+    }
+
+
+class ToldComplete(SweepStudy):
+    """A study that tells a stopped trial as COMPLETE with what it had reached."""
+
+    def _end(self, claim: Claim, ending: Ending, record: TrialRecord) -> bool:
+        if ending.outcome is not Outcome.STOPPED:
+            return super()._end(claim, ending, record)
+        claim.trial.set_user_attr("stopped", True)
+        return super()._end(claim, Ending(outcome=Outcome.COMPLETE), record)
+
+    def _latest(self) -> dict[Any, FrozenTrial]:
+        # For its peers at the rungs such a trial has no final accuracy all the same.
+        return {run: _unfinished(trial) for run, trial in super()._latest().items()}
+
+
+def _unfinished(trial: FrozenTrial) -> FrozenTrial:
+    if "stopped" not in trial.user_attrs:
+        return trial
+    return optuna.trial.create_trial(state=TrialState.PRUNED, user_attrs=trial.user_attrs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchVariant:
+    """A way to search: what it is called, its settings, and what stopped trials are told as."""
+
+    name: str
+    overrides: tuple[str, ...]
+    study: type[SweepStudy] = SweepStudy
+
+
+NO_RUNGS = "search.rungs.enabled=false"
+VARIANTS = (
+    SearchVariant(name="random, no rungs", overrides=("search=random", NO_RUNGS)),
+    SearchVariant(name="random, rungs", overrides=("search=random",)),
+    SearchVariant(name="TPE, no rungs", overrides=("search=tpe", NO_RUNGS)),
+    SearchVariant(name="TPE, rungs, stopped is PRUNED", overrides=("search=tpe",)),
+    SearchVariant(
+        name="TPE, rungs, stopped is COMPLETE", overrides=("search=tpe",), study=ToldComplete
+    ),
+)
+
+
+def compare_samplers(
+    recording: Recording, seeds: int, variants: Iterable[SearchVariant] = VARIANTS
+) -> list[dict[str, Any]]:
+    """Return what each way to search reaches in the same number of epochs, over seeds."""
+    curves, rows = NearestCurves(recording), []
+    point = reference_point(recording)
+    height, width, channels = recording.origin["image_shape"]
+    for variant in variants:
+        found = []
+        for seed in range(seeds):
+            # More trials than epochs allow, cut where the budget of epochs ends.
+            config = settings(
+                recording, 3 * SEARCH_TRIALS, f"search.seed={seed}", *variant.overrides
+            )
+            space = SearchSpace(
+                config.space, (height, width, channels), recording.origin["classes"]
+            )
+            found.append(
+                Simulator(
+                    config=config,
+                    space=space,
+                    curve=curves,
+                    reference_point=point,
+                    workers=2,
+                    build_study=variant.study,
+                    most_epochs=SEARCH_TRIALS * recording.epochs,
+                ).run()
+            )
+        volumes = [simulation.hypervolume for simulation in found]
+        rows.append(
+            {
+                "name": variant.name,
+                "hypervolume": statistics.mean(volumes),
+                "standard_error": statistics.stdev(volumes) / len(volumes) ** 0.5
+                if len(volumes) > 1 else None,
+                "trials": statistics.mean(len(simulation.records) for simulation in found),
+                "hypervolumes": volumes,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def compare_workers(recording: Recording, orders: int) -> list[dict[str, Any]]:
+    """Return what rungs save with several workers, of which none waits for another."""
+    rows = []
+    for workers in WORKERS:
+        found = compare_orders(recording, orders, workers=workers)
+        rows.append({"workers": workers} | {k: v for k, v in found.items() if k != "orders"})
+    return rows
+
+
+def _order_lines(recording: Recording, found: dict[str, Any]) -> list[str]:
+    origin, orders = recording.origin, len(found["orders"])
+    same, close = found["epoch_share_to_the_same"], found["epoch_share_to_close"]
+    return [
+        f"{len(recording.curves)} networks of the default space, {origin['epochs']} epochs of "
+        f"{origin['train']:,} images of {origin['data']} each, replayed in {orders} orders. "
+        "Hypervolume over accuracy and log10 of MACs.",
+        "",
+        f"All trials with rungs take **{found['epoch_share']:.0%}** of the epochs of full training "
+        f"({found['second_share']:.0%} of its training time).",
+        "",
+        f"The same hypervolume as full training's at its end is reached in "
+        f"{found['orders_with_the_same']:.0%} of the orders, in **{_percent(same)}** (median) of "
+        f"the epochs that full training takes to it; 99.9% of it in {found['orders_close']:.0%} "
+        f"of the orders, in {_percent(close)} of the epochs (at most: 50%). What is left at the "
+        f"end is {found['hypervolume_share']:.4%} of it on average, at least "
+        f"{found['least_hypervolume_share']:.3%}.",
+        "",
+        f"Stopped although on the final front of {found['front']}: "
+        f"**{found['front_stopped_share']:.1%}** (at most: 2%).",
+        "",
+    ]  # fmt: skip
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
+
+
+def _sampler_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [
+        f"Two workers, {SEARCH_TRIALS} trials' worth of epochs, {len(rows[0]['hypervolumes'])} "
+        "seeds; networks that were not recorded learn as their nearest neighbours:",
+        "",
+        "| search | trials | hypervolume | standard error |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {row['name']} | {row['trials']:.0f} | {row['hypervolume']:.4f} | "
+            + (f"{row['standard_error']:.4f} |" if row["standard_error"] else "– |")
+            for row in rows
+        ),
+        "",
+    ]
+
+
+def _worker_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [
+        "| workers | epochs against full training | final hypervolume | front members stopped |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {row['workers']} | {row['epoch_share']:.0%} | {row['hypervolume_share']:.3%} | "
+            f"{row['front_stopped_share']:.1%} |"
+            for row in rows
+        ),
+    ]
