@@ -6,7 +6,7 @@ seeds, and then compared by their means.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -83,6 +83,7 @@ def choose_finalists(
     costs: Sequence[str],
     rule: RuleSettings,
     limit: int,
+    limits: Mapping[str, float] | None = None,
 ) -> list[TrialRecord]:
     """Return the members of the front that are to be trained again, cheapest first.
 
@@ -99,8 +100,10 @@ def choose_finalists(
         The sweep's costs, the leading one first.
     limit
         The most finalists; 0 for none.
+    limits
+        The most by cost name, see ``front_records``.
     """
-    members = front_records(records, costs)
+    members = front_records(records, costs, limits)
     if not members or limit == 0:
         return []
     name = "knee" if rule.name in _OF_FINALISTS else rule.name

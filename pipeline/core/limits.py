@@ -7,9 +7,9 @@ having kept within the first stage from the moment that it was measured, so that
 workers there are, no quick failures end a sweep in which a network that is allowed still trains.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
+from pipeline.core.records import above_limits
 from pipeline.core.trial import (
     ANALYTIC_COSTS,
     MEASURED_COSTS,
@@ -40,7 +40,7 @@ def unmet_limits(
     own = [record for record in records if record.specification.reference is None]
     before = {name: limits[name] for name in _BEFORE_TRAINING if name in limits}
     measured = [r for r in own if all(name in r.costs for name in before)]
-    passed = [record for record in measured if not _broken(record, before)]
+    passed = [record for record in measured if not above_limits(record, before)]
     if not passed:
         return _sentence(_infeasible(measured), before, enough)
     trained = {name: limits[name] for name in TRAINED_COSTS if name in limits}
@@ -55,12 +55,8 @@ def _infeasible(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     return [record for record in records if record.outcome in above]
 
 
-def _broken(record: TrialRecord, limits: Mapping[str, float]) -> set[str]:
-    return {name for name, most in limits.items() if record.costs.get(name, math.inf) > most}
-
-
 def _sentence(above: Sequence[TrialRecord], limits: Mapping[str, float], enough: int) -> str | None:
-    broken = [_broken(record, limits) for record in above]
+    broken = [above_limits(record, limits) for record in above]
     if len(above) < max(enough, 1) or not all(broken):
         return None
     by_all = set.intersection(*broken)

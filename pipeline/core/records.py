@@ -1,7 +1,7 @@
 """Trial records as points: which of them can be compared, and which are on the front."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.core.front import pareto_front
 from pipeline.core.trial import Outcome, TrialRecord
@@ -17,14 +17,29 @@ def latest_attempts(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     return [latest[number] for number in sorted(latest)]
 
 
-def front_records(records: Sequence[TrialRecord], costs: Sequence[str]) -> list[TrialRecord]:
+def front_records(
+    records: Sequence[TrialRecord],
+    costs: Sequence[str],
+    limits: Mapping[str, float] | None = None,
+) -> list[TrialRecord]:
     """Return the front: complete trials that no other one beats, cheapest first.
 
     A trial whose accuracy or one of whose costs is unknown, not finite, or (a cost) not
     positive cannot be compared and is not on the front. Of equal cost, the more accurate and
     then the earlier comes first.
+
+    Parameters
+    ----------
+    limits
+        The most by cost name. References are trained to their end whatever they cost, as the
+        others are compared with them; one that is above a limit is no choice, though, and not
+        on the front.
     """
-    known = [record for record in records if comparable(record, costs)]
+    known = [
+        record
+        for record in records
+        if comparable(record, costs) and not above_limits(record, limits or {})
+    ]
     members = [known[index] for index in pareto_front([point(r, costs) for r in known])]
     return sorted(members, key=lambda r: (r.costs[costs[0]], -(r.val_accuracy or 0.0), r.number))
 
@@ -37,6 +52,11 @@ def comparable(record: TrialRecord, costs: Sequence[str]) -> bool:
     return math.isfinite(record.val_accuracy) and all(
         math.isfinite(value) and value > 0 for value in values
     )
+
+
+def above_limits(record: TrialRecord, limits: Mapping[str, float]) -> set[str]:
+    """Return the names of the limits that a trial is above; what is not known is above, too."""
+    return {name for name, most in limits.items() if record.costs.get(name, math.inf) > most}
 
 
 def point(record: TrialRecord, costs: Sequence[str]) -> tuple[float, ...]:

@@ -86,6 +86,7 @@ def build_summary(
     mlflow_run_id: str | None,
     last: FinalRound | None = None,
     right: RightAnswers | None = None,
+    limits: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``; see the module's docstring.
 
@@ -104,6 +105,8 @@ def build_summary(
         The finalists; None without any.
     right
         Answers to the validation images, as far as they were kept.
+    limits
+        The most by cost name: a reference above one is not on the front.
 
     Raises
     ------
@@ -112,11 +115,11 @@ def build_summary(
     """
     latest = latest_attempts(records)
     by_number = {record.number: record for record in latest}
-    members = front_records(latest, costs)
+    members = front_records(latest, costs, limits)
     points = [point(record, costs) for record in members]
     last, right = last or FinalRound(), right or {}
     settings = replace(rule, images=data.validation)
-    chosen = choose_sweet_spot(latest, costs, settings, last, right)
+    chosen = choose_sweet_spot(latest, costs, settings, last, right, limits=limits)
     sweet_spot = chosen and {
         "trial": chosen.record.number,
         "architecture": chosen.record.specification.architecture.notation,

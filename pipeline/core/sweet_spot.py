@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.finalists import Finalist, FinalRound
-from pipeline.core.records import comparable, dnn_accuracy, front_records, point
+from pipeline.core.records import above_limits, comparable, dnn_accuracy, front_records, point
 from pipeline.core.resampling import Repeated, probability_on_front, stability
 from pipeline.core.selection import RuleSettings, select
 from pipeline.core.trial import RunKey, TrialRecord
@@ -37,6 +37,8 @@ def choose_sweet_spot(
     rule: RuleSettings,
     last: FinalRound,
     right: RightAnswers,
+    *,
+    limits: Mapping[str, float] | None = None,
 ) -> SweetSpot | None:
     """Apply the rule; None while the front is empty.
 
@@ -52,19 +54,23 @@ def choose_sweet_spot(
         The finalists.
     right
         Of what is known; finalists that it lacks are resampled by their standard errors.
+    limits
+        The most by cost name, see ``front_records``.
 
     Raises
     ------
     ConfigurationError
         The rule is unknown or lacks its parameter.
     """
-    if not front_records(records, costs):
+    members = front_records(records, costs, limits)
+    if not members:
         return None
     finalists = last.finalists if last.decides else ()
     settings = replace(rule.without_auto(finalists=bool(finalists)), floor=dnn_accuracy(records))
     if finalists and settings.name == "one_standard_error":
         return _among_finalists(finalists, costs, settings, right)
-    return _on_the_front(records, costs, settings, finalists, right)
+    allowed = [r for r in records if not above_limits(r, limits or {})]
+    return _on_the_front(members, allowed, costs, settings, finalists=finalists, right=right)
 
 
 def _among_finalists(
@@ -95,9 +101,11 @@ def _among_finalists(
 
 
 def _on_the_front(
+    members: Sequence[TrialRecord],
     records: Sequence[TrialRecord],
     costs: Sequence[str],
     rule: RuleSettings,
+    *,
     finalists: Sequence[Finalist],
     right: RightAnswers,
 ) -> SweetSpot:
@@ -114,7 +122,7 @@ def _on_the_front(
         standard_errors=errors if means else None,
         floor=rule.floor if floor_index is None else points[floor_index][0],
     )
-    on_front = [known.index(member) for member in front_records(records, costs)]
+    on_front = [known.index(member) for member in members]
     front_errors = None if not means else [errors[index] for index in on_front]
     selection = select(
         [points[index] for index in on_front],

@@ -167,8 +167,10 @@ class SweepResults:
         return self._final_trainings(self._finalists(study.records()))
 
     def _finalists(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
-        limit = self._config.finalists.limit
-        return choose_finalists(records, self._config.objective.costs, self._rule(), limit)
+        objective, limit = self._config.objective, self._config.finalists.limit
+        return choose_finalists(
+            records, objective.costs, self._rule(), limit, objective.limits.given
+        )
 
     def _final_trainings(self, finalists: Sequence[TrialRecord]) -> list[TrialSpecification]:
         seeds = self._config.finalists.seeds
@@ -188,7 +190,11 @@ class SweepResults:
             return False
         if result.specification.reference is not None or result.specification.repetition:
             return True
-        return result in front_records([*study.records(), result], self._config.objective.costs)
+        return result in self._front([*study.records(), result])
+
+    def _front(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+        objective = self._config.objective
+        return front_records(records, objective.costs, objective.limits.given)
 
     def _refresh(self, study: SweepStudy, mlflow_run_id: str | None) -> dict[str, Any]:
         records = study.records()
@@ -197,7 +203,7 @@ class SweepResults:
         costs = self._config.objective.costs
         finalists = self._finalists(records)
         trainings = study.finalists.records() if finalists else []
-        runs = [r.specification.run for r in (*front_records(records, costs), *trainings)]
+        runs = [r.specification.run for r in (*self._front(records), *trainings)]
         summary = build_summary(
             sweep=self._folder.name,
             data=data_summary(self._description),
@@ -206,6 +212,7 @@ class SweepResults:
             rule=self._rule(),
             last=final_round(finalists, self._final_trainings(finalists), trainings, costs),
             right=read_answers(self._folder, runs, self._description.validation),
+            limits=self._config.objective.limits.given,
             test_accuracies={n: read.accuracy for n, read in sessions.test_readings.items()},
             test_readings=len(sessions.test_readings),
             wall_seconds=sessions.wall_seconds(),
@@ -228,7 +235,7 @@ class SweepResults:
 
     def _drop_models(self, records: Sequence[TrialRecord]) -> None:
         """Remove the models of trials that are no longer on the front."""
-        kept = {member.number for member in front_records(records, self._config.objective.costs)}
+        kept = {member.number for member in self._front(records)}
         kept |= {item.number for item in records if item.specification.reference is not None}
         for path in (self._folder / "models").glob("*.keras"):
             number = int(path.stem)

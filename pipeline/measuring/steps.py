@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.measuring.energy import EnergyMeter
-from pipeline.measuring.statistics import is_known, median_interval
+from pipeline.measuring.statistics import interval_of_turns, is_known
 
 #: A timed execution lasts about this long, so that the clock and the call do not matter.
 EXECUTION_SECONDS = 0.05
@@ -96,7 +96,7 @@ class TimedStep:
 
     def result(self, tolerance: float) -> StepTime:
         """Return what the turns so far say; what is not known is flagged as noisy."""
-        interval = median_interval(self._seconds)
+        interval = interval_of_turns(self._seconds)
         return StepTime(
             step_seconds=self._of_a_step(float(np.median(self._seconds))),
             low_seconds=self._of_a_step(interval.low),

@@ -2,8 +2,9 @@
 
 What slows a machine comes and goes, so calls right after one another resemble each other, and a
 thousand of them say little more than a hundred. The interval of a median therefore comes from the
-turns, which differ as the machine's moods do, and not from single calls. Nothing else is timed in
-between: a small batch right after a training step takes far longer than after another small one.
+turns, which differ as the machine's moods do, and not from single calls; where moods outlast a
+turn, it is widened by what neighbouring turns have in common. Nothing else is timed in between: a
+small batch right after a training step takes far longer than after another small one.
 """
 
 from collections.abc import Callable

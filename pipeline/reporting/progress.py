@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -229,6 +229,7 @@ class _Settings:
     epochs: int | None = None
     minutes: float | None = None
     costs: tuple[str, ...] = ("epoch_seconds",)
+    limits: Mapping[str, float] = field(default_factory=dict)
     finalists: int = 0
     seeds: int = 0
 
@@ -243,6 +244,11 @@ class _Settings:
                 epochs=int(values["training"]["epochs"]),
                 minutes=values["search"].get("minutes"),
                 costs=tuple(map(str, values["objective"]["costs"])),
+                limits={
+                    name: float(most)
+                    for name, most in values["objective"].get("limits", {}).items()
+                    if most is not None
+                },
                 finalists=int(values.get("finalists", {}).get("limit", 0)),
                 seeds=int(values.get("finalists", {}).get("seeds", 0)),
             )
@@ -301,7 +307,7 @@ def _progress(
     if not active:
         counts["interrupted"] += counts["running"]
         counts["running"] = 0
-    front = {r.number for r in front_records(records, settings.costs)}
+    front = {r.number for r in front_records(records, settings.costs, settings.limits)}
     ended = tuple(_ended(r, settings.costs[0], front) for r in (*records, *repeats) if r.outcome)
     complete = [
         e

@@ -187,12 +187,16 @@ class SweepStudy(TrialLedger):
         Parameters
         ----------
         cost_names
-            Costs known before training; a trial that lacks one is left out.
+            Costs known before training; a trial that lacks one is left out, and so is a
+            reference above a limit: it is no choice that another could be worse than.
         """
+        limits = self._config.objective.limits
         found = []
         for run, trial in self._storage.retrying(self._latest).items():
             costs = trial.user_attrs.get(COSTS, {})
             if run == claim.specification.run or any(n not in costs for n in cost_names):
+                continue
+            if limits.broken(costs):
                 continue
             accuracies = {
                 int(key.removeprefix(RUNG)): value

@@ -12,6 +12,7 @@ from pipeline.core.sweet_spot import SweetSpot, choose_sweet_spot, probabilities
 from pipeline.core.trial import Outcome, Recipe, RunKey, TrialRecord, TrialSpecification
 
 COSTS = ["epoch_seconds"]
+LIMITS = {"epoch_seconds": 4.5}
 AUTO = RuleSettings(name="auto", images=10_000)
 
 
@@ -83,6 +84,21 @@ def test_auto_is_the_knee_without_finalists() -> None:
     spot = chosen(FinalRound())
     assert (spot.record.number, spot.rule) == (3, "knee")
     assert "farthest above the line" in spot.reason
+
+
+def test_a_reference_above_a_limit_is_no_choice_but_still_what_others_are_compared_with() -> None:
+    cnn = trial(1, 0.95, 5.0, reference="cnn")
+    records = [*FRONT[:3], cnn]
+    free = choose_sweet_spot(records, COSTS, AUTO, FinalRound(), {})
+    held = choose_sweet_spot(records, COSTS, AUTO, FinalRound(), {}, limits=LIMITS)
+    assert free is not None and held is not None
+    assert (free.record.number, held.record.number) == (1, 3)
+    # Too dear itself, the dnn reference still says what accuracy a network has to reach.
+    dnn = trial(0, 0.895, 9.0, reference="dnn")
+    records = [dnn, trial(7, 0.3, 0.5), *FRONT[1:3]]
+    held = choose_sweet_spot(records, COSTS, AUTO, FinalRound(), {}, limits=LIMITS)
+    assert held is not None and held.record.number == 3
+    assert "from accuracy 0.8950 (the dnn reference) on" in held.reason
 
 
 def test_auto_is_the_knee_while_a_training_is_still_to_come() -> None:

@@ -1,5 +1,6 @@
 from itertools import chain, repeat
 
+import numpy as np
 import pytest
 
 from pipeline.measuring.latency import WINDOW, TimedLatency, warm_up
@@ -79,3 +80,52 @@ def test_quick_calls_are_timed_several_times_a_turn(machine):
 def test_turns_that_differ_are_flagged(machine):
     slow_for_a_while = chain([0.005] * 12, repeat(0.008))
     assert measured(machine, slow_for_a_while).noisy
+
+
+class MoodyMachine(Machine):
+    """A machine whose pace changes now and then, with calls that scatter and are late at times.
+
+    The median of a call is what it is told to be: moods and scatter have the median 1, and few
+    calls are late.
+    """
+
+    def __init__(self, generator, mood_seconds):
+        super().__init__()
+        self.generator = generator
+        self.mood_seconds = mood_seconds
+        self.mood = 1.0
+
+    def scattered(self, name, seconds):
+        def run():
+            taken = seconds * self.mood * np.exp(self.generator.normal(0.0, 0.03))
+            if self.generator.random() < 0.01:
+                taken *= 3.0
+            self.now += taken
+            if self.generator.random() < taken / self.mood_seconds:
+                self.mood = np.exp(self.generator.normal(0.0, 0.06))
+
+        return run
+
+
+def test_the_intervals_of_the_whole_protocol_hold_the_truth_about_as_often_as_they_say():
+    # With `measuring=standard`; moods last a third of a turn on average. Five times two hundred
+    # measurements, as the share of two hundred itself varies by four points.
+    generator = np.random.default_rng(17)
+    held = ratio_held = longer = 0
+    for _ in range(1000):
+        machine = MoodyMachine(generator, mood_seconds=0.017)
+        timed = TimedLatency(
+            machine.scattered("a", 0.004),
+            machine.scattered("b", 0.006),
+            batch_size=1,
+            warmup_seconds=2.0,
+            now=machine.time,
+        )
+        take_turns(timed, Turns(fewest=15, seconds=1.5, tolerance=0.05), machine.time)
+        found = timed.result(0.05)
+        held += found.low_ms <= 4.0 <= found.high_ms
+        ratio_held += found.ratio_low <= 4.0 / 6.0 <= found.ratio_high
+        longer += found.samples > 15 * 5
+    assert 920 <= held <= 980
+    assert 920 <= ratio_held <= 980
+    assert 0 < longer < 1000

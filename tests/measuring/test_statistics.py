@@ -3,7 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.measuring.statistics import median_interval, summarise
+from pipeline.measuring.statistics import (
+    interval_of_turns,
+    median_interval,
+    neighbour_correlation,
+    summarise,
+)
 
 samples = st.lists(st.floats(1e-6, 10.0), min_size=1, max_size=60)
 
@@ -34,6 +39,51 @@ def test_the_interval_holds_the_true_median_about_as_often_as_it_says():
 def test_no_samples_have_no_interval():
     with pytest.raises(ValueError, match="at least one"):
         median_interval([])
+
+
+def moody(generator, count, correlation, spread=0.08):
+    """Draw values with the median 1 whose logarithms are correlated with their neighbours'."""
+    state, values = generator.normal(), []
+    for _ in range(count):
+        fresh = generator.normal()
+        state = correlation * state + np.sqrt(1.0 - correlation**2) * fresh
+        values.append(float(np.exp(spread * state)))
+    return values
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.3, 0.6])
+def test_the_correlation_of_neighbours_is_found(correlation):
+    values = moody(np.random.default_rng(3), 20_000, correlation)
+    assert neighbour_correlation(values) == pytest.approx(correlation, abs=0.03)
+
+
+def test_a_correlation_from_few_samples_is_not_too_low_on_average():
+    generator = np.random.default_rng(4)
+    found = [neighbour_correlation(moody(generator, 30, 0.4)) for _ in range(2000)]
+    assert np.mean(found) == pytest.approx(0.4, abs=0.03)
+
+
+@given(samples)
+def test_the_interval_of_turns_is_never_narrower_and_never_below_zero(values):
+    plain, widened = median_interval(values), interval_of_turns(values)
+    assert 0.0 <= widened.low <= plain.low or widened.low == pytest.approx(plain.low)
+    assert widened.high >= plain.high or widened.high == pytest.approx(plain.high)
+
+
+def test_equal_turns_have_an_interval_of_no_width():
+    interval = interval_of_turns([0.1] * 12)
+    assert (interval.low, interval.high) == (pytest.approx(0.1), pytest.approx(0.1))
+
+
+def test_the_interval_of_turns_holds_the_truth_where_neighbours_resemble_each_other():
+    generator = np.random.default_rng(9)
+    held = plainly = 0
+    for _ in range(1000):
+        values = moody(generator, 30, 0.4)
+        interval, plain = interval_of_turns(values), median_interval(values)
+        held += interval.low <= 1.0 <= interval.high
+        plainly += plain.low <= 1.0 <= plain.high
+    assert plainly < 880 and 920 <= held <= 980
 
 
 def test_a_summary_by_hand():

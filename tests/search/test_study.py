@@ -225,6 +225,23 @@ def test_peers_at_the_rungs(config, space):
     assert study.peers(second, ("latency_ms",)) == []
 
 
+def test_a_reference_above_a_limit_stops_nobody(config, space):
+    limited = config.model_copy(
+        update={
+            "objective": config.objective.model_copy(
+                update={"limits": config.objective.limits.model_copy(update={"parameters": 5.0})}
+            )
+        }
+    )
+    study = SweepStudy(limited, space)
+    reference, other = claimed(study, "a"), claimed(study, "b")
+    for claim, parameters in ((reference, 6.0), (other, 4.0)):
+        claim.knows_costs({"macs": 10.0, "parameters": parameters})
+        claim.reached_rung(1, 0.5)
+    assert study.peers(other, ("macs",)) == []
+    assert len(study.peers(reference, ("macs",))) == 1
+
+
 def test_a_trial_that_goes_on_keeps_its_rungs_and_is_no_peer_of_itself(config, space):
     study = SweepStudy(config, space)
     first, second = claimed(study, "a"), claimed(study, "b")
