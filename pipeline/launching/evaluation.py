@@ -123,9 +123,9 @@ def _compare(config: Config, study: SweepStudy, summary: dict[str, Any], trainer
         return
     records = {item.number: item for item in study.records()}
     chosen = records[number].specification
-    own = trainer.step_seconds(chosen.architecture, chosen.recipe)
+    own = trainer.step_ratio(chosen.architecture, chosen.recipe)
     ratios = {
-        item.specification.reference: trainer.step_seconds(
+        item.specification.reference: trainer.step_ratio(
             item.specification.architecture, chosen.recipe
         )
         / own

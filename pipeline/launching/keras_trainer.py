@@ -58,6 +58,6 @@ class KerasTrainer:
         """Return what the convolutions of the model at ``path`` make of images."""
         return feature_maps(path, images)
 
-    def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
-        """Return the median seconds of a training step of an untrained network."""
-        return self._session.step_seconds(architecture, recipe)
+    def step_ratio(self, architecture: Architecture, recipe: Recipe) -> float:
+        """Return how many times the reference's a training step takes."""
+        return self._session.step_ratio(architecture, recipe)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ from pipeline.core.outcome import (
     TimeUp,
     decide,
 )
+from pipeline.core.pace import at_pace, measured_pace
 from pipeline.core.trial import (
     EpochResult,
     Outcome,
@@ -36,6 +37,7 @@ from pipeline.core.trial import (
 )
 from pipeline.data.dataset import DataDescription
 from pipeline.launching.heartbeat import Heartbeat
+from pipeline.launching.pace import DevicePace
 from pipeline.launching.results import Kept, SweepResults
 from pipeline.measuring.clocks import Clocks
 from pipeline.search.ledger import TAKEN_AWAY, Claim
@@ -102,8 +104,8 @@ class Trainer(Protocol):
     def feature_maps(self, path: Path, images: NDArray[np.uint8]) -> FeatureMaps:
         """Return what the convolutions of the model at ``path`` make of images; it has some."""
 
-    def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
-        """Return the median seconds of a training step of an untrained network."""
+    def step_ratio(self, architecture: Architecture, recipe: Recipe) -> float:
+        """Return how many times the reference's a training step takes."""
 
 
 @dataclass
@@ -146,6 +148,8 @@ class _TrialObserver:
         self, costs: dict[str, float], measurements: dict[str, float], summary: str
     ) -> None:
         with self._clocks.on("tracking"):
+            pace = self._run.pace.known_or(measured_pace(measurements))
+            costs, measurements = at_pace(costs, measurements, pace)
             self.story.costs |= costs
             self.story.measurements |= measurements
             journey = self._run.journey(self._claim.specification)
@@ -216,6 +220,8 @@ class TrialRun:
         This worker's name.
     device
         What it trains on, for the event log.
+    threads
+        Compute threads that it trains with.
     must_leave
         Returns why the worker has to leave now, or None.
     """
@@ -228,6 +234,12 @@ class TrialRun:
     worker: str
     device: dict[str, str]
     must_leave: Callable[[], str | None]
+    threads: int = 1
+
+    @cached_property
+    def pace(self) -> DevicePace:
+        """The device's pace, at which costs in seconds are told."""
+        return DevicePace.of(self.config, self.description, self.device, self.threads)
 
     def journey(self, specification: TrialSpecification) -> tuple[Stage, ...]:
         """Return the shape journey of a trial's network."""

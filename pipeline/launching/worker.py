@@ -112,6 +112,7 @@ def work(
             worker=presence.name,
             device=describe_device(),
             must_leave=leaving.reason,
+            threads=threads,
         )
         return train_all(run)
 

@@ -89,8 +89,8 @@ class TimedLatency:
         self._turns.append([self._pair() for _ in range(self._pairs)])
 
     def is_known(self, tolerance: float) -> bool:
-        """Say whether the interval of the median is narrow enough."""
-        return is_known(turn_values(self._turns, lambda pair: pair[0]), tolerance)
+        """Say whether the interval of the ratio is narrow enough."""
+        return is_known(turn_values(self._turns, lambda pair: pair[0] / pair[1]), tolerance)
 
     def result(self, tolerance: float) -> Latency:
         """Return what the turns so far say; what is not known is flagged as noisy."""

@@ -62,7 +62,7 @@ def _median_ranks(samples: int, seed: int) -> tuple[NDArray[np.int64], NDArray[n
     return ranks[:, middle[0]].copy(), ranks[:, middle[1]].copy()
 
 
-def interval_of_turns(values: ArrayLike, seed: int = 0) -> Interval:
+def interval_of_turns(values: Sequence[float], seed: int = 0) -> Interval:
     """Return the 95% interval of the median of values that were taken one after the other.
 
     Neighbours resemble each other where a machine's moods outlast a turn; n values then say as
@@ -93,7 +93,7 @@ def interval_of_turns(values: ArrayLike, seed: int = 0) -> Interval:
     )
 
 
-def neighbour_correlation(values: ArrayLike) -> float:
+def neighbour_correlation(values: Sequence[float]) -> float:
     """Return the correlation of neighbours, corrected for few samples, in [0, 0.9].
 
     Of the values' logarithms, as what slows a machine multiplies; values have to be positive.
@@ -142,7 +142,7 @@ class Latency:
         Median over the turns of the ratio of a call to the reference's right after it, and its
         interval: what slows the machine for a while slows both.
     noisy
-        The interval stayed wider than the tolerance.
+        The interval of the ratio stayed wider than the tolerance.
     """
 
     batch_size: int
@@ -172,7 +172,7 @@ def summarise(turns: Sequence[Sequence[Pair]], *, batch_size: int, tolerance: fl
     turns
         Seconds of a call and of the reference's right after it; at least one pair a turn.
     tolerance
-        Widest interval of the median, as a share of it, that is not called noisy.
+        Widest interval of the ratio, as a share of it, that is not called noisy.
     """
     ours = turn_values(turns, lambda pair: pair[0] * 1000.0)
     theirs = turn_values(turns, lambda pair: pair[1] * 1000.0)
@@ -191,5 +191,5 @@ def summarise(turns: Sequence[Sequence[Pair]], *, batch_size: int, tolerance: fl
         ratio=float(np.median(ratios)),
         ratio_low=ratio_interval.low,
         ratio_high=ratio_interval.high,
-        noisy=not is_known(ours, tolerance),
+        noisy=not is_known(ratios, tolerance),
     )

@@ -10,6 +10,10 @@ import numpy as np
 from pipeline.measuring.energy import EnergyMeter
 from pipeline.measuring.statistics import interval_of_turns, is_known
 
+#: Runs so many training steps, 0 included, in one call and returns when the device is done;
+#: compiled and run before.
+Execute = Callable[[int], object]
+
 #: A timed execution lasts about this long, so that the clock and the call do not matter.
 EXECUTION_SECONDS = 0.05
 EMPTY_EXECUTIONS = 3
@@ -19,16 +23,21 @@ ENERGY_SECONDS = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepTime:
-    """What a training step takes.
+    """What a training step takes, beside that of a reference timed in turn with it.
 
     Parameters
     ----------
     step_seconds
         Median of the executions, a step's share of the call included.
     low_seconds, high_seconds
-        95% bootstrap interval of that median.
+        95% interval of that median, over the executions (``interval_of_turns``).
+    reference_seconds
+        The reference's median, as ``step_seconds``.
+    ratio, ratio_low, ratio_high
+        Median over the turns of the ratio of a step to one of the reference's right after it,
+        and its interval.
     noisy
-        The interval stayed wider than the tolerance.
+        The interval of the ratio stayed wider than the tolerance.
     call_seconds
         What a call takes without any step.
     executions, steps
@@ -38,6 +47,10 @@ class StepTime:
     step_seconds: float
     low_seconds: float
     high_seconds: float
+    reference_seconds: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
     noisy: bool
     call_seconds: float
     executions: int
@@ -45,7 +58,7 @@ class StepTime:
 
 
 class TimedStep:
-    """The training step, timed in turns.
+    """The training step, timed in turns with a reference's.
 
     An execution costs its steps and a call. Timed executions are shorter than those that
     train, so the call's time is measured by itself and counted with the share that a step
@@ -53,64 +66,94 @@ class TimedStep:
 
     Parameters
     ----------
-    execute
-        Runs so many training steps, 0 included, in one call and returns when the device is
-        done; compiled and run before.
-    most_steps
-        Steps of an execution in training.
+    execute, reference
+        Run training steps of the network, and of the reference.
+    most_steps, reference_most_steps
+        Steps of an execution in training, of each.
     """
 
     def __init__(
         self,
-        execute: Callable[[int], object],
+        execute: Execute,
+        reference: Execute,
         *,
         most_steps: int,
+        reference_most_steps: int,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self._own = _Executions(execute, most_steps, now)
+        self._reference = _Executions(reference, reference_most_steps, now)
+
+    def take_turn(self) -> None:
+        """Time one execution, and one of the reference."""
+        self._own.time_one()
+        self._reference.time_one()
+
+    def is_known(self, tolerance: float) -> bool:
+        """Say whether the interval of the ratio is narrow enough."""
+        return is_known(self._ratios(), tolerance)
+
+    def joules(self, meter: EnergyMeter) -> dict[str, float]:
+        """Count the energy of a step by part of the machine; empty where nothing counts it."""
+        return self._own.joules(meter)
+
+    def result(self, tolerance: float) -> StepTime:
+        """Return what the turns so far say; what is not known is flagged as noisy."""
+        own, ratios = self._own.step_seconds(), self._ratios()
+        interval, ratio_interval = interval_of_turns(own), interval_of_turns(ratios)
+        return StepTime(
+            step_seconds=float(np.median(own)),
+            low_seconds=interval.low,
+            high_seconds=interval.high,
+            reference_seconds=float(np.median(self._reference.step_seconds())),
+            ratio=float(np.median(ratios)),
+            ratio_low=ratio_interval.low,
+            ratio_high=ratio_interval.high,
+            noisy=not self.is_known(tolerance),
+            call_seconds=self._own.call_seconds,
+            executions=len(own),
+            steps=self._own.steps,
+        )
+
+    def _ratios(self) -> list[float]:
+        pairs = zip(self._own.step_seconds(), self._reference.step_seconds(), strict=True)
+        return [ours / theirs for ours, theirs in pairs]
+
+
+class _Executions:
+    """Timed executions of one network's training step."""
+
+    def __init__(self, execute: Execute, most_steps: int, now: Callable[[], float]) -> None:
         self._execute = execute
         self._most_steps = most_steps
         self._now = now
         self._seconds: list[float] = []
-        self._call = float(np.median([self._timed(0) for _ in range(EMPTY_EXECUTIONS)]))
-        first = max(self._timed(1) - self._call, 1e-9)
-        self._steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
+        self.call_seconds = float(np.median([self._timed(0) for _ in range(EMPTY_EXECUTIONS)]))
+        first = max(self._timed(1) - self.call_seconds, 1e-9)
+        self.steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
 
-    def take_turn(self) -> None:
-        """Time one execution."""
-        self._seconds.append(self._timed(self._steps))
+    def time_one(self) -> None:
+        self._seconds.append(self._timed(self.steps))
 
-    def is_known(self, tolerance: float) -> bool:
-        """Say whether the interval of the median is narrow enough."""
-        return is_known(self._seconds, tolerance)
+    def step_seconds(self) -> list[float]:
+        """Return the time of a step by each execution."""
+        call = self.call_seconds
+        return [
+            max(execution - call, 1e-9) / self.steps + call / self._most_steps
+            for execution in self._seconds
+        ]
 
     def joules(self, meter: EnergyMeter) -> dict[str, float]:
-        """Count the energy of a step by part of the machine; empty where nothing counts it."""
         if not meter.counters:
             return {}
         before, end, executions = meter.read(), self._now() + ENERGY_SECONDS, 0
         while executions == 0 or self._now() < end:
-            self._execute(self._steps)
+            self._execute(self.steps)
             executions += 1
         spent = meter.joules_since(before)
-        return {part: joules / (executions * self._steps) for part, joules in spent.items()}
-
-    def result(self, tolerance: float) -> StepTime:
-        """Return what the turns so far say; what is not known is flagged as noisy."""
-        interval = interval_of_turns(self._seconds)
-        return StepTime(
-            step_seconds=self._of_a_step(float(np.median(self._seconds))),
-            low_seconds=self._of_a_step(interval.low),
-            high_seconds=self._of_a_step(interval.high),
-            noisy=not self.is_known(tolerance),
-            call_seconds=self._call,
-            executions=len(self._seconds),
-            steps=self._steps,
-        )
+        return {part: joules / (executions * self.steps) for part, joules in spent.items()}
 
     def _timed(self, steps: int) -> float:
         started = self._now()
         self._execute(steps)
         return self._now() - started
-
-    def _of_a_step(self, execution: float) -> float:
-        return max(execution - self._call, 0.0) / self._steps + self._call / self._most_steps

@@ -19,7 +19,7 @@ class Timed(Protocol):
         """Time it for a moment and keep the samples."""
 
     def is_known(self, tolerance: float) -> bool:
-        """Say whether the interval of its median is no wider than this share of it."""
+        """Say whether its interval is no wider than this share of its median."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

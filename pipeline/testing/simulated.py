@@ -131,8 +131,8 @@ class SimulatedTrainer:
             probabilities=self.probabilities(path, images),
         )
 
-    def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
-        """Return seconds in proportion to the work of a batch."""
+    def step_ratio(self, architecture: Architecture, recipe: Recipe) -> float:
+        """Return a ratio in proportion to the work of a batch."""
         return 1e-10 * recipe.batch_size * self._macs(architecture)
 
     def _costs(self, architecture: Architecture) -> dict[str, float]:

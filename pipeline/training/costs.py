@@ -25,6 +25,7 @@ from pipeline.measuring.steps import StepTime, TimedStep
 from pipeline.measuring.turns import Turns, take_turns
 from pipeline.training.backend import Inference
 from pipeline.training.network import CompiledNetwork
+from pipeline.training.reference import Reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class MeasuredCosts:
 def measure_costs(
     network: CompiledNetwork,
     architecture: Architecture,
-    reference: Inference,
+    reference: Reference,
     images: NDArray[np.uint8],
     classes: int,
     *,
@@ -51,12 +52,13 @@ def measure_costs(
 ) -> MeasuredCosts:
     """Measure an untrained network.
 
-    The cost ``latency_ms`` is the latency at the first, smallest batch size.
+    The cost ``latency_ms`` is the latency at the first, smallest batch size. Costs are what the
+    clock showed; beside each stands its ratio to the reference's.
 
     Parameters
     ----------
     reference
-        The compiled ``cnn`` reference, timed in turn with the network at each batch size.
+        Timed in turn with the network, step by step and at each batch size.
     images
         Images to classify, ``(n, height, width, channels)``; taken again where a batch is
         larger.
@@ -70,13 +72,13 @@ def measure_costs(
         order: Any = network.order(0)
         with clocks.on("first_step"):
             network.train(order, 0, 1)
-        with clocks.on("measuring"):
-            timed_step = _timed_step(network, order, most_steps)
+        with clocks.on("measuring"), reference.unchanged():
+            timed_step = _timed_step(network, order, reference, most_steps)
             take_turns(timed_step, _turns(measuring), time.perf_counter)
             step = timed_step.result(measuring.tolerance)
             joules = timed_step.joules(meter)
             latencies = {
-                size: _latency(network, reference, batch(images, size), measuring)
+                size: _latency(network, reference.infer, batch(images, size), measuring)
                 for size in measuring.batch_sizes
             }
     with clocks.on("measuring"):
@@ -100,12 +102,15 @@ def measure_costs(
     )
 
 
-def quiet_step(network: CompiledNetwork, measuring: MeasuringConfig, most_steps: int) -> StepTime:
-    """Time the training step alone; the device is quiet already and the weights change."""
+def quiet_step(
+    network: CompiledNetwork, reference: Reference, measuring: MeasuringConfig, most_steps: int
+) -> StepTime:
+    """Time the training step; the device is quiet already and the weights change."""
     order: Any = network.order(0)
     network.train(order, 0, 1)
-    timed = _timed_step(network, order, most_steps)
-    take_turns(timed, _turns(measuring), time.perf_counter)
+    with reference.unchanged():
+        timed = _timed_step(network, order, reference, most_steps)
+        take_turns(timed, _turns(measuring), time.perf_counter)
     return timed.result(measuring.tolerance)
 
 
@@ -147,6 +152,10 @@ def _step_measurements(step: StepTime, steps: int) -> dict[str, float]:
         "step_ms": step.step_seconds * 1000.0,
         "step_low_ms": step.low_seconds * 1000.0,
         "step_high_ms": step.high_seconds * 1000.0,
+        "step_reference_ms": step.reference_seconds * 1000.0,
+        "step_ratio": step.ratio,
+        "step_ratio_low": step.ratio_low,
+        "step_ratio_high": step.ratio_high,
         "step_noisy": float(step.noisy),
         "epoch_low_seconds": steps * step.low_seconds,
         "epoch_high_seconds": steps * step.high_seconds,
@@ -154,9 +163,14 @@ def _step_measurements(step: StepTime, steps: int) -> dict[str, float]:
     }
 
 
-def _timed_step(network: CompiledNetwork, order: Any, most_steps: int) -> TimedStep:
+def _timed_step(
+    network: CompiledNetwork, order: Any, reference: Reference, most_steps: int
+) -> TimedStep:
     return TimedStep(
-        lambda steps: network.train(order, 0, steps), most_steps=min(most_steps, network.steps)
+        lambda steps: network.train(order, 0, steps),
+        reference.execute,
+        most_steps=min(most_steps, network.steps),
+        reference_most_steps=min(most_steps, reference.steps),
     )
 
 

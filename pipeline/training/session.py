@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import MeasuringConfig, ObjectiveConfig, TrainingConfig
-from pipeline.core.architecture import REFERENCES, Architecture
-from pipeline.core.errors import ConfigurationError
-from pipeline.core.journey import shape_journey
+from pipeline.core.architecture import Architecture
 from pipeline.core.outcome import OutOfMemory
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
 from pipeline.data.dataset import TrainingData
@@ -22,8 +20,6 @@ from pipeline.measuring.machine import this_machine
 from pipeline.measuring.memory import device_peak_memory_mib
 from pipeline.measuring.quiet import QuietLock
 from pipeline.training.backend import (
-    Inference,
-    compile_inference,
     forget_networks,
     ran_out_of_memory,
     set_up,
@@ -31,8 +27,8 @@ from pipeline.training.backend import (
 from pipeline.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from pipeline.training.costs import MeasuredCosts, measure_costs, quiet_step
 from pipeline.training.fit import EpochLoop, Progress, TrialObserver
-from pipeline.training.model import build_model
 from pipeline.training.network import CompiledNetwork, DeviceData
+from pipeline.training.reference import Reference, reference_architecture
 from pipeline.training.saving import predicted_probabilities, save_model
 
 __all__ = [
@@ -117,7 +113,8 @@ class TrainingSession:
         self._meter = open_meter(gpu_uuid=this_machine().gpus[0].uuid if gpu else None)
         self._classes = len(data.description.classes)
         self._on_device = DeviceData.place(data.train, self._classes)
-        self._reference = self._compiled_reference()
+        architecture = reference_architecture(self._on_device.image_shape, self._classes)
+        self._reference = Reference(self._network(architecture, training.recipe, seed=0))
 
     @property
     def precision(self) -> str:
@@ -193,17 +190,23 @@ class TrainingSession:
             )
             return self._trained(network, loop.run(progress))
 
-    def step_seconds(self, architecture: Architecture, recipe: Recipe) -> float:
-        """Return the median seconds of a training step of an untrained network, quietly.
+    def step_ratio(self, architecture: Architecture, recipe: Recipe) -> float:
+        """Return how many times the reference's a training step takes, measured quietly.
 
-        For comparing networks at equal batch size, whatever size each was trained with.
+        For comparing networks at equal batch size, whatever size each was trained with: the
+        reference takes its default batches.
         """
         with self._memory_errors():
             with self._quiet.training():
                 network = self._network(architecture, recipe, seed=0)
             with self._quiet.measuring():
-                step = quiet_step(network, self._measuring, self._training.steps_per_execution)
-        return step.step_seconds
+                step = quiet_step(
+                    network,
+                    self._reference,
+                    self._measuring,
+                    self._training.steps_per_execution,
+                )
+        return step.ratio
 
     def _network(self, architecture: Architecture, recipe: Recipe, seed: int) -> CompiledNetwork:
         return CompiledNetwork(
@@ -216,16 +219,6 @@ class TrainingSession:
             jit_compile=self._jit_compile,
             xla_on_cpu=self._device.kind == "cpu" and (self._jit_compile or self._device.xla_only),
         )
-
-    def _compiled_reference(self) -> Inference:
-        shape = self._on_device.image_shape
-        architecture = REFERENCES["cnn"]
-        try:
-            shape_journey(architecture, shape, self._classes)
-        except ConfigurationError:
-            architecture = REFERENCES["dnn"]  # images too small for two blocks
-        model = build_model(architecture, shape, self._classes, 0, self._precision)
-        return compile_inference(model, shape, jit_compile=self._jit_compile)
 
     def _measure(
         self, network: CompiledNetwork, architecture: Architecture, clocks: Clocks

@@ -72,7 +72,7 @@ def test_the_interval_of_turns_is_never_narrower_and_never_below_zero(values):
 
 def test_equal_turns_have_an_interval_of_no_width():
     interval = interval_of_turns([0.1] * 12)
-    assert (interval.low, interval.high) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert [interval.low, interval.high] == pytest.approx([0.1, 0.1])
 
 
 def test_the_interval_of_turns_holds_the_truth_where_neighbours_resemble_each_other():

@@ -22,15 +22,28 @@ class Device:
         self.now += self.call + (steps * next(self.step) if steps else 0.0)
 
 
-def timed(device, most_steps=20):
-    found = TimedStep(device.execute, most_steps=most_steps, now=lambda: device.now)
+def timed(device, most_steps=20, reference=None):
+    reference = reference or Device(0.0, 0.1)
+
+    def execute_reference(steps):
+        before = reference.now
+        reference.execute(steps)
+        device.now += reference.now - before
+
+    found = TimedStep(
+        device.execute,
+        execute_reference,
+        most_steps=most_steps,
+        reference_most_steps=20,
+        now=lambda: device.now,
+    )
     for _ in range(5):
         found.take_turn()
     return found
 
 
-def measured(device, most_steps=20):
-    return timed(device, most_steps).result(0.05)
+def measured(device, most_steps=20, reference=None):
+    return timed(device, most_steps, reference).result(0.05)
 
 
 @given(st.floats(1e-4, 1e-2), st.floats(1e-5, 2.0), st.integers(1, 50))
@@ -61,6 +74,18 @@ def test_the_step_has_the_interval_of_its_executions():
     assert found.step_seconds == pytest.approx(0.5 + 0.001 / 20)
     assert found.high_seconds == pytest.approx(0.51 + 0.001 / 20)
     assert not found.noisy and found.executions == 5
+
+
+def test_what_slows_both_for_a_while_leaves_the_ratio_alone():
+    pace = [1.0, 1.0, 3.0, 2.0, 1.5, 1.0, 4.0]
+    # The first step of each tells how many make an execution; then they take turns.
+    device = Device(0.0, [0.6 * p for p in pace])
+    reference = Device(0.0, [0.2 * p for p in pace])
+    found = measured(device, reference=reference)
+    assert (found.ratio, found.ratio_low, found.ratio_high) == pytest.approx((3.0, 3.0, 3.0))
+    assert found.reference_seconds == pytest.approx(0.3)
+    assert found.step_seconds == pytest.approx(0.9)
+    assert found.high_seconds > 1.2 and not found.noisy
 
 
 def test_steps_of_uneven_time_are_flagged():

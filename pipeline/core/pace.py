@@ -1,0 +1,69 @@
+"""Times at one pace: what a network takes is told in terms of the ``cnn`` reference.
+
+A machine runs at one pace now and at another a minute later: a laptop is hot, a virtual machine has
+neighbours. Two networks measured a minute apart then change places though one is half as dear as
+the other. Their ratios to a reference that is timed in turn with each of them do not. So a cost in
+seconds is that ratio times what the reference took when it was first measured on this device, the
+device's *pace*. What the clock showed is kept beside it.
+"""
+
+from collections.abc import Mapping
+
+#: Milliseconds of the reference by name, such as ``latency_reference_ms``.
+Pace = Mapping[str, float]
+_REFERENCE = "_reference_ms"
+
+
+def measured_pace(measurements: Mapping[str, float]) -> dict[str, float]:
+    """Return what the reference took in these measurements."""
+    return {name: value for name, value in measurements.items() if name.endswith(_REFERENCE)}
+
+
+def at_pace(
+    costs: Mapping[str, float], measurements: Mapping[str, float], pace: Pace
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return costs and measurements as they are at a pace.
+
+    Of each time that was measured beside the reference (``step``, ``latency``, ``latency_256``,
+    …) the median and its interval become the ratio, and its interval, times the reference's
+    time at that pace; percentiles and throughput move by the same factor, as does the time of
+    an epoch with that of a step. The median that the clock showed is kept as
+    ``…_measured_ms``. What the pace does not tell of stays as it was measured.
+
+    Parameters
+    ----------
+    costs, measurements
+        As a trainer measured them, milliseconds and seconds by name.
+    """
+    costs, found = dict(costs), dict(measurements)
+    for name in measured_pace(measurements):
+        if name not in pace:
+            continue
+        timed = name.removesuffix(_REFERENCE)
+        median = f"{timed}_ms"
+        cost = median in costs
+        measured = costs[median] if cost else measurements[median]
+        paced = measurements[f"{timed}_ratio"] * pace[name]
+        (costs if cost else found)[median] = paced
+        found[f"{timed}_measured_ms"] = measured
+        for end in ("low", "high"):
+            found[f"{timed}_{end}_ms"] = measurements[f"{timed}_ratio_{end}"] * pace[name]
+        for percentile in ("p90", "p99"):
+            if f"{timed}_{percentile}_ms" in found:
+                found[f"{timed}_{percentile}_ms"] *= paced / measured
+        if f"{timed}_images_per_second" in found:
+            found[f"{timed}_images_per_second"] *= measured / paced
+        if timed == "step":
+            _pace_epoch(costs, found, measurements["step_ratio"], paced / measured)
+    return costs, found
+
+
+def _pace_epoch(
+    costs: dict[str, float], found: dict[str, float], ratio: float, factor: float
+) -> None:
+    """Let the time of an epoch follow that of a step."""
+    found["epoch_measured_seconds"] = costs["epoch_seconds"]
+    costs["epoch_seconds"] *= factor
+    for end in ("low", "high"):
+        share = found[f"step_ratio_{end}"] / ratio
+        found[f"epoch_{end}_seconds"] = costs["epoch_seconds"] * share

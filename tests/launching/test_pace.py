@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from pipeline.core.errors import StorageError
+from pipeline.launching.pace import PACE_NAME, DevicePace
+
+DEVICE = {"device": "cpu", "name": "EPYC", "cores": "2", "memory_mib": "24000"}
+
+
+def test_the_first_measurement_is_kept_for_all_that_follow(tmp_path):
+    here = DevicePace(tmp_path, DEVICE)
+    assert here.known_or({"step_reference_ms": 2.0}) == {"step_reference_ms": 2.0}
+    assert here.known_or({"step_reference_ms": 5.0}) == {"step_reference_ms": 2.0}
+    assert DevicePace(tmp_path, DEVICE).known_or({"step_reference_ms": 7.0}) == {
+        "step_reference_ms": 2.0
+    }
+
+
+def test_what_is_measured_later_is_added(tmp_path):
+    DevicePace(tmp_path, DEVICE).known_or({"latency_reference_ms": 1.0})
+    both = {"latency_reference_ms": 3.0, "latency_256_reference_ms": 40.0}
+    assert DevicePace(tmp_path, DEVICE).known_or(both) == {
+        "latency_reference_ms": 1.0,
+        "latency_256_reference_ms": 40.0,
+    }
+
+
+def test_another_device_or_question_has_a_pace_of_its_own(plan, replan):
+    slow = DevicePace.of(plan.config, plan.description, DEVICE, 1)
+    slow.known_or({"step_reference_ms": 9.0})
+    measured = {"step_reference_ms": 1.0}
+    fast = {**DEVICE, "name": "Xeon"}
+    assert DevicePace.of(plan.config, plan.description, fast, 1).known_or(measured) == measured
+    assert DevicePace.of(plan.config, plan.description, DEVICE, 2).known_or(measured) == measured
+    # How much memory the system leaves changes no time.
+    restarted = {**DEVICE, "memory_mib": "23990"}
+    again = DevicePace.of(plan.config, plan.description, restarted, 1)
+    assert again.known_or(measured) == {"step_reference_ms": 9.0}
+
+
+def test_nothing_measured_keeps_nothing(tmp_path):
+    assert DevicePace(tmp_path, DEVICE).known_or({}) == {}
+    assert not (tmp_path / PACE_NAME).exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[1]"])
+def test_a_damaged_file_is_named(tmp_path, content):
+    (tmp_path / PACE_NAME).write_text(content)
+    with pytest.raises(StorageError, match=r"pace.json is damaged; remove it"):
+        DevicePace(tmp_path, DEVICE).known_or({"step_reference_ms": 1.0})
+
+
+def test_people_can_read_it(tmp_path):
+    DevicePace(tmp_path, DEVICE).known_or({"step_reference_ms": 2.0})
+    ((key, entry),) = json.loads((tmp_path / PACE_NAME).read_text()).items()
+    assert json.loads(key) == DEVICE
+    assert entry["ms"] == {"step_reference_ms": 2.0} and entry["since"].endswith("+00:00")
