@@ -114,6 +114,8 @@ def latency_table(record: TrialRecord) -> "Table":
     medians = found | {"latency_ms": record.costs.get("latency_ms")}
     row("median (ms)", lambda name: cost_text("ms", medians.get(f"{name}_ms")))
     row("95% interval", interval("low_ms", "high_ms"))
+    if any(f"{name}_measured_ms" in found for name in names.values()):
+        row("by the clock", value("measured_ms"))
     row("90th percentile", value("p90_ms"))
     row("99th percentile", value("p99_ms"))
     row("images/s", value("images_per_second"))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.outcome import Interrupted, LossNotFinite, OutOfMemory, StoppedAtRung
+from pipeline.core.pace import measured_pace
 from pipeline.core.trial import Recipe
 from pipeline.measuring.clocks import Clocks
 from pipeline.training.session import predicted_probabilities, save_model
@@ -42,6 +43,10 @@ def test_measurements_come_with_intervals_at_every_batch_size(undisturbed):
     assert found["latency_low_ms"] <= costs["latency_ms"] <= found["latency_high_ms"]
     assert found["latency_64_low_ms"] <= found["latency_64_ms"] <= found["latency_64_high_ms"]
     assert found["latency_64_ratio_low"] <= found["latency_64_ratio"]
+    assert found["step_ratio_low"] <= found["step_ratio"] <= found["step_ratio_high"]
+    assert set(measured_pace(found)) == {
+        "step_reference_ms", "latency_reference_ms", "latency_64_reference_ms",
+    }  # fmt: skip
     assert found["latency_64_images_per_second"] == pytest.approx(64_000 / found["latency_64_ms"])
     assert found["host_peak_memory_mib"] > 10
 
@@ -194,11 +199,8 @@ def test_a_batch_may_be_larger_than_the_data(session, trial, observer, clocks):
 
 
 def test_step_time_of_any_network_at_any_batch_size(session, trial):
-    seconds = session.step_seconds(
-        trial("4k3-d8").architecture,
-        Recipe(batch_size=32, optimizer="sgd", learning_rate=0.01, schedule="constant"),
-    )
-    assert seconds > 0
+    recipe = Recipe(batch_size=32, optimizer="sgd", learning_rate=0.01, schedule="constant")
+    assert session.step_ratio(trial("4k3-d8").architecture, recipe) > 0
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras'
