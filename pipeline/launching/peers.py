@@ -187,6 +187,7 @@ class Peer(LocalSupervisor):
         began = Sessions.read(folder).open_since
         if began is None:
             return
+        results.complete_logs(study)
         with EventLog(sweep_log_path(folder)) as log:
             seconds = max(0.0, time.time() - began)
             record(log, SessionEnded(wall_seconds=seconds, exit_status=status))

@@ -26,7 +26,7 @@ from pipeline.search.ledger import Claim
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
 from pipeline.tracking.events import Ended, ModelKept, SummaryChanged, record
-from pipeline.tracking.story import trial_record
+from pipeline.tracking.story import trial_story
 from pipeline.tracking.summary_metrics import ended_trials, summary_metrics
 
 
@@ -139,12 +139,18 @@ class SweepResults:
     def complete_logs(self, study: SweepStudy) -> None:
         """Write into the event logs the endings that only storage knows.
 
-        Whoever died, or lost its storage, between the two leaves a log without its end.
+        Whoever died, or lost its storage, between the two leaves a log without its end, or with
+        one that storage never heard of.
         """
         with self._lock:
             for result in (*study.records(), *study.finalists.records()):
-                known = trial_record(read(trial_log_path(self._folder, *result.specification.run)))
-                if result.outcome is not None and known is not None and known.outcome is None:
+                specification = result.specification
+                known = trial_story(read(trial_log_path(self._folder, *specification.run)))
+                if result.outcome is None or known is None:
+                    continue
+                # A later attempt may have begun since the study was read.
+                is_latest = known.retries <= specification.attempt
+                if is_latest and known.record.outcome is not result.outcome:
                     self._log_end(result)
 
     def _log_end(self, result: TrialRecord) -> None:

@@ -6,6 +6,7 @@ the process that started it is gone.
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -29,13 +30,15 @@ from pipeline.search.opening import open_storage
 from pipeline.search.space import SearchSpace
 from pipeline.search.study import SweepStudy
 
-#: The worker has trained enough and wants to be replaced: Keras' memory grows with each model.
+#: The worker leaves before all is done and wants to be replaced: it was told to, or has trained
+#: enough (Keras' memory grows with each model).
 RECYCLE_STATUS = 75
 TRIALS_A_PROCESS = 40
 _WAIT_SECONDS = 0.5
 #: A worker that has been told to leave and cannot stop what it does is ended after so long; its
 #: trial goes on from the last epoch's checkpoint all the same.
 LEAVING_SECONDS = 8.0
+_TOLD_BY = (signal.SIGTERM, signal.SIGUSR2)
 
 
 class Leaving:
@@ -47,11 +50,18 @@ class Leaving:
     def __init__(self) -> None:
         self._reason: str | None = None
         self._parent = os.getppid()
-        self._deadline: threading.Timer | None = None
+        self._left = threading.Event()
 
     def __enter__(self) -> Self:
         """React to the signals that tell a worker to leave; Ctrl-C is the supervisor's."""
-        for number in (signal.SIGTERM, signal.SIGUSR2):
+        heard, told = socket.socketpair()
+        told.setblocking(False)
+        self._told_through = told
+        threading.Thread(target=self._watch, args=(heard,), name="leaving", daemon=True).start()
+        # Python calls a handler once the main thread is out of whatever library it is in; the
+        # signal's number is written here at once.
+        signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+        for number in _TOLD_BY:
             signal.signal(number, self._told)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return self
@@ -63,15 +73,20 @@ class Leaving:
         trace: TracebackType | None,
     ) -> None:
         """Let the process take its time: it leaves."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._left.set()
+        signal.set_wakeup_fd(-1)
+        self._told_through.close()
 
     def _told(self, number: int, _frame: FrameType | None) -> None:
-        if self._deadline is None:
-            self._deadline = threading.Timer(LEAVING_SECONDS, os._exit, (128 + number,))
-            self._deadline.daemon = True
-            self._deadline.start()
         self._reason = f"the worker was told to leave ({signal.Signals(number).name})"
+
+    def _watch(self, heard: socket.socket) -> None:
+        """End the process where it does not leave in time."""
+        with heard:
+            while (numbers := heard.recv(1)) and numbers[0] not in _TOLD_BY:
+                continue
+        if numbers and not self._left.wait(LEAVING_SECONDS):
+            os._exit(128 + numbers[0])
 
     def is_told(self) -> bool:
         """Whether there is a reason to leave."""
@@ -134,7 +149,9 @@ def train_all(run: TrialRun, wait: Callable[[float], None] = time.sleep) -> int:
         run.run(claim)
     else:
         return RECYCLE_STATUS
-    if run.must_leave() is None and study.is_idle() and study.finalists.is_idle():
+    if run.must_leave() is not None:
+        return RECYCLE_STATUS  # whoever still has work for us starts another one
+    if study.is_idle() and study.finalists.is_idle():
         # The sweep is over and nobody trains: only now somebody may see the test images.
         evaluate(run.config, study, run.results, run.trainer)
     return 0

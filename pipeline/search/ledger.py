@@ -164,7 +164,8 @@ class TrialLedger(ABC):
 
     def is_running(self, claim: Claim) -> bool:
         """Whether a claimed trial is still its worker's, or else was given to another one."""
-        return self._read()[claim.trial.number].state is TrialState.RUNNING
+        trial = self._storage.retrying(lambda: self._attempt(claim.trial.number))
+        return trial.state is TrialState.RUNNING
 
     def end(self, claim: Claim, ending: Ending, record: TrialRecord) -> bool:
         """Store how a claimed trial ended; an interrupted one is queued again.
@@ -178,14 +179,19 @@ class TrialLedger(ABC):
 
     def _end(self, claim: Claim, ending: Ending, record: TrialRecord) -> bool:
         text = json.dumps(record.to_json())
-        frozen = self._trials()[claim.trial.number]
+        frozen = self._attempt(claim.trial.number)
         if not frozen.state.is_finished():
             claim.trial.set_user_attr("record", text)
             tell(self._study, claim.trial, ending, record, self._config.objective.costs)
         elif frozen.user_attrs.get("record") != text:
             return False
-        self._after_ending()
+        if ending.outcome is Outcome.INTERRUPTED:
+            self._after_ending()
         return True
+
+    def _attempt(self, number: int) -> FrozenTrial:
+        """Return one attempt by Optuna's number: all that run take time to read."""
+        return self._storage.optuna.get_trial(self._trial_id(number))
 
     def recover(
         self, alive: Callable[[str], bool], describe: Callable[[TrialRecord], TrialRecord]

@@ -238,6 +238,25 @@ def test_a_full_disk_ends_the_worker_and_leaves_earlier_trials_intact(plan, monk
     assert again.study.records()[0] == first
 
 
+def test_an_ending_that_storage_never_heard_of_is_written_anew(plan, replan, monkeypatch):
+    run = trial_run(replan(plan, search={"max_retries": 0}))
+
+    def away(*_):
+        raise StorageError("the server does not answer")
+
+    monkeypatch.setattr(SweepStudy, "end", away)
+    with pytest.raises(StorageError, match="does not answer"):
+        run.run(run.study.claim("w"))
+    monkeypatch.undo()
+    path = trial_log_path(plan.config.sweep_dir, 0)
+    assert trial_record(read(path)).outcome is Outcome.COMPLETE
+    run.study.recover(lambda worker: False, lambda bare: bare)  # and the disk was full then
+    for _ in range(2):
+        run.results.complete_logs(run.study)
+    assert trial_record(read(path)).outcome is Outcome.FAILED
+    assert sum(event.kind == "ended" for event in read(path)) == 2
+
+
 def test_models_of_trials_that_left_the_front_are_removed(plan, replan):
     run = trial_run(replan(plan, search={"trials": 20}))
     seen = set()

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -115,7 +117,7 @@ def test_an_interrupted_finalist_is_taken_up_again_and_finished_ones_are_not(pla
             if len(ended) == 2:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    assert worked(plan, told_to_leave)[0] == 0
+    assert worked(plan, told_to_leave)[0] == RECYCLE_STATUS
     first, second = ended
     assert story(plan, first).record.outcome is Outcome.COMPLETE
     assert story(plan, second).record.outcome is Outcome.INTERRUPTED
@@ -219,3 +221,20 @@ def test_a_worker_is_replaced_after_many_trainings(plan, monkeypatch):
     while worked(plan)[0] == RECYCLE_STATUS:
         pass
     assert Sessions.read(plan.config.sweep_dir).test_readings
+
+
+def test_a_worker_that_cannot_even_hear_is_ended_in_time():
+    """In a library's long call Python runs no handler of a signal."""
+    text = (
+        "import hashlib\n"
+        "from pipeline.launching import worker\n"
+        "worker.LEAVING_SECONDS = 0.1\n"
+        "with worker.Leaving():\n"
+        "    print('there', flush=True)\n"
+        "    hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout.readline() == "there\n"
+        process.send_signal(signal.SIGUSR2)
+        assert process.wait(timeout=60) == 128 + signal.SIGUSR2
