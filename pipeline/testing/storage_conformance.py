@@ -4,6 +4,12 @@ The inheriting class runs under pytest with two fixtures: ``config``, whose stor
 one of its kind, and ``space``.
 """
 
+import json
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +21,7 @@ from optuna.trial import TrialState
 from pipeline.config import Config
 from pipeline.core.outcome import Ending, LimitBroken, decide
 from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.search.dashboard import HOST, serve_dashboard
 from pipeline.search.ledger import Claim
 from pipeline.search.opening import open_storage
 from pipeline.search.space import SearchSpace
@@ -130,6 +137,40 @@ class StorageConformance:
         delete_study(config, "new")
         delete_study(config, "new")
         assert optuna.get_all_study_names(open_storage(config).optuna) == []
+
+    def test_optunas_own_command_opens_it(self, config: Config, space: SearchSpace) -> None:
+        """People have their own ways of looking at a study."""
+        SweepStudy(config, space)
+        words, variables = self.named_for_optuna(config)
+        done = subprocess.run(
+            [sys.executable, "-c", "from optuna.cli import main; main()", "study-names", *words],
+            env={**os.environ, **variables}, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.stdout.split() == [config.sweep_name], done.stderr
+
+    def named_for_optuna(self, config: Config) -> tuple[list[str], dict[str, str]]:
+        """Return the options and variables by which Optuna's command finds the storage."""
+        raise NotImplementedError
+
+    def test_the_dashboard_opens_it(self, config: Config, space: SearchSpace) -> None:
+        """With its trials, references first."""
+        SweepStudy(config, space)
+        ports: list[int] = []
+        ready = threading.Event()
+
+        def say(port: int) -> None:
+            ports.append(port)
+            ready.set()
+
+        threading.Thread(target=serve_dashboard, args=(config, 0, say), daemon=True).start()
+        assert ready.wait(30)
+        address = f"http://{HOST}:{ports[0]}/api/studies"
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            (study,) = json.load(answer)["study_summaries"]
+        assert study["study_name"] == config.sweep_name
+        with urllib.request.urlopen(f"{address}/{study['study_id']}", timeout=30) as answer:
+            trials = json.load(answer)["trials"]
+        assert [trial["state"] for trial in trials] == ["Waiting", "Waiting"]
 
     def test_steps_may_break_off_at_any_call(self, config: Config, space: SearchSpace) -> None:
         """Before a call or after it: nothing is lost, doubled, or drawn differently."""

@@ -12,8 +12,12 @@ from pipeline.testing.faults import SimulatedClock
 from pipeline.testing.storage_conformance import StorageConformance, finish
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 class TestJournal(StorageConformance):
     """The journal, as configured by default."""
+
+    def named_for_optuna(self, config):
+        return ["--storage", str(config.storage_path), "--storage-class", "JournalFileBackend"], {}
 
 
 def claimed(study):
