@@ -18,13 +18,14 @@ Padding = Literal["valid", "same"]
 Pooling = Literal["max", "average", "none"]
 Normalisation = Literal["none", "batch"]
 
+# Numbers of at most nine digits: no network has more, and int() refuses thousands.
 _BLOCK = re.compile(
-    r"(?P<filters>[1-9][0-9]*)k(?P<kernel_size>[1-9][0-9]*)"
+    r"(?P<filters>[1-9][0-9]{0,8})k(?P<kernel_size>[1-9][0-9]{0,8})"
     r"(?P<padding>s?)(?P<pooling>[an]?)(?P<normalisation>b?)",
     re.ASCII,
 )
 _HEAD = re.compile(
-    r"d(?P<units>[1-9][0-9]*)(?:p(?P<rate>[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?))?", re.ASCII
+    r"d(?P<units>[1-9][0-9]{0,8})(?:p(?P<rate>[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?))?", re.ASCII
 )
 _POOLING_LETTERS: dict[Pooling, str] = {"max": "", "average": "a", "none": "n"}
 _LETTER_POOLINGS: dict[str, Pooling] = {v: k for k, v in _POOLING_LETTERS.items()}

@@ -29,6 +29,7 @@ FILE_NAMES: dict[tuple[Part, Content], str] = {
 _UNSIGNED_BYTE = 8
 _GZIP_MAGIC = b"\x1f\x8b"
 _WITH_GZIP_HEADER = 31  # zlib's window bits for a gzip member, checksum and length checked
+_PIECE_BYTES = 1 << 24
 _DIMENSIONS: dict[Content, tuple[int, ...]] = {"images": (3, 4), "labels": (1,)}
 
 
@@ -143,19 +144,38 @@ def parse_idx(raw: bytes, name: str) -> NDArray[np.uint8]:
         )
     if rank > 4:  # beyond numpy's limit for a mutated header; no image file has more
         raise DataError(f"{name} must hold images or labels, not an array of {rank} dimensions")
+    if 0 in shape:  # the other sides may be larger than any array's
+        raise DataError(f"{name} is empty: its header announces {'×'.join(map(str, shape))} values")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
 def _decompressed(raw: bytes, name: str) -> bytes:
-    """Return the content of one or several gzip members, each checked to its last byte."""
-    members = []
+    """Return the content of one or several gzip members, each checked to its last byte.
+
+    A few bytes may unpack to any number, so it ends soon after what the header announces.
+    """
+    content = bytearray()
     while raw:
         member = zlib.decompressobj(_WITH_GZIP_HEADER)
-        try:
-            members.append(member.decompress(raw))
-        except zlib.error as error:
-            raise DataError(f"{name} is damaged: it cannot be decompressed ({error})") from error
-        if not member.eof:
-            raise DataError(f"{name} is truncated: its compressed content ends too early")
+        while not member.eof:
+            try:
+                piece = member.decompress(raw, _PIECE_BYTES)
+            except zlib.error as error:
+                sentence = f"{name} is damaged: it cannot be decompressed ({error})"
+                raise DataError(sentence) from error
+            content += piece
+            raw = member.unconsumed_tail
+            if not piece and not raw and not member.eof:
+                raise DataError(f"{name} is truncated: its compressed content ends too early")
+            spare = len(content) - _PIECE_BYTES  # by then the header is there, as a whole
+            if spare > 0 and spare > _announced_bytes(content):
+                raise DataError(f"{name} is too long: more follows than its header announces")
         raw = member.unused_data.lstrip(b"\0")  # gzip allows zeros as padding
-    return members[0] if len(members) == 1 else b"".join(members)
+    return bytes(content)
+
+
+def _announced_bytes(content: bytearray) -> int:
+    """Return how many bytes a file has that starts like this, header included."""
+    rank = content[3]
+    shape = np.frombuffer(bytes(content[4 : 4 + 4 * rank]), ">u4").tolist()
+    return 4 + 4 * rank + math.prod(shape)

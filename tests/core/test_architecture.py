@@ -68,6 +68,8 @@ def test_known_notations(text, expected):
         ("64k3bs-d128", "'64k3bs' is not a block"),
         ("-d128", "'' is not a block"),
         ("٣k3-d128", "is not a block"),
+        (f"{'9' * 5000}k3-d1", "is not a block"),
+        (f"d{'9' * 5000}", "must end with dUNITS"),
     ],
 )
 def test_what_is_no_architecture_is_refused_by_name(text, word):

@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -67,6 +68,7 @@ def test_several_gzip_members_and_padding_are_one_file(idx_bytes):
         (b"\0\0\x08\x01\0\0\0\x02\1\2\3", "too long: its header announces 2 values .2., but 3"),
         (b"\0\0\x08\x01\xff\xff\xff\xff", "truncated: its header announces 4,294,967,295"),
         (b"\0\0\x08\x05" + bytes(20), "not an array of 5 dimensions"),
+        (b"\0\0\x08\x02\xff\xff\xff\xff" + bytes(4), "empty: its header announces 4294967295×0"),
         (
             gzip.compress(b"\0\0\x08\x01\0\0\0\1\1", mtime=0)[:-9],
             "compressed content ends too early",
@@ -78,6 +80,17 @@ def test_several_gzip_members_and_padding_are_one_file(idx_bytes):
 def test_what_is_wrong_is_said(raw, sentence):
     with pytest.raises(DataError, match=sentence):
         parse_idx(raw, "file")
+
+
+def test_a_few_bytes_that_unpack_to_many_are_not_unpacked():
+    packed = gzip.compress(b"\0\0\x08\x01\0\0\0\x05" + bytes(150_000_000), compresslevel=1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="too long: more follows than its header announces"):
+            parse_idx(packed, "file")
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("compressed", [False, True])
