@@ -59,12 +59,28 @@ def _rule(problem: Any, setting: str) -> str:
     if kind == "value_error":
         return str(problem["ctx"]["error"])
     rule = str(problem["msg"]).replace("Input should be", "must be")
-    return f"{rule}, not {received!r}"
+    is_discreet = _may_be_secret(setting) or "://" in str(received)
+    return rule if is_discreet else f"{rule}, not {received!r}"
 
 
 def explain_hydra(error: Exception, overrides: Sequence[str]) -> str:
-    """Return what Hydra or OmegaConf complains about, with the names that would be valid."""
-    text = str(error)
+    """Return what Hydra or OmegaConf complains about, with the names that would be valid.
+
+    What may be a secret, an address above all, is not repeated.
+    """
+    sentence = _explain_hydra(str(error), error, overrides)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if value and (_may_be_secret(key) or "://" in value):
+            sentence = sentence.replace(value, "***")
+    return sentence
+
+
+def _may_be_secret(setting: str) -> bool:
+    return setting.lstrip("+~").startswith(("notify", "tracking.uri"))
+
+
+def _explain_hydra(text: str, error: Exception, overrides: Sequence[str]) -> str:
     group = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
     if group:
         options = re.search(r"Available options in '[^']+':\n((?:\t.*\n?)*)", text)

@@ -1,10 +1,9 @@
 """``sweetspot serve``: answer requests with the champion, through MLflow's own server."""
 
-import os
-
+from pipeline.commands.addresses import split_address
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.commands.ports import split_port
+from pipeline.commands.serving import become_server
 
 FLAGS = ()
 NAMES = 0
@@ -13,16 +12,16 @@ _PORT = 5001
 
 
 def run(line: CommandLine) -> int:
-    """Become ``mlflow models serve`` on 127.0.0.1; ``port=5001`` chooses another port."""
+    """Become ``mlflow models serve`` on 127.0.0.1; ``port=5001`` and ``host=`` choose otherwise."""
     from pipeline.tracking.registry import Registry, the_champions_data
     from pipeline.tracking.serving import serve_command, serve_environment
 
-    port, rest = split_port(line, _PORT)
+    address, rest = split_address(line, _PORT)
     config = compose(rest)
     registry = Registry(config=config, data=the_champions_data(config))
-    print(
-        f"The champion of {registry.data}: http://127.0.0.1:{port}/invocations (Ctrl-C ends it)",
-        flush=True,
-    )
-    command = serve_command(registry, port)
-    os.execve(command[0], command, serve_environment(registry))
+
+    def command(host: str, port: int) -> list[str]:
+        return serve_command(registry, port, host)
+
+    said = f"The champion of {registry.data}: {address.url}/invocations (Ctrl-C ends it)"
+    return become_server(address, command, serve_environment(registry), said)

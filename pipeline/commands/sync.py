@@ -17,7 +17,10 @@ def run(line: CommandLine) -> int:
 
     composed = compose(line)
     config = load_config(composed.mlruns, chosen_sweep(line, composed))
-    tracking = composed.tracking.model_copy(update={"enabled": True})
+    # Without a word about it, to where the sweep itself goes.
+    is_said = any(word.lstrip("+~").startswith("tracking") for word in line.overrides)
+    tracking = composed.tracking if is_said else config.tracking
+    tracking = tracking.model_copy(update={"enabled": True})
     config = config.model_copy(update={"tracking": tracking})
     with Mirror(config.sweep_dir, config, load_description(config.sweep_dir)) as mirror:
         report = mirror.sync()

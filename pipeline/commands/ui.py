@@ -1,10 +1,9 @@
 """``sweetspot ui``: serve the MLflow UI with every sweep in it."""
 
-import os
-
+from pipeline.commands.addresses import split_address
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.commands.ports import split_port
+from pipeline.commands.serving import become_server
 from pipeline.core.errors import StorageError
 
 FLAGS = ()
@@ -14,10 +13,10 @@ _PORT = 5000
 
 
 def run(line: CommandLine) -> int:
-    """Become MLflow's server on 127.0.0.1; ``port=5000`` chooses another port."""
+    """Become MLflow's server on 127.0.0.1; ``port=5000`` and ``host=`` choose otherwise."""
     from pipeline.tracking.store import create_store, ui_command, ui_environment
 
-    port, rest = split_port(line, _PORT)
+    address, rest = split_address(line, _PORT)
     config = compose(rest)
     if config.tracking.uri is not None:
         raise StorageError(
@@ -25,6 +24,9 @@ def run(line: CommandLine) -> int:
             "store under mlruns"
         )
     create_store(config.mlruns)
-    print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
-    command = ui_command(config.mlruns, port=port)
-    os.execve(command[0], command, ui_environment())
+
+    def command(host: str, port: int) -> list[str]:
+        return ui_command(config.mlruns, host, port)
+
+    said = f"MLflow: {address.url} (Ctrl-C ends it)"
+    return become_server(address, command, ui_environment(), said)

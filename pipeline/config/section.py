@@ -25,7 +25,13 @@ Count = Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)]
 class Section(BaseModel):
     """A part of the configuration: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=False,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
 
 def anchored(path: Path) -> Path:

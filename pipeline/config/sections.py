@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -185,6 +186,27 @@ class TrackingConfig(Section):
     """Where MLflow is, and what it gets."""
 
     enabled: bool
-    uri: str | None = None  #: default: the SQLite store under `mlruns`
+    uri: str | None = None  #: a server, without user and password; default: a store in `mlruns`
     interval_seconds: Annotated[float, Field(gt=0)]
     system_metrics: bool
+
+    @field_validator("uri")
+    @classmethod
+    def _holds_no_secret(cls, value: str | None) -> str | None:
+        if value is not None and _may_hold_secret(value):
+            raise ValueError(
+                "must not hold user, password or token (it is not shown here), as it is kept in "
+                "files: give them in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, in "
+                "MLFLOW_TRACKING_TOKEN, or in a .pgpass file"
+            )
+        return value
+
+
+def _may_hold_secret(uri: str) -> bool:
+    """Return whether an address says more than where something is."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return True  # nobody knows what it is
+    in_database = parts.scheme.startswith("postgres") and parts.password is None
+    return ("@" in parts.netloc and not in_database) or "=" in parts.query + parts.fragment

@@ -177,5 +177,5 @@ def _decompressed(raw: bytes, name: str) -> bytes:
 def _announced_bytes(content: bytearray) -> int:
     """Return how many bytes a file has that starts like this, header included."""
     rank = content[3]
-    shape = np.frombuffer(bytes(content[4 : 4 + 4 * rank]), ">u4").tolist()
-    return 4 + 4 * rank + math.prod(shape)
+    shape = np.frombuffer(bytes(content[4 : 4 + 4 * rank]), ">u4")
+    return 4 + 4 * rank + math.prod(int(side) for side in shape)

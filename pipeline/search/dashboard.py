@@ -1,14 +1,11 @@
 """optuna-dashboard over the study storage."""
 
-from collections.abc import Callable
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
 from pipeline.search.opening import open_storage
-
-HOST = "127.0.0.1"
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -24,8 +21,8 @@ class _Silent(WSGIRequestHandler):
         pass
 
 
-def serve_dashboard(config: Config, port: int, ready: Callable[[int], None]) -> None:
-    """Serve optuna-dashboard on this machine alone, until the process is told to stop.
+def dashboard_server(config: Config, host: str, port: int) -> WSGIServer:
+    """Return optuna-dashboard's server, which listens but does not answer yet.
 
     It runs in this process: the command line of another one would show everybody the address of
     the storage.
@@ -34,8 +31,6 @@ def serve_dashboard(config: Config, port: int, ready: Callable[[int], None]) -> 
     ----------
     port
         0 takes a free one.
-    ready
-        Called with the port once the server answers.
 
     Raises
     ------
@@ -48,11 +43,8 @@ def serve_dashboard(config: Config, port: int, ready: Callable[[int], None]) -> 
         raise StorageError(f"there is no study in {config.storage_path} yet: make sweep makes one")
     application = wsgi(open_storage(config).optuna)
     try:
-        server = make_server(HOST, port, application, _Server, _Silent)
+        return make_server(host, port, application, _Server, _Silent)
     except OSError as error:
         raise StorageError(
-            f"port {port} of {HOST} cannot be had ({error.strerror}), choose another with port=8081"
+            f"port {port} of {host} cannot be had ({error.strerror}), choose another with port=8081"
         ) from error
-    with server:
-        ready(server.server_port)
-        server.serve_forever()

@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 from pipeline.config import Config
 from pipeline.core.outcome import Ending, LimitBroken, decide
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.search.dashboard import HOST, serve_dashboard
+from pipeline.search.dashboard import dashboard_server
 from pipeline.search.ledger import Claim
 from pipeline.search.opening import open_storage
 from pipeline.search.space import SearchSpace
@@ -155,21 +155,15 @@ class StorageConformance:
     def test_the_dashboard_opens_it(self, config: Config, space: SearchSpace) -> None:
         """With its trials, references first."""
         SweepStudy(config, space)
-        ports: list[int] = []
-        ready = threading.Event()
-
-        def say(port: int) -> None:
-            ports.append(port)
-            ready.set()
-
-        threading.Thread(target=serve_dashboard, args=(config, 0, say), daemon=True).start()
-        assert ready.wait(30)
-        address = f"http://{HOST}:{ports[0]}/api/studies"
-        with urllib.request.urlopen(address, timeout=30) as answer:
-            (study,) = json.load(answer)["study_summaries"]
+        with dashboard_server(config, "127.0.0.1", 0) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            address = f"http://127.0.0.1:{server.server_port}/api/studies"
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                (study,) = json.load(answer)["study_summaries"]
+            with urllib.request.urlopen(f"{address}/{study['study_id']}", timeout=30) as answer:
+                trials = json.load(answer)["trials"]
+            server.shutdown()
         assert study["study_name"] == config.sweep_name
-        with urllib.request.urlopen(f"{address}/{study['study_id']}", timeout=30) as answer:
-            trials = json.load(answer)["trials"]
         assert [trial["state"] for trial in trials] == ["Waiting", "Waiting"]
 
     def test_steps_may_break_off_at_any_call(self, config: Config, space: SearchSpace) -> None:

@@ -5,7 +5,7 @@ import re
 import traceback
 
 from pipeline.core.errors import SweetspotError
-from pipeline.tracking.store import REQUEST_SECONDS, masked
+from pipeline.tracking.store import REQUEST_SECONDS
 
 _LONGEST = 300
 _FOREIGN = ("mlflow", "requests", "urllib3", "sqlalchemy", "sqlite3")
@@ -19,12 +19,12 @@ def failure_sentence(error: Exception, uri: str) -> str:
     Parameters
     ----------
     uri
-        The tracking URI; a password in it is not repeated.
+        The tracking URI.
     """
     if isinstance(error, SweetspotError):
         return str(error)
     return (
-        f"MLflow at {masked(uri)} {failure_cause(error)}; training goes on and nothing is lost: "
+        f"MLflow at {uri} {failure_cause(error)}; training goes on and nothing is lost: "
         "the next try, or `sweetspot sync`, catches up"
     )
 

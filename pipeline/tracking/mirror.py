@@ -88,9 +88,8 @@ class Mirror:
     def sync(self) -> SyncReport:
         """Do one pass; whatever goes wrong is in the report, and nothing is raised."""
         progress = _Progress()
-        uri = self._config.tracking.uri or str(self._config.mlruns)
+        uri = tracking_uri(self._config)
         try:
-            uri = tracking_uri(self._config)
             self._acquire()
             self._pass(progress)
         except Exception as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.config import Config
 from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.tracking.failure import failure_cause
-from pipeline.tracking.store import artifact_location, masked, open_client, tracking_uri
+from pipeline.tracking.store import artifact_location, open_client, tracking_uri
 
 FILTERS_EXPERIMENT = "sweetspot-filters"
 
@@ -56,5 +56,5 @@ def log_pictures(
     except SweetspotError:
         raise
     except Exception as error:
-        raise StorageError(f"MLflow at {masked(uri)} {failure_cause(error)}") from error
+        raise StorageError(f"MLflow at {uri} {failure_cause(error)}") from error
     return run_id

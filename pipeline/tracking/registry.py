@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError, one_of
 from pipeline.tracking.champions import LONGEST_DESCRIPTION, Version, history
+from pipeline.tracking.failure import failure_cause
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, experiment_name
 from pipeline.tracking.run_state import content_digest
-from pipeline.tracking.store import DATABASE, masked, open_client, tracking_uri
+from pipeline.tracking.store import DATABASE, open_client, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -323,9 +324,8 @@ def _answering(config: Config) -> "Iterator[MlflowClient]":
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in _FOREIGN:
             raise
-        first = str(error).strip().split("\n", 1)[0]
-        uri = masked(tracking_uri(config))
-        raise RegistryError(f"MLflow's model registry at {uri} refused: {first}") from error
+        where = f"MLflow's model registry at {tracking_uri(config)}"
+        raise RegistryError(f"{where} {failure_cause(error)}") from error
 
 
 def _registered_models(client: "MlflowClient") -> list["RegisteredModel"]:

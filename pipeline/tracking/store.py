@@ -1,7 +1,8 @@
 """Where MLflow keeps what it shows, and how it is opened.
 
 By default an SQLite file and a folder of artifacts under ``mlruns``, pinned, so that nothing
-depends on the working directory; with ``tracking.uri`` a server, which keeps its own artifacts.
+depends on the working directory; with ``tracking.uri`` a server, which keeps its own artifacts,
+or another database. Who has to say who he is to a server does so in MLflow's own variables.
 """
 
 import importlib
@@ -13,12 +14,12 @@ import uuid
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
 from pipeline.config import Config
-from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.core.errors import StorageError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,22 +45,8 @@ _NOISY_LOGGERS = ("mlflow", "alembic", "urllib3.connectionpool")
 
 
 def tracking_uri(config: Config) -> str:
-    """Return MLflow's tracking URI.
-
-    Raises
-    ------
-    ConfigurationError
-        ``tracking.uri`` holds a password, which would then be in every configuration file.
-    """
-    uri = config.tracking.uri
-    if uri is None:
-        return local_uri(config.mlruns)
-    if urlsplit(uri).password is not None:
-        raise ConfigurationError(
-            f"tracking.uri must not hold a password ({masked(uri)}): give it in "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or in a .pgpass file"
-        )
-    return uri
+    """Return MLflow's tracking URI; it holds no secret."""
+    return config.tracking.uri or local_uri(config.mlruns)
 
 
 def local_uri(mlruns: Path) -> str:
@@ -68,18 +55,13 @@ def local_uri(mlruns: Path) -> str:
 
 
 def artifact_location(config: Config, experiment: str) -> str | None:
-    """Return where an experiment keeps artifacts; None lets the server decide."""
-    if config.tracking.uri is not None:
+    """Return where an experiment keeps artifacts; None lets the server decide.
+
+    A database alone, without a server before it, decides nothing.
+    """
+    if tracking_uri(config).startswith(("http://", "https://")):
         return None
     return (config.mlruns / ARTIFACTS / experiment).as_uri()
-
-
-def masked(uri: str) -> str:
-    """Return the URI without the password that it may hold."""
-    parts = urlsplit(uri)
-    if parts.password is None:
-        return uri
-    return uri.replace(f":{parts.password}@", ":***@")
 
 
 def open_client(config: Config) -> "MlflowClient":
@@ -89,8 +71,6 @@ def open_client(config: Config) -> "MlflowClient":
 
     Raises
     ------
-    ConfigurationError
-        As ``tracking_uri``.
     StorageError
         The local store cannot be created, read or written.
     """

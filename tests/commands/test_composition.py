@@ -172,3 +172,17 @@ def test_nothing_is_written_where_it_runs(tmp_path, monkeypatch):
     compose(line("data=digits"))
     compose_each(line("data=digits,mnist", multirun=True))
     assert list(Path(tmp_path).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "tracking.uri=http://me:geheim@box,x", "notify.ulr=https://h/geheim", "notify.url=[geheim]",
+        "tracking.uri=[geheim]", "notify={url:geheim,secs:1}", 'notify.url="geheim',
+        "notify.url=geheim", "storage.uri=postgresql://me:geheim@box/db", "search.trials=a://geheim",
+    ],
+)  # fmt: skip
+def test_what_may_be_a_secret_is_not_repeated(word):
+    with pytest.raises(ConfigurationError) as refused:
+        compose(CommandLine(command="sweep", overrides=(word,)))
+    assert "geheim" not in str(refused.value)

@@ -20,6 +20,7 @@ from pipeline.config import (
     identity_hash,
     identity_parts,
 )
+from pipeline.core.errors import ConfigurationError
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +162,22 @@ def test_budget_and_workers_do_not_change_the_question(override):
 def test_what_shapes_decisions_does(override, key):
     assert differing_keys(identity(override), identity()) == [key]
     assert identity_hash(identity(override)) != identity_hash(identity())
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://me:geheim@box", "http://geheim@box:5000", "postgresql://me:geheim@box/mlflow",
+        "postgresql://box/mlflow?password=geheim", "https://box/#token=geheim", "http://[geheim",
+    ],
+)  # fmt: skip
+def test_an_address_with_a_secret_is_refused_and_not_repeated(uri):
+    with pytest.raises(ConfigurationError, match=r"tracking.uri: must not hold .*_PASSWORD") as no:
+        compose(CommandLine(command="sweep", overrides=(f"tracking.uri='{uri}'",)))
+    assert "geheim" not in str(no.value)
+
+
+@pytest.mark.parametrize("uri", ["http://box:5000", "postgresql://me@box/mlflow", "sqlite:///a.db"])
+def test_an_address_alone_is_taken(uri):
+    config = compose(CommandLine(command="sweep", overrides=(f"tracking.uri='{uri}'",)))
+    assert config.tracking.uri == uri

@@ -24,7 +24,7 @@ from PIL import Image
 from pipeline.commands import cli
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose_each
-from pipeline.commands.ports import split_port
+from pipeline.commands.addresses import split_address
 from pipeline.core.errors import SweetspotError
 from pipeline.data.idx import FILE_NAMES
 
@@ -156,7 +156,7 @@ def run_or_compose(home, name, words):
     module = importlib.import_module(f"pipeline.commands.{name}")
     line = CommandLine.parse(name, words, flags=module.FLAGS, names=module.NAMES)
     if name in SERVING:
-        _, line = split_port(line, 5000)
+        _, line = split_address(line, 5000)
     return 0 if compose_each(line) else 1
 
 

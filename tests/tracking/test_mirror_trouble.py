@@ -112,14 +112,3 @@ def test_a_server_in_trouble_is_reported(
         server.shutdown()
     assert report.failure is not None and re.search(words.replace("(", "\\("), report.failure)
     assert report.details is None
-
-
-def test_a_password_in_the_uri_is_reported_before_anything_is_sent(
-    fake_sweep: Callable[..., Sweep],
-) -> None:
-    sweep = fake_sweep("question", "http://me:s3cret@127.0.0.1:1")
-    sweep.begin()
-    with sweep.mirror() as mirror:
-        report = mirror.sync()
-    assert report.failure is not None
-    assert "must not hold a password" in report.failure and "s3cret" not in str(report)

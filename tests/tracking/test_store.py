@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.core.errors import StorageError
 from pipeline.tracking import store
 
 Sweep = Any
@@ -35,13 +35,12 @@ def test_a_server_keeps_its_own_artifacts(fake_sweep: Callable[..., Sweep]) -> N
     assert store.artifact_location(config, "sweetspot-digits") is None
 
 
-def test_a_password_in_the_uri_is_refused_and_not_repeated(
+def test_a_database_without_a_server_keeps_its_artifacts_under_mlruns(
     fake_sweep: Callable[..., Sweep],
 ) -> None:
-    config = fake_sweep("question", "http://me:s3cret@box:5000").config
-    with pytest.raises(ConfigurationError, match="MLFLOW_TRACKING_PASSWORD") as raised:
-        store.tracking_uri(config)
-    assert "s3cret" not in str(raised.value) and "box:5000" in str(raised.value)
+    config = fake_sweep("question", "postgresql+psycopg://me@box/mlflow").config
+    location = store.artifact_location(config, "sweetspot-digits")
+    assert location == (config.mlruns / "artifacts" / "sweetspot-digits").as_uri()
 
 
 def test_four_at_once_create_one_complete_store_in_silence(

@@ -1,0 +1,86 @@
+"""The settings ``host=`` and ``port=`` of commands that serve; they are no part of ``conf/``."""
+
+import getpass
+import ipaddress
+import os
+import sys
+from dataclasses import dataclass, field, replace
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.core.errors import ConfigurationError
+
+PASSWORD_VARIABLE = "SWEETSPOT_PASSWORD"
+_LOOPBACK = "127.0.0.1"
+_LARGEST_PORT = 65535
+_SHORTEST_PASSWORD = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where a server listens.
+
+    Parameters
+    ----------
+    password
+        What others have to give; None where only this machine is let in.
+    """
+
+    host: str
+    port: int
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address for a browser."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def split_address(line: CommandLine, default_port: int) -> tuple[Address, CommandLine]:
+    """Return the address and the command line without it; the last one given counts.
+
+    A host that is not this machine's own loopback needs a password: that in
+    ``SWEETSPOT_PASSWORD``, or else the one that is typed at the terminal.
+
+    Raises
+    ------
+    ConfigurationError
+        It is no port's number or no IP address, or there is no password.
+    """
+    port = _last(line, "port=") or str(default_port)
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= _LARGEST_PORT):
+        raise ConfigurationError(f"port must be a number from 1 to {_LARGEST_PORT}, not {port!r}")
+    host = _last(line, "host=") or _LOOPBACK
+    try:
+        address = ipaddress.ip_address(_LOOPBACK if host == "localhost" else host)
+    except ValueError:
+        raise ConfigurationError(
+            f"host must be an IP address of this machine, such as 127.0.0.1 or 0.0.0.0 (all of "
+            f"them), not {host!r}"
+        ) from None
+    password = None if address.is_loopback else _password(host)
+    rest = tuple(word for word in line.overrides if not word.startswith(("host=", "port=")))
+    return Address(host=str(address), port=int(port), password=password), replace(
+        line, overrides=rest
+    )
+
+
+def _last(line: CommandLine, start: str) -> str | None:
+    given = [word.removeprefix(start) for word in line.overrides if word.startswith(start)]
+    return given[-1] if given else None
+
+
+def _password(host: str) -> str:
+    password = os.environ.get(PASSWORD_VARIABLE)
+    if password is None and sys.stdin.isatty():
+        password = getpass.getpass(f"host={host} lets others in; the password for them: ")
+    if password is None:
+        raise ConfigurationError(
+            f"host={host} lets others in, so they have to give a password: set {PASSWORD_VARIABLE}"
+        )
+    if len(password) < _SHORTEST_PASSWORD or not password.isprintable():
+        raise ConfigurationError(
+            f"the password for others needs at least {_SHORTEST_PASSWORD} printable characters "
+            "(it is not shown here)"
+        )
+    return password

@@ -1,0 +1,57 @@
+"""Servers of other projects: one becomes this process, or gets a gate before it."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from pipeline.commands.addresses import PASSWORD_VARIABLE, Address
+from pipeline.launching.gate import LOOPBACK, USER, Gate
+
+_LEAVING_SECONDS = 10.0
+
+
+def become_server(
+    address: Address,
+    command: Callable[[str, int], Sequence[str]],
+    environment: Mapping[str, str],
+    said: str,
+) -> int:
+    """Serve at an address until Ctrl-C.
+
+    Parameters
+    ----------
+    command
+        From host and port the words that start the server.
+    said
+        The line that says what is served and where.
+    """
+    clean = {name: value for name, value in environment.items() if name != PASSWORD_VARIABLE}
+    if address.password is None:
+        print(said, flush=True)
+        words = command(address.host, address.port)
+        os.execve(words[0], words, clean)
+    port = _free_port()
+    process = subprocess.Popen(command(LOOPBACK, port), env=clean, start_new_session=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that it ends too
+    try:
+        Gate(port, address.password).run(
+            address.host, address.port, lambda _: print(f"{said}, as {USER}", flush=True)
+        )
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(_LEAVING_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return 0
+
+
+def _free_port() -> int:
+    with socket.create_server((LOOPBACK, 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
