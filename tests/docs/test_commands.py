@@ -22,9 +22,9 @@ import pytest
 from PIL import Image
 
 from pipeline.commands import cli
+from pipeline.commands.addresses import split_address
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose_each
-from pipeline.commands.addresses import split_address
 from pipeline.core.errors import SweetspotError
 from pipeline.data.idx import FILE_NAMES
 
