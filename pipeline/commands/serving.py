@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from pipeline.commands.addresses import PASSWORD_VARIABLE, Address
@@ -15,7 +15,7 @@ _LEAVING_SECONDS = 10.0
 
 def become_server(
     address: Address,
-    command: Callable[[str, int], Sequence[str]],
+    command: Callable[[str, int], list[str]],
     environment: Mapping[str, str],
     said: str,
 ) -> int:

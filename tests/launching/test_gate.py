@@ -36,7 +36,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def seen(monkeypatch):
-    found = []
+    found: list[tuple[str, dict[str, str], bytes]] = []
     monkeypatch.setattr(Server, "seen", found, raising=False)
     monkeypatch.setattr("pipeline.launching.gate._WRONG_SECONDS", 0.0)
     return found
