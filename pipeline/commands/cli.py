@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pipeline import __version__
 from pipeline.commands.arguments import CommandLine
+from pipeline.commands.characters import respect_locale
 from pipeline.core.errors import ConfigurationError, SweetspotError, one_of
 
 #: What each command does, in the order in which people meet them.
@@ -35,6 +36,8 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 asked wrongly."""
+    if argv is None:
+        respect_locale()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(arguments)

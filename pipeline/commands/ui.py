@@ -15,6 +15,7 @@ _PORT = 5000
 def run(line: CommandLine) -> int:
     """Become MLflow's server on 127.0.0.1; ``port=5000`` and ``host=`` choose otherwise."""
     from pipeline.tracking.store import create_store, ui_command, ui_environment
+    from pipeline.tracking.ui_door import PATH
 
     address, rest = split_address(line, _PORT)
     config = compose(rest)
@@ -28,5 +29,5 @@ def run(line: CommandLine) -> int:
     def command(host: str, port: int) -> list[str]:
         return ui_command(config.mlruns, host, port)
 
-    said = f"MLflow: {address.url} (Ctrl-C ends it)"
+    said = f"MLflow: {address.url}{PATH} (Ctrl-C ends it)"
     return become_server(address, command, ui_environment(), said)

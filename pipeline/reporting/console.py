@@ -209,12 +209,13 @@ def show_result(
         See ``sweet_spot_sentence``.
     """
     console = terminal(stream)
+    width, ascii_only = console.width, console.options.ascii_only
     console.print()
     if summary["front"]:
-        console.print(front_table(summary, ascii_only=console.options.ascii_only))
+        console.print(front_table(summary, width=width, ascii_only=ascii_only))
         console.print()
     if finalists_of(summary):
-        console.print(finalists_table(summary, ascii_only=console.options.ascii_only))
+        console.print(finalists_table(summary, width=width, ascii_only=ascii_only))
         console.print()
     censored = censored_sentence(summary)
     if censored is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.reporting.files import write_atomically
+from pipeline.reporting.tables import NARROW, plain_table
 from pipeline.reporting.wording import cost_label, cost_text, printable
 
 if TYPE_CHECKING:
@@ -23,22 +24,28 @@ def finalists_of(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(summary.get("finalists", ()))
 
 
-def finalists_table(summary: Mapping[str, Any], *, ascii_only: bool = False) -> "Table":
-    """Return the finalists with means and standard errors, for the terminal."""
-    from rich.text import Text
+def finalists_table(
+    summary: Mapping[str, Any], *, width: int = NARROW, ascii_only: bool = False
+) -> "Table":
+    """Return the finalists with means and standard errors, for the terminal.
 
-    from pipeline.reporting.tables import plain_table
-
+    In one that is narrower than ``NARROW``, the table of the front tells their architectures.
+    """
+    narrow = width < NARROW
     encoding = "ascii" if ascii_only else "utf-8"
     table = plain_table(
-        "The finalists: means of n trainings and their standard errors", ascii_only=ascii_only
+        f"The finalists: means of {'all their' if narrow else 'n'} trainings and their "
+        "standard errors",
+        ascii_only=ascii_only,
     )
+    wrapped = narrow or len(summary["costs"]) >= _WIDE
     table.add_column("trial", justify="right", no_wrap=True)
-    table.add_column("architecture", overflow="fold", min_width=len("architecture"))
-    table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("val. accuracy", justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("architecture", overflow="fold", min_width=len("architecture"))
+        table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("val. accuracy", justify="right", no_wrap=not narrow, min_width=8)
     for cost in summary["costs"]:
-        table.add_column(cost_label(cost), justify="right", no_wrap=len(summary["costs"]) < _WIDE)
+        table.add_column(cost_label(cost), justify="right", no_wrap=not wrapped)
     table.add_column("front", justify="right", no_wrap=True)
     spot = summary["sweet_spot"]
     for finalist in finalists_of(summary):
@@ -46,8 +53,14 @@ def finalists_table(summary: Mapping[str, Any], *, ascii_only: bool = False) -> 
         probability = finalist["probability_on_front"]
         table.add_row(
             str(finalist["trial"]),
-            Text(printable(finalist["architecture"], encoding)),
-            str(finalist["val_accuracy"]["n"]),
+            *(
+                []
+                if narrow
+                else [
+                    printable(finalist["architecture"], encoding),
+                    str(finalist["val_accuracy"]["n"]),
+                ]
+            ),
             printable(_accuracy(finalist["val_accuracy"]), encoding),
             *(
                 printable(_cost(cost, finalist["costs"][cost]), encoding)

@@ -1,6 +1,7 @@
 """The live screen of a sweep, and how its progress is put into words."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.trial import Outcome
@@ -43,7 +44,7 @@ def progress_screen(
             ProgressBar(total=total, completed=min(progress.done, total), width=min(width, 60))
         )
         parts.append(bar)
-    parts.append(line(done_text(progress)))
+    parts += map(line, wrap(done_text(progress), width))
     parts.append(line(f"{duration_text(progress.elapsed_seconds)} so far{left_text(progress)}"))
     if progress.best is not None:
         best = f"best {accuracy_text(progress.best.val_accuracy)}: trial {progress.best.label}"

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _ASCII_LINES = "    \n    \n -- \n    \n    \n    \n    \n    \n"
 RECIPE_COLUMNS = ("batch_size", "optimizer", "learning_rate", "schedule")
 
+#: Terminals of fewer columns get tables with fewer columns.
+NARROW = 64
+_NARROW_COLUMN = 9  #: characters of a number's column there
+
 
 def front_rows(summary: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:
     """Return the front's members, then the references beside it, each with its marks.
@@ -42,29 +46,38 @@ def front_rows(summary: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[st
     return rows
 
 
-def front_table(summary: Mapping[str, Any], *, ascii_only: bool = False) -> "Table":
-    """Return the front, and below it the references that are not on it, for the terminal."""
+def front_table(
+    summary: Mapping[str, Any], *, width: int = NARROW, ascii_only: bool = False
+) -> "Table":
+    """Return the front, and below it the references that are not on it, for the terminal.
+
+    In one that is narrower than ``NARROW``, what a row is stands below its architecture.
+    """
     from rich.text import Text
 
+    narrow = width < NARROW
     encoding = "ascii" if ascii_only else "utf-8"
     title = f"The front of {printable(summary['sweep'], encoding)}, cheapest first"
     table = plain_table(title, ascii_only=ascii_only)
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold", min_width=len("architecture"))
-    table.add_column("val. accuracy", justify="right", min_width=8)
+    most = _NARROW_COLUMN if narrow else None
+    table.add_column("val. accuracy", justify="right", min_width=8, max_width=most)
     for cost in summary["costs"]:
-        table.add_column(cost_label(cost), justify="right", min_width=7)
-    table.add_column("", no_wrap=True)
+        table.add_column(cost_label(cost), justify="right", min_width=7, max_width=most)
+    if not narrow:
+        table.add_column("", no_wrap=True)
     members = len(summary["front"])
     for index, (row, marks) in enumerate(front_rows(summary)):
         if index == members:
             table.add_section()
+        name = printable(row["architecture"], encoding)
         table.add_row(
             str(row["trial"]),
-            Text(printable(row["architecture"], encoding)),
+            Text("\n".join([name, *marks]) if narrow else name),
             accuracy_text(row["val_accuracy"]),
             *(cost_text(cost, row["costs"][cost]) for cost in summary["costs"]),
-            "\n".join(marks),
+            *([] if narrow else ["\n".join(marks)]),
             style="bold" if "sweet spot" in marks else "",
         )
     return table
@@ -78,7 +91,7 @@ def plain_table(title: str, *, ascii_only: bool) -> "Table":
 
     return Table(
         box=box.Box(_ASCII_LINES, ascii=True) if ascii_only else box.SIMPLE_HEAD,
-        title=Text(title),
+        title=Text(title, overflow="fold"),
         title_style="",
         title_justify="left",
         padding=(0, 1, 0, 0),

@@ -17,6 +17,8 @@ _MILLIONS_FROM = 10_000_000
 _THREE_DIGITS = 100
 _MINUTE = 60
 
+_IN_ASCII = str.maketrans({"±": "+-", "×": "x", "…": "...", "–": "-", "→": "->"})
+
 
 def cost_label(cost: str) -> str:
     """Return a cost's name with its unit, such as ``epoch time (s)``."""
@@ -60,8 +62,10 @@ def printable(text: str, encoding: str = "utf-8") -> str:
 
     Line breaks and tabs become spaces; other control, format and surrogate characters (which
     could move the cursor, colour the screen or reverse the text) and characters outside the
-    encoding become ``?``.
+    encoding become ``?``; those that our own sentences use, what stands for them in ASCII.
     """
+    if encoding == "ascii":
+        text = text.translate(_IN_ASCII)
     spaced = "".join(" " if character in "\n\r\t" else character for character in text)
     visible = "".join(
         "?" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character

@@ -8,6 +8,7 @@ it (claims, events, outcomes, storage, summary) is the real thing.
 import json
 import math
 import random
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
 from pipeline.data.dataset import DataDescription
 from pipeline.launching.trial_run import Observer
 from pipeline.measuring.clocks import Clocks
+
+_OWN = "simulated.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +98,18 @@ class SimulatedTrainer:
         )
 
     def save(self, trained: Any, path: Path) -> None:
-        """Write what ``probabilities`` and ``feature_maps`` need."""
+        """Write what MLflow reads of a Keras file, and what this trainer itself needs."""
+        image = {"batch_shape": [None, *self.description.image_shape], "dtype": "float32"}
+        layers = [{"class_name": "InputLayer", "config": image}]
         content = {"accuracy": trained.val_accuracy, "architecture": str(trained.architecture)}
-        path.write_text(json.dumps(content))
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("metadata.json", json.dumps({"keras_version": "simulated"}))
+            archive.writestr("config.json", json.dumps({"config": {"layers": layers}}))
+            archive.writestr(_OWN, json.dumps(content))
 
     def probabilities(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return 0.9 for class 0 of the share of images that the accuracy gives, else class 1."""
-        accuracy = json.loads(path.read_text())["accuracy"]
+        accuracy = _own(path)["accuracy"]
         classes = len(self.description.classes)
         found = np.full((len(images), classes), 0.1 / (classes - 1), dtype=np.float32)
         wrong: NDArray[np.bool_] = np.arange(len(images)) >= accuracy * len(images)
@@ -110,7 +118,7 @@ class SimulatedTrainer:
 
     def feature_maps(self, path: Path, images: NDArray[np.uint8]) -> FeatureMaps:
         """Return what convolutions with random filters of the model's sizes make of images."""
-        architecture = Architecture.parse(json.loads(path.read_text())["architecture"])
+        architecture = Architecture.parse(_own(path)["architecture"])
         random_numbers = np.random.default_rng(0)
         values = (images / 255).astype(np.float32)
         layers, filters = [], []
@@ -164,6 +172,12 @@ class SimulatedTrainer:
             epoch_seconds=seconds,
             images_per_second=self.description.train / seconds,
         )
+
+
+def _own(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        content: dict[str, Any] = json.loads(archive.read(_OWN))
+    return content
 
 
 def _convolved(values: Floats, weights: Floats, *, same: bool) -> Floats:

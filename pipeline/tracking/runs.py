@@ -36,7 +36,13 @@ from pipeline.tracking.keras_model import write_model_folder
 from pipeline.tracking.points import Point
 from pipeline.tracking.projection import RunView
 from pipeline.tracking.run_state import KnownRun, Mirrored, RunContent
-from pipeline.tracking.shared_view import view_link, view_state, view_tag
+from pipeline.tracking.shared_view import (
+    SWEEPS_VIEW,
+    sweeps_state,
+    view_link,
+    view_state,
+    view_tag,
+)
 
 #: How far a run is mirrored; MLflow's pages do not list tags whose names start like this.
 MIRRORED_TAG = "mlflow.sweetspot.mirrored"
@@ -128,11 +134,15 @@ class SweepRuns:
         return replace(run, mirrored=after, status=view.status)
 
     def share_view(self, sweep_run: KnownRun, costs: Sequence[str]) -> None:
-        """Let MLflow's pages show the sweep's trials as a table with these costs."""
-        tag, state = view_tag(sweep_run.run_id), view_state(sweep_run.run_id, costs)
-        experiment = self._client.get_experiment(self._experiment_id)
-        if experiment.tags.get(tag) != state:
-            self._client.set_experiment_tag(self._experiment_id, tag, state)
+        """Let MLflow's pages show all sweeps, and this one's trials with its costs, as tables."""
+        views = {
+            view_tag(SWEEPS_VIEW): sweeps_state(),
+            view_tag(sweep_run.run_id): view_state(sweep_run.run_id, costs),
+        }
+        known = self._client.get_experiment(self._experiment_id).tags
+        for tag, state in views.items():
+            if known.get(tag) != state:
+                self._client.set_experiment_tag(self._experiment_id, tag, state)
 
     def _linked(self, run: KnownRun, tags: Mapping[str, str]) -> dict[str, str]:
         """Return the tags with a way from the sweep's description to its table."""

@@ -134,11 +134,11 @@ def create_store(mlruns: Path, *, busy_seconds: float = 5.0) -> None:
 def ui_command(mlruns: Path, host: str = "127.0.0.1", port: int = 5000) -> list[str]:
     """Return the command that serves MLflow's pages for the local store, artifacts included.
 
-    Run it with the environment of ``ui_environment``.
+    It has the door of ``ui_door``. Run it with the environment of ``ui_environment``.
     """
     return [
-        sys.executable, "-m", "mlflow", "server",
-        "--backend-store-uri", local_uri(mlruns),
+        sys.executable, "-m", "mlflow", "server", "--app-name", "sweetspot",
+        "--backend-store-uri", local_uri(mlruns), "--registry-store-uri", local_uri(mlruns),
         "--artifacts-destination", (mlruns / ARTIFACTS).as_uri(),
         "--host", host, "--port", str(port), "--workers", "1",
         "--uvicorn-opts", "--log-level warning",
@@ -146,8 +146,12 @@ def ui_command(mlruns: Path, host: str = "127.0.0.1", port: int = 5000) -> list[
 
 
 def ui_environment() -> dict[str, str]:
-    """Return the environment for ``ui_command``: this one, without what a sweep never uses."""
-    return {**_ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    """Return the environment for ``ui_command``: this one, without what a sweep never uses.
+
+    Nor does it warn of what MLflow's own code calls.
+    """
+    ours = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
+    return {**_ENVIRONMENT, **ours, **os.environ}
 
 
 def prepare_environment() -> None:

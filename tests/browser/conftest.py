@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +63,14 @@ def page(chromium: Browser) -> Iterator[Page]:
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
 
 
-@pytest.fixture(scope="session")
-def sweep_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a simulated sweep with failures, its report written."""
-    overrides = (
-        "data=digits", "search=random", "objective=two_costs", "search.trials=24",
-        "objective.limits.macs=8000000", "search.rungs.peers=2", "tracking=off",
-        f"mlruns={tmp_path_factory.mktemp('browser')}",
-    )  # fmt: skip
-    plan = plan_sweep(compose(CommandLine(command="sweep", overrides=overrides)), print)
+def search(mlruns: Path, *overrides: str, fails: tuple[int, ...] = ()) -> TrialRun:
+    """Return the run of a simulated sweep after its search; trials in ``fails`` raise."""
+    words = ("data=digits", "search=random", f"mlruns={mlruns}", *overrides)
+    plan = plan_sweep(compose(CommandLine(command="sweep", overrides=words)), print)
     create_folder(plan)
 
     def fail(specification: Any, epoch: int) -> None:
-        if specification.number in (5, 9):
+        if specification.number in fails:
             raise RuntimeError(HOSTILE[0])
 
     run = TrialRun(
@@ -93,7 +88,31 @@ def sweep_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     while (claim := run.study.claim("w")) is not None:
         run.run(claim)
     evaluate(plan.config, run.study, run.results, run.trainer)
-    folder = plan.config.sweep_dir
+    return run
+
+
+@pytest.fixture(scope="session")
+def searched() -> Callable[..., TrialRun]:
+    """Return a function that searches in a folder for results, by overrides."""
+    return search
+
+
+@pytest.fixture(scope="session")
+def hostile() -> tuple[str, ...]:
+    """Return text that would do something if it were not shown as text."""
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def sweep_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a simulated sweep with failures, its report written."""
+    run = search(
+        tmp_path_factory.mktemp("browser"),
+        "objective=two_costs", "search.trials=24", "objective.limits.macs=8000000",
+        "search.rungs.peers=2", "tracking=off",
+        fails=(5, 9),
+    )  # fmt: skip
+    folder = run.config.sweep_dir
     # A folder's classes have the names of its sub-folders, whatever these are.
     summary = read_summary(folder)
     summary["data"]["classes"] = [*HOSTILE, *summary["data"]["classes"][len(HOSTILE) :]]

@@ -19,13 +19,26 @@ Summarise = Callable[..., dict[str, Any]]
 AUTO = RuleSettings(name="auto")
 
 
-def printed(summary: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("COLUMNS", "80")
+def printed(summary: dict[str, Any], monkeypatch: pytest.MonkeyPatch, width: int = 80) -> str:
+    monkeypatch.setenv("COLUMNS", str(width))
     stream = io.StringIO()
     show_result(summary, Path("mlruns"), stream=stream)
     text = stream.getvalue()
-    assert max(map(len, text.splitlines())) <= 80
+    lines = text.splitlines()[:-3]  # addresses are not broken
+    assert max(map(len, lines)) <= width
     return text
+
+
+def test_a_narrow_terminal_shows_means_and_errors_whole(
+    records: list[TrialRecord],
+    summarise: Summarise,
+    final_round: FinalRound,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = printed(summarise(records, last=final_round), monkeypatch, width=50)
+    (row,) = [line for line in text.splitlines() if "± 0.20%" in line and "2.1" in line]
+    assert row.split() == ["2", "88.80", "±", "0.20%", "2.10", "±", "0.10", "-"]
+    assert "…" not in text
 
 
 def test_the_table_fits_80_columns_with_two_costs(

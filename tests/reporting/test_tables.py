@@ -19,7 +19,7 @@ Summarise = Callable[..., dict[str, Any]]
 def printed(summary: dict[str, Any], *, width: int = 80, ascii_only: bool = False) -> list[str]:
     stream = io.StringIO()
     Console(file=stream, width=width, markup=False).print(
-        front_table(summary, ascii_only=ascii_only)
+        front_table(summary, width=width, ascii_only=ascii_only)
     )
     return [line.rstrip() for line in stream.getvalue().splitlines()]
 
@@ -119,3 +119,12 @@ def test_table_without_unicode(records: list[TrialRecord], summarise: Summarise)
 def test_names_are_not_markup(records: list[TrialRecord], summarise: Summarise) -> None:
     lines = printed(summarise(records, sweep="[red]x[/red]\x1b[31m"))
     assert lines[0] == "The front of [red]x[/red]?[31m, cheapest first"
+
+
+def test_a_narrow_terminal_loses_nothing(records: list[TrialRecord], summarise: Summarise) -> None:
+    lines = printed(summarise(records), width=50)
+    assert max(map(len, lines)) <= 50
+    words = [line.strip() for line in lines]
+    assert "sweet spot" in words and "cnn reference" in words
+    row = next(line for line in lines if "32k3-64k3-d128" in line)
+    assert row.split() == ["3", "32k3-64k3-d128", "91.60%", "4"]

@@ -195,7 +195,7 @@ def test_a_whole_sweep_is_mirrored(story: Sweep) -> None:
     assert f"trial {summary['sweet_spot']['trial']}," in note
     run = story.runs()["sweep"].info
     address = f"#/experiments/{run.experiment_id}/runs?viewStateShareKey={run.run_id}"
-    assert f"]({address})" in parent_note(story)
+    assert f"]({address}&workflowType=machine_learning)" in parent_note(story)
     shared = json.loads(shared_views(story)[f"mlflow.sharedViewState.{run.run_id}"])
     client = story.client()
     listed = client.search_runs(

@@ -110,5 +110,6 @@ def test_the_pages_are_served_on_this_machine_only() -> None:
     command = store.ui_command(Path("/somewhere/mlruns"), port=5123)
     words = " ".join(command)
     assert "--host 127.0.0.1 --port 5123" in words
+    assert "--app-name sweetspot" in words
     assert "--backend-store-uri sqlite:////somewhere/mlruns/mlflow.db" in words
     assert "--artifacts-destination file:///somewhere/mlruns/artifacts" in words

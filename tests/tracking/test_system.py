@@ -1,6 +1,8 @@
 import threading
 from pathlib import Path
 
+import psutil
+
 from pipeline.tracking.event_log import EventLog, read
 from pipeline.tracking.events import SystemSampled, content_of
 from pipeline.tracking.system import SystemReader, SystemSampler
@@ -12,7 +14,7 @@ def test_samples_are_appended_while_the_sampler_is_open(tmp_path: Path) -> None:
 
     def sample() -> dict[str, float]:
         taken.append(len(taken))
-        if len(taken) == 3:
+        if len(taken) == 4:
             enough.set()
         return {"cpu_utilization_percentage": float(len(taken))}
 
@@ -25,7 +27,7 @@ def test_samples_are_appended_while_the_sampler_is_open(tmp_path: Path) -> None:
     contents = [content_of(event) for event in closed]
     assert contents[:3] == [
         SystemSampled(attempt=2, metrics={"cpu_utilization_percentage": float(n)})
-        for n in (1, 2, 3)
+        for n in (2, 3, 4)
     ]
 
 
@@ -40,6 +42,31 @@ def test_a_full_disk_ends_sampling_and_nothing_else() -> None:
         sampler = SystemSampler(log, attempt=0, interval_seconds=0.001, read=sample)
         assert sampled.wait(30)
         sampler.close()
+
+
+def test_the_load_of_the_processors_is_that_since_the_last_sample(tmp_path: Path) -> None:
+    """The first sample of a thread would be 0: it is taken at once, and left out."""
+    moments: list[float] = []
+    closing = threading.Event()
+
+    def sample() -> dict[str, float]:
+        moments.append(psutil.cpu_percent())
+        if len(moments) > 1:
+            closing.set()
+        return {"cpu_utilization_percentage": moments[-1]}
+
+    with (
+        EventLog(tmp_path / "log.jsonl") as log,
+        SystemSampler(log, attempt=0, interval_seconds=0.05, read=sample),
+    ):
+        while not closing.is_set():
+            sum(range(10_000))
+    first, *_ = read(tmp_path / "log.jsonl")
+    assert moments[0] == 0.0
+    assert content_of(first) == SystemSampled(
+        attempt=0, metrics={"cpu_utilization_percentage": moments[1]}
+    )
+    assert moments[1] > 0
 
 
 def test_this_machine_can_be_read() -> None:

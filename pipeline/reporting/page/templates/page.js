@@ -158,6 +158,21 @@
     drawFront();
   }
 
+  // A page inside another one, as MLflow shows it, may not touch its address.
+  function remember(address) {
+    try { history.replaceState(null, "", address); } catch { /* nothing depends on it */ }
+  }
+  for (const link of document.querySelectorAll('a[href^="#"]')) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      const part = document.querySelector(link.getAttribute("href"));
+      part.setAttribute("tabindex", "-1");
+      part.focus({ preventScroll: true });
+      part.scrollIntoView();
+      remember(link.getAttribute("href"));
+    });
+  }
+
   const dialog = byId("trial"), body = byId("trial-body");
   function table(head, rows, numbers) {
     const scroll = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": head[0] });
@@ -212,7 +227,7 @@
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
     byId("trial-title").focus();
-    history.replaceState(null, "", `#trial-${number}`);
+    remember(`#trial-${number}`);
   }
 
   document.addEventListener("click", (event) => {
@@ -221,7 +236,7 @@
     else if (event.target === dialog) dialog.close();
   });
   byId("trial-close").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+  dialog.addEventListener("close", () => remember(location.pathname + location.search));
   const asked = /^#trial-(\d+)$/.exec(location.hash);
   if (asked) open(asked[1]);
 

@@ -1,0 +1,63 @@
+"""The door to the sweeps in MLflow's server; what it leads to is looked at in a browser."""
+
+import asyncio
+from collections.abc import MutableMapping
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+
+from pipeline.tracking.shared_view import SWEEPS_VIEW
+from pipeline.tracking.ui_door import Door
+
+Message = MutableMapping[str, Any]
+
+
+def asked(scope: Message) -> tuple[list[Message], list[Message]]:
+    """Return what the door sends, and the scopes that it passes on."""
+    sent: list[Message] = []
+    passed: list[Message] = []
+
+    async def pages(scope: Message, receive: Any, send: Any) -> None:
+        passed.append(scope)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(Door(pages)(scope, receive, send))
+    return sent, passed
+
+
+@pytest.mark.parametrize("path", ["/sweeps", "/sweeps/"])
+def test_sweeps_is_answered_with_the_way_to_the_runs(path: str) -> None:
+    (start, body), passed = asked({"type": "http", "method": "GET", "path": path})
+    assert passed == []
+    assert start["status"] == 200
+    assert dict(start["headers"])[b"content-length"] == str(len(body["body"])).encode()
+    assert f"/runs?viewStateShareKey={SWEEPS_VIEW}&workflowType=machine_learning" in str(body)
+
+
+def test_head_has_no_body() -> None:
+    (_, body), _ = asked({"type": "http", "method": "HEAD", "path": "/sweeps"})
+    assert body["body"] == b""
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"type": "http", "method": "GET", "path": "/"},
+        {"type": "http", "method": "GET", "path": "/sweeps/1"},
+        {"type": "lifespan"},
+    ],
+    ids=str,
+)
+def test_everything_else_is_mlflows(scope: Message) -> None:
+    assert asked(scope) == ([], [scope])
+
+
+def test_mlflow_finds_the_door() -> None:
+    (point,) = [p for p in entry_points(group="mlflow.app") if p.name == "sweetspot"]
+    assert point.value == "pipeline.tracking.ui_door:create_app"
