@@ -104,12 +104,16 @@ class TrialLedger(ABC):
     def _create(self) -> optuna.Study:
         directions: list[Literal["maximize", "minimize"]] = ["maximize"]
         directions += ["minimize"] * len(self._config.objective.costs)
-        return optuna.create_study(
+        study = optuna.create_study(
             study_name=self._name,
             storage=self._storage.optuna,
             directions=directions,
             load_if_exists=True,
         )
+        if study.metric_names is None:  # what dashboards call the objectives
+            with experiments_accepted():
+                study.set_metric_names(["val_accuracy", *self._config.objective.costs])
+        return study
 
     def _alone(self, step: Callable[[], T]) -> T:
         """Run a step while no other worker runs one; from its start again if storage is lost."""

@@ -63,11 +63,8 @@ class SweepStudy(TrialLedger):
         study = self._create()
         known = {trial.user_attrs["number"] for trial in study.get_trials(deepcopy=False)}
         missing = [number for number in range(len(self._references)) if number not in known]
-        if missing:
-            with experiments_accepted():
-                study.set_metric_names(["val_accuracy", *self._config.objective.costs])
-            for number in missing:
-                _enqueue(study, number)
+        for number in missing:
+            _enqueue(study, number)
         return study
 
     @property

@@ -37,7 +37,7 @@ def render_page(sources: ReportSources) -> bytes:
         sweep=sources.summary["sweep"],
         data=sources.summary["data"],
         state=f"{counted(ended, 'trial')} ended"
-        + (f", {running} not ended yet" if counts["running"] else ""),
+        + (f", {running} not ended yet (reload for news)" if counts["running"] else ""),
         written=moment_text(sources.written),
         version=__version__,
         verdict=verdict(sources),

@@ -49,6 +49,8 @@ def verdict(sources: ReportSources) -> Verdict:
     tone, answer = _answer(spot, cnn, summary["costs"][0], test)
     if test is None and tone != "open" and spot["trial"] != cnn["trial"]:
         answer += ", on the validation images"
+    if summary["trials"]["running"] and tone != "open":
+        tone, answer = _so_far(tone, answer)
     return Verdict(
         tone=tone,
         answer=answer,
@@ -94,6 +96,14 @@ def _answer(
         case _:
             accurate = "less accurate" if more < 0 else "no more accurate"
             return "bad", f"No: {faster} and {accurate} than the cnn reference"
+
+
+def _so_far(tone: Tone, answer: str) -> tuple[Tone, str]:
+    """Return an answer that further trials may change; a no is none yet."""
+    said, _, rest = answer.partition(": ")
+    if tone == "bad":
+        return "open", f"Not yet: {rest} so far"
+    return tone, f"{said}, so far: {rest}"
 
 
 def _as_far_as(test: PairedTest | None) -> str:

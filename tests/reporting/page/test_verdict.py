@@ -47,6 +47,37 @@ def test_every_answer(
     assert found.evidence is None
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "tone", "answer"),
+    [
+        (0.93, "good", "Yes, so far: cheaper and more accurate than the cnn reference"),
+        (0.90, "mixed", "In part, so far: cheaper than the cnn reference, but less accurate"),
+    ],
+)
+def test_while_trials_run_an_answer_is_one_so_far(
+    sources: ReportSources, accuracy: float, tone: str, answer: str
+) -> None:
+    summary = dict(sources.summary)
+    summary["sweet_spot"] = {
+        **summary["sweet_spot"], "val_accuracy": accuracy, "epoch_seconds": 3.0
+    }  # fmt: skip
+    summary["trials"] = {**summary["trials"], "running": 2}
+    found = verdict(replace(sources, summary=summary, answers={}))
+    assert (found.tone, found.answer) == (tone, f"{answer}, on the validation images")
+
+
+def test_while_trials_run_a_no_is_none_yet(
+    records: list[TrialRecord], summarise: Summarise, make: Callable[..., ReportSources]
+) -> None:
+    few = [records[1]]
+    summary = summarise(few)
+    summary["trials"]["running"] = 1
+    found = verdict(make(few, summary))
+    assert (found.tone, found.answer) == (
+        "open", "Not yet: nothing beats the cnn reference so far"
+    )  # fmt: skip
+
+
 def test_the_reference_itself_is_no_sweet_spot(
     records: list[TrialRecord], summarise: Summarise, make: Callable[..., ReportSources]
 ) -> None:
