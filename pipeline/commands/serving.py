@@ -2,13 +2,12 @@
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from pipeline.commands.addresses import PASSWORD_VARIABLE, Address
-from pipeline.launching.gate import LOOPBACK, USER, Gate
+from pipeline.launching.gate import LOOPBACK, USER, Gate, free_port
 
 _LEAVING_SECONDS = 10.0
 
@@ -33,7 +32,7 @@ def become_server(
         print(said, flush=True)
         words = command(address.host, address.port)
         os.execve(words[0], words, clean)
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen(command(LOOPBACK, port), env=clean, start_new_session=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that it ends too
     try:
@@ -49,9 +48,3 @@ def become_server(
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     return 0
-
-
-def _free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port

@@ -10,8 +10,8 @@ import asyncio
 import base64
 import binascii
 import hmac
+import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -31,11 +31,14 @@ _OURS = (b"authorization", b"connection", b"host", b"keep-alive", b"origin", b"u
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Request:
+class Request:
+    """The head of a request: its first line, and its headers in their order."""
+
     line: bytes
     headers: tuple[tuple[bytes, bytes], ...]
 
     def header(self, name: bytes) -> bytes | None:
+        """Return the first header of this name, which is lower-case; None without one."""
         return next((value for key, value in self.headers if key.lower() == name), None)
 
     def head(self, server: str) -> bytes:
@@ -46,6 +49,13 @@ class _Request:
         kept = [item for item in self.headers if item[0].lower() not in _OURS]
         lines = [self.line, *(name + b": " + value for name, value in [*own, *kept])]
         return b"\r\n".join(lines) + _HEAD_END
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on right now."""
+    with socket.create_server((LOOPBACK, 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
 
 
 class Gate:
@@ -60,8 +70,9 @@ class Gate:
     """
 
     def __init__(self, server_port: int, password: str) -> None:
-        self._server_port = server_port
+        self.server_port = server_port
         self._server = f"{LOOPBACK}:{server_port}"
+        self._tasks: set[asyncio.Task[None]] = set()
         self._expected = f"{USER}:{password}".encode()
 
     def run(self, host: str, port: int, ready: Callable[[int], None] = lambda port: None) -> None:
@@ -83,7 +94,7 @@ class Gate:
 
     async def _listen(self, host: str, port: int, ready: Callable[[int], None]) -> None:
         try:
-            server = await asyncio.start_server(self._meet, host, port, limit=_LONGEST_HEAD_BYTES)
+            server = await asyncio.start_server(self._met, host, port, limit=_LONGEST_HEAD_BYTES)
         except OSError as error:
             raise StorageError(
                 f"port {port} of {host} cannot be had ({error.strerror or error}), choose another "
@@ -92,6 +103,11 @@ class Gate:
         async with server:
             ready(server.sockets[0].getsockname()[1])
             await server.serve_forever()
+
+    def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._meet(reader, writer))
+        self._tasks.add(task)  # the loop itself does not hold it
+        task.add_done_callback(self._tasks.discard)
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the one request of a connection."""
@@ -108,15 +124,13 @@ class Gate:
             elif not _is_from_here(request):
                 await _refuse(writer, "403 Forbidden")
             else:
-                await self._forward(request, reader, writer)
+                await self.forward(request, reader, writer)
         except (OSError, asyncio.IncompleteReadError):
             pass  # whoever asked has left, or the server has
         finally:
-            with suppress(OSError):
-                writer.close()
-                await writer.wait_closed()
+            writer.close()
 
-    async def _read(self, reader: asyncio.StreamReader) -> _Request | None:
+    async def _read(self, reader: asyncio.StreamReader) -> Request | None:
         try:
             head = await asyncio.wait_for(reader.readuntil(_HEAD_END), _HEAD_SECONDS)
         except (TimeoutError, asyncio.LimitOverrunError):
@@ -125,11 +139,11 @@ class Gate:
         headers = [header.partition(b":") for header in rest]
         if any(not colon or name != name.strip() for name, colon, _ in headers):
             return None
-        return _Request(
+        return Request(
             line=line, headers=tuple((name, value.strip()) for name, _, value in headers)
         )
 
-    def _knows_password(self, request: _Request) -> bool:
+    def _knows_password(self, request: Request) -> bool:
         scheme, _, said = (request.header(b"authorization") or b"").partition(b" ")
         try:
             given = base64.b64decode(said.strip(), validate=True)
@@ -137,11 +151,12 @@ class Gate:
             return False
         return scheme.lower() == b"basic" and hmac.compare_digest(given, self._expected)
 
-    async def _forward(
-        self, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    async def forward(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        """Pass a request on that may be, and its answer back."""
         try:
-            from_server, to_server = await asyncio.open_connection(LOOPBACK, self._server_port)
+            from_server, to_server = await asyncio.open_connection(LOOPBACK, self.server_port)
         except OSError:
             await _refuse(writer, "502 Bad Gateway")
             return
@@ -151,10 +166,11 @@ class Gate:
             await _pump(from_server, writer)
         finally:
             body.cancel()
+            await asyncio.wait([body])
             to_server.close()
 
 
-def _is_from_here(request: _Request) -> bool:
+def _is_from_here(request: Request) -> bool:
     """Whether no page of another site sent this: a browser adds the password all by itself."""
     origin = request.header(b"origin")
     if origin is None:

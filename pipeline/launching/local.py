@@ -43,6 +43,8 @@ _DISPLAY_SECONDS = 1.0
 _REFUSED = 2
 #: Longest wait for MLflow after the last trial; `sweetspot sync` finishes the rest.
 _MIRROR_SECONDS = 120.0
+#: And for whoever told the sweep to stop.
+_HURRIED_MIRROR_SECONDS = 10.0
 
 
 class WorkersFailed(SweetspotError):
@@ -157,17 +159,21 @@ class LocalSupervisor:
                 self._supervise(study, results, mirror)
                 status = self._status(study)
             finally:
-                self._stop_workers()
-                report.close()
-                self._recover(study, results)
-                results.complete_logs(study)
-                seconds = time.monotonic() - began
-                record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
-                results.refresh(study, mirror.mirror.sweep_run_id() if mirror else None)
-                write_report(folder)
-                if mirror is not None:
-                    mirror.close(_MIRROR_SECONDS)
-                    results.refresh(study, mirror.mirror.sweep_run_id())
+                try:
+                    self._stop_workers()
+                    report.close()
+                    self._recover(study, results)
+                    results.complete_logs(study)
+                    seconds = time.monotonic() - began
+                    record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
+                    results.refresh(study, mirror.mirror.sweep_run_id() if mirror else None)
+                    write_report(folder)
+                finally:
+                    if mirror is not None:
+                        hurried = self._signal is not None
+                        mirror.close(_HURRIED_MIRROR_SECONDS if hurried else _MIRROR_SECONDS)
+            if mirror is not None:
+                results.refresh(study, mirror.mirror.sweep_run_id())
         if status == 0 and self.config.promote == "auto" and self.config.references:
             self.say(promote_at_end(self.config))
         return status

@@ -1,12 +1,12 @@
 """MLflow's real model server, for tests and benchmarks: started, ready, and stopped again."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 
+from pipeline.launching.gate import free_port
 from pipeline.tracking.registry import Registry
 from pipeline.tracking.serving import serve_command, serve_environment
 
@@ -22,9 +22,7 @@ def served(registry: Registry) -> Iterator[int]:
     RuntimeError
         The server ended, or does not answer in time.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     process = subprocess.Popen(
         serve_command(registry, port), env=serve_environment(registry), start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

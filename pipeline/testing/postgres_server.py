@@ -3,12 +3,13 @@
 import getpass
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 import psycopg
+
+from pipeline.launching.gate import free_port
 
 #: Where Debian keeps the programs, which are not on the path; newest first.
 _PLACES = "/usr/lib/postgresql/*/bin"
@@ -47,8 +48,7 @@ class PostgresServer:
         if os.getuid() == 0:
             shutil.chown(self._folder, self._user)
             shutil.chown(secret, self._user)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._run("initdb", "--auth=scram-sha-256", f"--username={USER}", f"--pwfile={secret}",
                   "--no-sync", "--encoding=UTF8", "--locale=C")  # fmt: skip
         settings = (

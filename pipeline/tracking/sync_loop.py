@@ -39,10 +39,12 @@ class SyncLoop:
         self._closing.set()
         self._thread.join(timeout)
         if self._thread.is_alive() or self._last is None:
-            return SyncReport(
+            late = SyncReport(
                 failure=f"MLflow was not brought up to date within {timeout:.0f} s; nothing is "
                 "lost, and `sweetspot sync` finishes it"
             )
+            self._tell(late)
+            return late
         return self._last
 
     def _run(self) -> None:

@@ -1,5 +1,6 @@
 import json
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline.core.trial import Outcome
+from pipeline.testing.mlflow_contents import mlflow_contents
 from pipeline.tracking.event_log import read, trial_log_path
 from pipeline.tracking.events import ModelKept
 from pipeline.tracking.mirror import SyncReport
@@ -15,72 +17,10 @@ from pipeline.tracking.mirror import SyncReport
 Sweep = Any
 
 
-def _artifacts(client: Any, run_id: str, path: str | None = None) -> set[str]:
-    found: set[str] = set()
-    for item in client.list_artifacts(run_id, path):
-        found |= _artifacts(client, run_id, item.path) if item.is_dir else {item.path}
-    return found
-
-
 def everything(sweep: Sweep) -> dict[str, Any]:
     """Return all that MLflow shows of this sweep, without the IDs it gives out."""
-    client = sweep.client()
-    runs = sweep.runs()
-    shown: dict[str, Any] = {}
-    for name, run in runs.items():
-        tags = dict(run.data.tags)
-        if "mlflow.parentRunId" in tags:
-            assert tags.pop("mlflow.parentRunId") == runs["sweep"].info.run_id
-        if "mlflow.note.content" in tags:
-            note = tags["mlflow.note.content"]
-            tags["mlflow.note.content"] = note.replace(run.info.run_id, "ID")
-        folder = Path(client.download_artifacts(run.info.run_id, "."))
-        models = client.search_logged_models(
-            [run.info.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'"
-        )
-        shown[name] = {
-            "info": (
-                run.info.run_name,
-                run.info.status,
-                run.info.start_time,
-                run.info.end_time,
-            ),
-            "params": run.data.params,
-            "tags": tags,
-            "metrics": {
-                key: sorted(
-                    (m.step, m.timestamp, m.value)
-                    for m in client.get_metric_history(run.info.run_id, key)
-                )
-                for key in run.data.metrics
-            },
-            "inputs": [
-                (
-                    item.dataset.name,
-                    item.dataset.digest,
-                    item.dataset.profile,
-                    item.dataset.schema,
-                    [(tag.key, tag.value) for tag in item.tags],
-                )
-                for item in (run.inputs.dataset_inputs if run.inputs else [])
-            ],
-            "artifacts": {
-                path: (folder / path).read_bytes()
-                for path in sorted(_artifacts(client, run.info.run_id))
-            },
-            "models": [
-                (
-                    model.name,
-                    str(model.status),
-                    model.tags,
-                    model.params,
-                    sorted((m.key, m.value, m.step) for m in model.metrics or []),
-                    {item.path for item in client.list_logged_model_artifacts(model.model_id)},
-                )
-                for model in models
-            ],
-        }
-    return shown
+    with tempfile.TemporaryDirectory() as folder:
+        return mlflow_contents(sweep.client(), "sweetspot-digits", "question", Path(folder))
 
 
 @pytest.fixture

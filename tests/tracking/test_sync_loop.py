@@ -68,9 +68,11 @@ def test_closing_waits_no_longer_than_it_may(fake_sweep: Callable[..., Sweep]) -
             release.wait(30)
             return super().sync()
 
-    loop = SyncLoop(Hanging(fake_sweep(), []), 10, print)
+    said: list[str] = []
+    loop = SyncLoop(Hanging(fake_sweep(), []), 10, said.append)
     report = loop.close(timeout=0.01)
     assert report.failure is not None and "sweetspot sync" in report.failure
+    assert said == [report.failure]  # whoever waited hears that it is not done
     release.set()
     assert loop.close(timeout=30).failure is None
 
