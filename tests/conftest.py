@@ -102,7 +102,7 @@ def simulate_sweep() -> Callable[..., None]:
         run = TrialRun(
             config=config,
             description=plan.description,
-            study=SweepStudy(config, plan.space),
+            study=SweepStudy(config, plan.space, first=plan.first),
             results=SweepResults(config, plan.description),
             trainer=SimulatedTrainer(config=config, description=plan.description),
             worker="w",

@@ -21,7 +21,9 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
     search = config.search.model_dump(mode="json")
     for budget in ("trials", "minutes", "max_failed", "max_infeasible", "max_retries"):
         del search[budget]
-    return {
+    if not search["first"]:
+        del search["first"]
+    parts = {
         "architecture": config.architecture,
         "data": data_fingerprint,
         "space": config.space.model_dump(mode="json"),
@@ -30,6 +32,7 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
         "measuring": config.measuring.model_dump(mode="json"),
         "search": search,
     }
+    return parts if config.warm_start is None else parts | {"warm_start": config.warm_start}
 
 
 def identity_hash(parts: Mapping[str, Any]) -> str:

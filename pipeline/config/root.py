@@ -30,6 +30,7 @@ class Config(Section):
     sweep_name: str | None = None
     mlruns: Path
     architecture: str | None = None  #: for `train`: the network; null draws one from the space
+    warm_start: str | None = None  #: a sweep whose front this one begins with
     promote: Literal["manual", "auto"] = "manual"  #: auto: a sweep's end does it, see conf/
     references: bool = True  #: every sweep has both; `train` goes without them
     data: DataConfig
@@ -50,7 +51,7 @@ class Config(Section):
     filters: FiltersConfig = FiltersConfig()
     maps: MapsConfig = MapsConfig()
 
-    @field_validator("sweep_name")
+    @field_validator("sweep_name", "warm_start")
     @classmethod
     def _sweep_name(cls, value: str | None) -> str | None:
         return None if value is None else checked_name(value)

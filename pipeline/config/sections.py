@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.section import Positive, Section, Share
+from pipeline.core.architecture import Architecture
+from pipeline.core.errors import ConfigurationError
 from pipeline.core.trial import Optimizer, Recipe, Schedule
 
 Limit = Annotated[float, Field(gt=0)] | None
@@ -175,11 +177,23 @@ class SearchConfig(Section):
     seed: Annotated[int, Field(ge=0)]
     startup_trials: Positive  #: random trials before TPE starts to model
     rungs: RungsConfig
+    first: tuple[str, ...] = ()  #: networks to begin with, by their notation
     trials: Positive  #: originals in all, the two references included
     minutes: Annotated[float, Field(gt=0)] | None = None  #: and the most minutes of one run
     max_failed: Annotated[int, Field(ge=0)]  #: more failures than this end with status 1
     max_infeasible: Positive  #: so many trials above a limit, and none within, end the sweep
     max_retries: Annotated[int, Field(ge=0)]  #: how often an interrupted trial is queued again
+
+    @field_validator("first")
+    @classmethod
+    def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            networks = tuple(Architecture.parse(value).notation for value in values)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        if len(set(networks)) < len(networks):
+            raise ValueError(f"a network is named twice: {list(networks)}")
+        return networks
 
 
 class TrackingConfig(Section):

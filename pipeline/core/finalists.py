@@ -84,6 +84,8 @@ def choose_finalists(
     rule: RuleSettings,
     limit: int,
     limits: Mapping[str, float] | None = None,
+    *,
+    among_all: bool = False,
 ) -> list[TrialRecord]:
     """Return the members of the front that are to be trained again, cheapest first.
 
@@ -102,6 +104,9 @@ def choose_finalists(
         The most finalists; 0 for none.
     limits
         The most by cost name, see ``front_records``.
+    among_all
+        Whether every network that was trained to its end may be one, on the front or not and
+        whether it could be picked or not: where networks are compared, not searched.
     """
     members = front_records(records, costs, limits)
     if not members or limit == 0:
@@ -110,7 +115,13 @@ def choose_finalists(
     settings = replace(rule, name=name, floor=dnn_accuracy(records))
     picked = members[select([point(m, costs) for m in members], costs[0], settings).index]
 
+    if among_all:
+        known = [record for record in records if comparable(record, costs)]
+        members = sorted(known, key=lambda record: (record.costs[costs[0]], record.number))
+
     def could_win(record: TrialRecord) -> bool:
+        if among_all:
+            return True
         if settings.name == "budget":
             return record.costs[costs[0]] <= (settings.budget or math.inf)
         return settings.floor is None or (record.val_accuracy or 0.0) >= settings.floor

@@ -65,7 +65,9 @@ def choose_sweet_spot(
     members = front_records(records, costs, limits)
     if not members:
         return None
-    finalists = last.finalists if last.decides else ()
+    # Where every network is trained again, those behind the front cannot be picked all the same.
+    front = {member.number for member in members}
+    finalists = [f for f in last.finalists if f.number in front] if last.decides else []
     settings = replace(rule.without_auto(finalists=bool(finalists)), floor=dnn_accuracy(records))
     if finalists and settings.name == "one_standard_error":
         return _among_finalists(finalists, costs, settings, right)

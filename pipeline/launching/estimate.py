@@ -47,20 +47,20 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
     drawn = [macs(space.draw(dice)[0], shape, classes) for _ in range(_DRAWS)]
     trials, workers = plan.config.search.trials, plan.config.launch.workers
     full, stopped = _trained_in_full(plan)
-    references = len(REFERENCES) if plan.config.references else 0
-    operations = float(np.mean(drawn)) * (full - references + stopped)
-    operations += sum(_reference_macs(name, plan) for name in REFERENCES) if references else 0.0
+    known = [_reference_macs(name, plan) for name in REFERENCES] if plan.config.references else []
+    known += [macs(item.architecture, shape, classes) for item in plan.first]
+    operations = float(np.mean(drawn)) * max(0.0, full + stopped - len(known)) + sum(known)
     images = plan.config.training.epochs * (description.train + description.validation / 3)
     rate = _EFFICIENCY * (operations_a_second or matrix_product_rate)()
     finalists = plan.config.finalists
-    again = min(finalists.limit, trials) * finalists.seeds
+    most = min(finalists.limit, trials)
+    again = most * finalists.seeds
 
     def training_seconds(networks: float, operations: float) -> float:
         return images * (networks * _SECONDS_AN_IMAGE + operations * _OPERATIONS_A_MAC / rate)
 
-    finalist_seconds = (
-        training_seconds(again, again * float(np.mean(drawn))) + again * _SECONDS_A_TRIAL
-    )
+    mean = operations / (full + stopped)
+    finalist_seconds = training_seconds(again, again * mean) + again * _SECONDS_A_TRIAL
     seconds = training_seconds(full + stopped, operations) + trials * _SECONDS_A_TRIAL
     seconds += finalist_seconds
     return Estimate(
@@ -72,7 +72,7 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
         dearest_macs=macs(dearest, shape, classes),
         trials=trials,
         workers=default_workers() if workers == "auto" else workers,
-        finalists=finalists.limit,
+        finalists=most,
         seeds=finalists.seeds,
         minutes=(seconds + _SECONDS_A_SWEEP) / 60,
         finalist_minutes=finalist_seconds / 60,

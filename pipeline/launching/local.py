@@ -136,7 +136,7 @@ class LocalSupervisor:
         # Before anything is written, and before any worker: a fresh storage is set up once.
         storage = open_storage(self.config, is_leaving=lambda: self._signal is not None)
         create_folder(self.plan)
-        study = SweepStudy(self.config, self.plan.space, storage)
+        study = SweepStudy(self.config, self.plan.space, storage, self.plan.first)
         results = SweepResults(self.config, self.plan.description)
         began = time.monotonic()
         with EventLog(sweep_log_path(folder)) as log:

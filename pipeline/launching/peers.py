@@ -81,7 +81,7 @@ class Peer(LocalSupervisor):
         """
         folder = self.config.sweep_dir
         with self._signals(), Presence(folder, "peers") as presence:
-            study = SweepStudy(self.config, self.plan.space)
+            study = SweepStudy(self.config, self.plan.space, first=self.plan.first)
             results = SweepResults(self.config, self.plan.description)
             status = 1
             try:
@@ -104,7 +104,7 @@ class Peer(LocalSupervisor):
 
     def verdict(self) -> int | None:
         """Return the exit status of a sweep in which nothing is left to do; else None."""
-        study = SweepStudy(self.config, self.plan.space)
+        study = SweepStudy(self.config, self.plan.space, first=self.plan.first)
         results = SweepResults(self.config, self.plan.description)
         return self._status(study) if self._is_finished(study, results) else None
 

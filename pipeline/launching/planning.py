@@ -13,8 +13,10 @@ from pipeline.config import Config, differing_keys, identity_hash, identity_part
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.journey import macs, parameters, shape_journey
+from pipeline.core.proposal import Proposal
 from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
+from pipeline.launching.warm_start import first_proposals, read_first, write_first
 from pipeline.measuring.machine import resolve_precision, this_machine
 from pipeline.reporting.files import write_atomically
 from pipeline.search.space import AnalyticCost, SearchSpace
@@ -32,6 +34,8 @@ class SweepPlan:
         What makes this sweep this sweep; see ``pipeline.config.identity_parts``.
     exists
         Whether the sweep is there already and would be continued.
+    first
+        What it begins with, before the sampler proposes anything.
     """
 
     config: Config
@@ -39,6 +43,7 @@ class SweepPlan:
     space: SearchSpace
     identity: dict[str, Any]
     exists: bool
+    first: tuple[Proposal, ...] = ()
 
 
 def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
@@ -68,12 +73,16 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     exists = _check_identity(config, identity)
     if exists:
         _check_storage(config)
+        first = read_first(config.sweep_dir)
+    else:
+        first = first_proposals(config, description, say)
     return SweepPlan(
         config=config,
         description=description,
         space=space,
         identity=identity,
         exists=exists,
+        first=first,
     )
 
 
@@ -164,6 +173,7 @@ def create_folder(plan: SweepPlan) -> None:
     values = plan.config.model_dump(mode="json")
     write_atomically(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
     write_atomically(folder / "description.json", json.dumps(plan.description.to_json(), indent=1))
+    write_first(folder, plan.first)
     write_atomically(folder / "identity.json", json.dumps(plan.identity, indent=1))
 
 
@@ -183,6 +193,7 @@ def load_plan(mlruns: Path, sweep: str) -> SweepPlan:
         space=SearchSpace(config.space, description.image_shape, len(description.classes)),
         identity=identity_parts(config, description.fingerprint),
         exists=True,
+        first=read_first(config.sweep_dir),
     )
 
 

@@ -173,9 +173,14 @@ class SweepResults:
         return self._final_trainings(self._finalists(study.records()))
 
     def _finalists(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
-        objective, limit = self._config.objective, self._config.finalists.limit
+        objective, finalists = self._config.objective, self._config.finalists
         return choose_finalists(
-            records, objective.costs, self._rule(), limit, objective.limits.given
+            records,
+            objective.costs,
+            self._rule(),
+            finalists.limit,
+            objective.limits.given,
+            among_all=finalists.among == "all",
         )
 
     def _final_trainings(self, finalists: Sequence[TrialRecord]) -> list[TrialSpecification]:

@@ -6,12 +6,13 @@ brackets. Control codes in names and characters that the stream cannot encode be
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from pipeline.core.summary import censored_sentence
 from pipeline.reporting.finalists import finalists_of, finalists_table
+from pipeline.reporting.networks import NetworkRow, compares_all, networks_table
 from pipeline.reporting.progress import SweepProgress
 from pipeline.reporting.screen import done_text, ended_text, left_text, progress_screen
 from pipeline.reporting.sentence import Comparison, readings_sentence, sweet_spot_sentence
@@ -197,9 +198,13 @@ def show_result(
     sweep_dir: Path,
     *,
     comparison: Comparison | None = None,
+    networks: Sequence[NetworkRow] = (),
     stream: TextIO | None = None,
 ) -> None:
     """Print the front, the finalists, the sweet spot in one sentence, and where to look next.
+
+    Where every network was trained several times, the table of all stands in place of the
+    finalists'.
 
     Parameters
     ----------
@@ -207,6 +212,8 @@ def show_result(
         The content of ``summary.json``.
     comparison
         See ``sweet_spot_sentence``.
+    networks
+        Every network that was trained to its end.
     """
     console = terminal(stream)
     width, ascii_only = console.width, console.options.ascii_only
@@ -214,7 +221,10 @@ def show_result(
     if summary["front"]:
         console.print(front_table(summary, width=width, ascii_only=ascii_only))
         console.print()
-    if finalists_of(summary):
+    if compares_all(networks):
+        console.print(networks_table(networks, ascii_only=ascii_only))
+        console.print()
+    elif finalists_of(summary):
         console.print(finalists_table(summary, width=width, ascii_only=ascii_only))
         console.print()
     censored = censored_sentence(summary)

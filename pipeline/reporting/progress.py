@@ -216,9 +216,20 @@ def read_records(sweep_dir: Path) -> list[TrialRecord]:
     StorageError
         There is no such sweep, or its files cannot be read.
     """
+    return [item for item in read_trainings(sweep_dir) if not item.specification.repetition]
+
+
+def read_trainings(sweep_dir: Path) -> list[TrialRecord]:
+    """Return the records of every trial, then those of the further trainings of finalists.
+
+    Raises
+    ------
+    StorageError
+        As ``read_records``.
+    """
     reader = ProgressReader(sweep_dir)
     reader.read()
-    return [story.record for story in reader.stories]
+    return [story.record for story in (*reader.stories, *reader.further)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -231,6 +242,7 @@ class _Settings:
     costs: tuple[str, ...] = ("epoch_seconds",)
     limits: Mapping[str, float] = field(default_factory=dict)
     finalists: int = 0
+    among_all: bool = False
     seeds: int = 0
 
     @classmethod
@@ -250,6 +262,7 @@ class _Settings:
                     if most is not None
                 },
                 finalists=int(values.get("finalists", {}).get("limit", 0)),
+                among_all=values.get("finalists", {}).get("among") == "all",
                 seeds=int(values.get("finalists", {}).get("seeds", 0)),
             )
         except FileNotFoundError:
@@ -317,7 +330,8 @@ def _progress(
     best = min(complete, key=_better_first, default=None)
     running = [s for s in (*stories, *further) if active and s.record.outcome is None]
     elapsed = session.earlier_seconds if session.started is None else now - session.started
-    due = min(settings.finalists, max(len(front), 1)) * settings.seeds
+    candidates = counts[Outcome.COMPLETE] if settings.among_all else len(front)
+    due = min(settings.finalists, max(candidates, 1)) * settings.seeds
     done = sum(r.outcome not in (None, Outcome.INTERRUPTED) for r in repeats)
     return SweepProgress(
         sweep=sweep,

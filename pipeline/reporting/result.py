@@ -5,6 +5,8 @@ from pathlib import Path
 from pipeline.reporting.comparison import read_comparison
 from pipeline.reporting.console import show_result
 from pipeline.reporting.files import read_summary
+from pipeline.reporting.networks import network_rows
+from pipeline.reporting.progress import read_trainings
 
 
 def show_sweep(sweep_dir: Path) -> None:
@@ -18,4 +20,5 @@ def show_sweep(sweep_dir: Path) -> None:
     summary = read_summary(sweep_dir)
     spot = summary["sweet_spot"]
     comparison = read_comparison(sweep_dir, spot["trial"] if spot else None)
-    show_result(summary, sweep_dir, comparison=comparison)
+    networks = network_rows(summary, read_trainings(sweep_dir))
+    show_result(summary, sweep_dir, comparison=comparison, networks=networks)

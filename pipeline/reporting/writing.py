@@ -11,8 +11,10 @@ from pipeline.reporting.cost_figure import cost_figure
 from pipeline.reporting.figures import has_points, pareto_figure, png
 from pipeline.reporting.files import write_atomically
 from pipeline.reporting.finalists import finalists_of, write_finalists_csv
+from pipeline.reporting.networks import NETWORKS_NAME, network_rows, write_networks_csv
 from pipeline.reporting.page.render import render_page
 from pipeline.reporting.page.sources import ReportSources
+from pipeline.reporting.progress import read_trainings
 from pipeline.reporting.tables import write_front_csv
 
 FRONT_NAME = "front.csv"
@@ -22,7 +24,7 @@ PAGE_NAME = "report.html"
 
 
 def write_report(sweep_dir: Path) -> list[Path]:
-    """Write the page, importance.json, front.csv, finalists.csv and the figures.
+    """Write the page, importance.json, front.csv, networks.csv, finalists.csv and the figures.
 
     Returns
     -------
@@ -38,7 +40,9 @@ def write_report(sweep_dir: Path) -> list[Path]:
     summary, records = sources.summary, sources.records
     front = sweep_dir / FRONT_NAME
     write_front_csv(front, summary, records)
-    tables = [front]
+    networks = sweep_dir / NETWORKS_NAME
+    write_networks_csv(networks, network_rows(summary, read_trainings(sweep_dir)))
+    tables = [front, networks]
     if finalists_of(summary):
         tables.append(sweep_dir / FINALISTS_NAME)
         write_finalists_csv(tables[-1], summary)

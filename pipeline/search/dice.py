@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from pipeline.search.space import Name
+from pipeline.search.space import Name, Number
 
 
 class Dice:
@@ -29,3 +29,7 @@ class Dice:
     def named(self, name: str, choices: tuple[Name, ...]) -> Name:
         """Return one of ``choices``."""
         return self._random.choice(choices)
+
+    def listed(self, name: str, values: tuple[Number, ...]) -> Number:
+        """Return one of ``values``."""
+        return values[self.integer(f"{name}.index", 0, len(values) - 1)]

@@ -29,6 +29,7 @@ from pipeline.core.journey import (
 from pipeline.core.trial import Recipe
 
 Name = TypeVar("Name", bound=str)
+Number = TypeVar("Number", int, float)
 AnalyticCost = Literal["parameters", "macs"]
 
 #: Values a filter has beside its weights: a bias, or the four of batch normalisation.
@@ -46,6 +47,9 @@ class Chooser(Protocol):
 
     def named(self, name: str, choices: tuple[Name, ...]) -> Name:
         """Return one of ``choices``, which are the same in every draw."""
+
+    def listed(self, name: str, values: tuple[Number, ...]) -> Number:
+        """Return one of sorted numbers, whose count may differ from draw to draw."""
 
 
 @dataclass(frozen=True)
@@ -240,11 +244,8 @@ class SearchSpace:
         return Architecture(blocks=blocks, dense_units=units, dropout=rate)
 
 
-def _pick(chooser: Chooser, name: str, values: tuple[int, ...]) -> int:
-    """Choose from sorted numbers by index: the order is kept, and their count may vary."""
-    if len(values) == 1:
-        return values[0]
-    return values[chooser.integer(f"{name}.index", 0, len(values) - 1)]
+def _pick(chooser: Chooser, name: str, values: tuple[Number, ...]) -> Number:
+    return values[0] if len(values) == 1 else chooser.listed(name, values)
 
 
 def _integer(chooser: Chooser, name: str, dimension: IntegerDimension) -> int:
@@ -262,9 +263,7 @@ def _real(chooser: Chooser, name: str, dimension: FloatDimension) -> float:
     if values is None:
         low, high = float(dimension.smallest), float(dimension.largest)
         return chooser.real(name, low, high, log=bool(dimension.log))
-    if len(values) == 1:
-        return values[0]
-    return values[chooser.integer(f"{name}.index", 0, len(values) - 1)]
+    return _pick(chooser, name, values)
 
 
 def _named(chooser: Chooser, name: str, choices: tuple[Name, ...]) -> Name:

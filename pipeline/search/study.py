@@ -1,11 +1,11 @@
 """A sweep's study: claims, endings and records, the same for every storage.
 
 Optuna numbers every trial it holds, retries included; users see our own numbers, which count
-originals from 0. The first two are the references. A claim happens under one lock, so that the
-budget is exact however many workers ask.
+originals from 0. The first two are the references, the next ones the networks that the sweep
+begins with. A claim happens under one lock, so that the budget is exact however many workers ask.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.limits import unmet_limits
+from pipeline.core.proposal import Proposal
 from pipeline.core.trial import (
     ANALYTIC_COSTS,
     MEASURED_COSTS,
@@ -24,11 +25,15 @@ from pipeline.search.experimental import experiments_accepted
 from pipeline.search.finalists import FinalistStudy, finalists_name
 from pipeline.search.ledger import COSTS, RUNG, Claim, TrialLedger, next_attempt, was_interrupted
 from pipeline.search.opening import open_storage
+from pipeline.search.playback import parameters_of
 from pipeline.search.rungs import RungPeer, reason_to_stop
 from pipeline.search.sampler import build_sampler
 from pipeline.search.space import SearchSpace
 from pipeline.search.storage import StudyStorage
 from pipeline.search.suggestion import TrialChooser
+
+#: Attribute of a trial that begins a sweep: the network that it is to train.
+PROPOSAL = "proposal"
 
 
 class SweepStudy(TrialLedger):
@@ -42,6 +47,8 @@ class SweepStudy(TrialLedger):
         Where new trials are drawn from.
     storage
         Where the study lives; by default what the configuration says.
+    first
+        What the sweep begins with; said by whoever sets the study up, storage keeps it.
 
     Attributes
     ----------
@@ -50,22 +57,41 @@ class SweepStudy(TrialLedger):
     """
 
     def __init__(
-        self, config: Config, space: SearchSpace, storage: StudyStorage | None = None
+        self,
+        config: Config,
+        space: SearchSpace,
+        storage: StudyStorage | None = None,
+        first: Sequence[Proposal] = (),
     ) -> None:
         assert config.sweep_name is not None, "a sweep has a name by now"
         super().__init__(config, config.sweep_name, storage or open_storage(config))
         self._space = space
         self._references = tuple(REFERENCES) if config.references else ()
+        self._first = tuple(first)
         self.finalists = FinalistStudy(config, self._storage)
         self._search = self._alone(self._open)
 
     def _open(self) -> optuna.Study:
         study = self._create()
         known = {trial.user_attrs["number"] for trial in study.get_trials(deepcopy=False)}
-        missing = [number for number in range(len(self._references)) if number not in known]
-        for number in missing:
-            _enqueue(study, number)
+        opening = [None] * len(self._references) + [item.to_json() for item in self._first]
+        for number, proposal in enumerate(opening):
+            if number not in known:
+                self._enqueue_original(study, number, proposal)
         return study
+
+    def _enqueue_original(
+        self, study: optuna.Study, number: int, proposal: dict[str, Any] | None
+    ) -> None:
+        """Queue a trial: a reference, or one that carries the network it is to train."""
+        if proposal is None:
+            _enqueue(study, number)
+            return
+        _enqueue(study, number, self._parameters(proposal), **{PROPOSAL: proposal})
+
+    def _parameters(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        """Return where in the space a network is, for the sampler to learn from it; {} outside."""
+        return parameters_of(self._space, Proposal.from_json(proposal)) or {}
 
     @property
     def _study(self) -> optuna.Study:
@@ -106,8 +132,14 @@ class SweepStudy(TrialLedger):
         number = trial.user_attrs["number"]
         recipe = self._config.training.recipe
         reference = self._references[number] if number < len(self._references) else None
+        proposed = trial.user_attrs.get(PROPOSAL)
         if reference is not None:
             architecture = REFERENCES[reference]
+        elif proposed is not None:
+            proposal = Proposal.from_json(proposed)
+            architecture, recipe = proposal.architecture, proposal.recipe
+            if self._parameters(proposed):
+                self._space.draw(TrialChooser(trial))  # what was queued, known to Optuna by now
         elif self._config.architecture is not None:
             architecture = Architecture.parse(self._config.architecture)
         else:
@@ -128,10 +160,12 @@ class SweepStudy(TrialLedger):
                 known = {
                     name: value
                     for name, value in trial.user_attrs.items()
-                    if name == COSTS or name.startswith(RUNG)
+                    if name in (COSTS, PROPOSAL) or name.startswith(RUNG)
                 }
                 # Where the claim broke off, the same network is drawn again from its seed.
                 params = trial.params if "specification" in trial.user_attrs else {}
+                if PROPOSAL in known:
+                    params = self._parameters(known[PROPOSAL])
                 number = trial.user_attrs["number"]
                 _enqueue(self._study, number, params, **next_attempt(trial), **known)
 

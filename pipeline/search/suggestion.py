@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import optuna
 
-from pipeline.search.space import Name
+from pipeline.search.space import Name, Number
 
 
 @dataclass(frozen=True)
@@ -25,3 +25,7 @@ class TrialChooser:
         """Return one of ``choices``."""
         drawn = self.trial.suggest_categorical(name, choices)
         return choices[choices.index(drawn)]
+
+    def listed(self, name: str, values: tuple[Number, ...]) -> Number:
+        """Return one of ``values``, chosen by index: their order is kept, their count may vary."""
+        return values[self.integer(f"{name}.index", 0, len(values) - 1)]

@@ -25,6 +25,7 @@ def test_report_of_a_running_sweep(
         "report.html",
         "importance.json",
         "front.csv",
+        "networks.csv",
         "figures/pareto-epoch_seconds.png",
     ]
     assert all(path.stat().st_size > 0 for path in written)

@@ -59,6 +59,9 @@ class Dice:
         self.asked[name] = choices
         return self.random.choice(choices)
 
+    def listed(self, name, values):
+        return values[self.integer(f"{name}.index", 0, len(values) - 1)]
+
 
 def subsets(*values):
     return st.lists(st.sampled_from(values), min_size=1, unique=True).map(lambda v: listed(*v))
@@ -164,6 +167,9 @@ def enumerate_networks(space):
 
         def named(self, name, choices):
             return self.pick(choices)
+
+        def listed(self, name, values):
+            return self.pick(values)
 
     digits: list[int] | None = []
     while digits is not None:

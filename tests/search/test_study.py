@@ -6,10 +6,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from pipeline.core.architecture import REFERENCES
+from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.outcome import Ending, LimitBroken, StoppedAtRung, decide
+from pipeline.core.proposal import Proposal
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.search.opening import open_storage
+from pipeline.search.playback import parameters_of
 from pipeline.search.study import SweepStudy, delete_study
 
 
@@ -333,3 +335,48 @@ def test_the_search_ends_while_others_are_not_measured_yet_and_goes_on_if_one_is
     assert study.claim("w") is None and not study.is_done()
     late.knows_costs({"latency_ms": 0.4})
     assert study.claim("w") is not None
+
+
+def test_a_network_to_begin_with_teaches_the_sampler_where_the_space_has_it(config, space):
+    inside, outside = (
+        Proposal(architecture=Architecture.parse(text), recipe=config.training.recipe)
+        for text in ("64k3-64k3-d128", "100k3-d7")
+    )
+    study = SweepStudy(config, space, first=(inside, outside))
+    for _ in range(5):
+        finish(study, claimed(study, "w"))
+    begun = optuna_trials(config)[2:5]
+    assert begun[0].params == parameters_of(space, inside)
+    assert begun[1].params == {}
+    assert begun[2].params  # drawn
+
+
+def test_a_network_to_begin_with_is_queued_again_as_it_was(config, space):
+    first = [
+        Proposal(architecture=Architecture.parse(text), recipe=config.training.recipe)
+        for text in ("64k3-64k3-d128", "100k3-d7")
+    ]
+    study = SweepStudy(config, space, first=first)
+    for _ in range(2):
+        finish(study, claimed(study, "w"))
+    leaving = Ending(outcome=Outcome.INTERRUPTED, reason="told to leave")
+    begun = [claimed(study, "w") for _ in range(2)]
+    for claim in begun:
+        finish(study, claim, leaving)
+    # Another worker, which knows of no beginning: storage has kept it.
+    other = SweepStudy(config, space)
+    again = [claimed(other, "w").specification for _ in range(2)]
+    assert [s.architecture for s in again] == [p.architecture for p in first]
+    assert [(s.number, s.attempt) for s in again] == [(2, 1), (3, 1)]
+    assert optuna_trials(config)[4].params == parameters_of(space, first[0])
+
+
+def test_a_beginning_that_broke_off_is_completed(config, space):
+    first = [
+        Proposal(architecture=Architecture.parse(text), recipe=config.training.recipe)
+        for text in ("16k3-d16", "32k3-d16")
+    ]
+    SweepStudy(config, space, first=first[:1])
+    study = SweepStudy(config, space, first=first)
+    found = [claimed(study, "w").specification.architecture for _ in range(4)]
+    assert found[2:] == [proposal.architecture for proposal in first]

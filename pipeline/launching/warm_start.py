@@ -1,0 +1,111 @@
+"""What a sweep begins with: networks that were named, then the front of an earlier sweep.
+
+Settled once, when the sweep is planned, and kept in its folder: the earlier sweep may be
+continued, renamed or removed afterwards.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.core.journey import shape_journey
+from pipeline.core.proposal import Proposal, front_proposals
+from pipeline.data.dataset import DataDescription
+from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
+from pipeline.reporting.progress import read_records
+
+FIRST_NAME = "first.json"
+
+
+def first_proposals(
+    config: Config, description: DataDescription, say: Callable[[str], None]
+) -> tuple[Proposal, ...]:
+    """Return the networks of ``search.first``, then those of the front of ``warm_start``.
+
+    Parameters
+    ----------
+    say
+        Hears of members of the front that do not fit these images.
+
+    Raises
+    ------
+    ConfigurationError
+        A network of ``search.first`` does not fit the images, there is no such earlier sweep or
+        it has no front yet, or the budget is too small for what it is to begin with.
+    StorageError
+        A file of the earlier sweep is damaged.
+    """
+    named = [
+        Proposal(architecture=Architecture.parse(text), recipe=config.training.recipe)
+        for text in config.search.first
+    ]
+    for proposal in named:
+        reason = _misfit(proposal, description)
+        if reason is not None:
+            raise ConfigurationError(f"search.first: {proposal.architecture}: {reason}")
+    warm = [] if config.warm_start is None else _front(config, config.warm_start, named)
+    fitting = [proposal for proposal in warm if _misfit(proposal, description) is None]
+    if len(fitting) < len(warm):
+        say(
+            f"warm_start={config.warm_start}: {len(warm) - len(fitting)} of {len(warm)} networks "
+            "do not fit these images and are left out."
+        )
+    first = (*named, *fitting)
+    needed = len(first) + (len(REFERENCES) if config.references else 0)
+    if first and config.search.trials < needed:
+        raise ConfigurationError(
+            f"search.trials must be at least {needed}, for what the sweep begins with "
+            f"(references: {needed - len(first)}, networks of search.first and warm_start: "
+            f"{len(first)}), not {config.search.trials}"
+        )
+    return first
+
+
+def _front(config: Config, name: str, named: list[Proposal]) -> list[Proposal]:
+    folder = config.mlruns / "sweeps" / name
+    if not (folder / SUMMARY_NAME).exists():
+        raise ConfigurationError(
+            f"warm_start={name}: there is no sweep with results of this name in {folder.parent}"
+        )
+    front = [member["trial"] for member in read_summary(folder)["front"]]
+    found = front_proposals(read_records(folder), front, named)
+    if not found:
+        raise ConfigurationError(
+            f"warm_start={name}: its front has no network but the references to begin with"
+        )
+    return found
+
+
+def _misfit(proposal: Proposal, description: DataDescription) -> str | None:
+    try:
+        shape_journey(proposal.architecture, description.image_shape, len(description.classes))
+    except ConfigurationError as error:
+        return str(error)
+    return None
+
+
+def read_first(sweep_dir: Path) -> tuple[Proposal, ...]:
+    """Return what a sweep that is set up began with.
+
+    Raises
+    ------
+    StorageError
+        The file is damaged.
+    """
+    path = sweep_dir / FIRST_NAME
+    try:
+        return tuple(Proposal.from_json(item) for item in json.loads(path.read_text()))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError, ConfigurationError) as error:
+        raise StorageError(f"{path} cannot be read: {error}") from error
+
+
+def write_first(sweep_dir: Path, first: tuple[Proposal, ...]) -> None:
+    """Keep what the sweep begins with, where it begins with anything."""
+    if first:
+        text = json.dumps([proposal.to_json() for proposal in first], indent=1)
+        write_atomically(sweep_dir / FIRST_NAME, text + "\n")
