@@ -23,11 +23,14 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
         del search[budget]
     if not search["first"]:
         del search["first"]
+    objective = config.objective.model_dump(mode="json")
+    if objective["target_on"] == "validation":
+        del objective["target_on"]
     parts = {
         "architecture": config.architecture,
         "data": data_fingerprint,
         "space": config.space.model_dump(mode="json"),
-        "objective": config.objective.model_dump(mode="json"),
+        "objective": objective,
         "training": config.training.model_dump(mode="json"),
         "measuring": config.measuring.model_dump(mode="json"),
         "search": search,

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.config.section import Positive, Section, Share
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.trial import Optimizer, Recipe, Schedule
+from pipeline.core.trial import EpochResult, Optimizer, Recipe, Schedule
 
 Limit = Annotated[float, Field(gt=0)] | None
 BatchSize = Annotated[int, Field(gt=0, le=8192)]
@@ -138,6 +138,7 @@ class ObjectiveConfig(Section):
     price: Annotated[float, Field(gt=0)] | None = None  #: points of accuracy a doubled cost brings
     limits: LimitsConfig = LimitsConfig()
     target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
+    target_on: Literal["validation", "training"] = "validation"  #: images it is reached on
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -159,6 +160,10 @@ class ObjectiveConfig(Section):
                 "the limit on time_to_accuracy_seconds needs objective.target_accuracy"
             )
         return self
+
+    def towards_target(self, result: EpochResult) -> float:
+        """Return the accuracy of an epoch that counts for ``target_accuracy``."""
+        return result.train_accuracy if self.target_on == "training" else result.val_accuracy
 
 
 class RungsConfig(Section):

@@ -102,7 +102,7 @@ def decide(
     raised
         What ended the training; None where it came to its end.
     reached_accuracy
-        Best validation accuracy so far, in [0, 1].
+        Best accuracy so far, in [0, 1], on the images that the target is for.
     target_accuracy
         Set only where the time to this accuracy is an objective: a trial that comes to its
         end without reaching it has no such time and is censored.

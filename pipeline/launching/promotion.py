@@ -195,6 +195,7 @@ def measuring_protocol(config: Config) -> dict[str, Any]:
     if set(config.objective.costs) & set(TRAINED_COSTS):
         protocol["training.epochs"] = training["epochs"]
         protocol["objective.target_accuracy"] = config.objective.target_accuracy
+        protocol["objective.target_on"] = config.objective.target_on
     protocol["launch.threads"] = config.launch.threads
     if config.launch.threads == "auto" and config.launch.workers != "auto":
         protocol["launch.workers"] = config.launch.workers  # they share the cores

@@ -337,7 +337,7 @@ class TrialRun:
         timed = "time_to_accuracy_seconds" in objective.costs or (
             objective.limits.time_to_accuracy_seconds is not None and reference is None
         )
-        reached = [result.val_accuracy for result in story.history]
+        reached = [objective.towards_target(result) for result in story.history]
         return decide(
             raised,
             reached_accuracy=max(reached, default=None),

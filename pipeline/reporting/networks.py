@@ -103,7 +103,10 @@ def compares_all(rows: Sequence[NetworkRow]) -> bool:
 
 
 def networks_table(rows: Sequence[NetworkRow], *, ascii_only: bool = False) -> "Table":
-    """Return the rows for the terminal; ``±`` is half of the 95% interval over seeds."""
+    """Return the rows for the terminal; ``±`` is half of the 95% interval over seeds.
+
+    What is the same in every row has no column: no test accuracy, or equal epochs.
+    """
     from rich.text import Text
 
     from pipeline.reporting.tables import plain_table
@@ -113,26 +116,24 @@ def networks_table(rows: Sequence[NetworkRow], *, ascii_only: bool = False) -> "
         printable("Every network: means of n trainings, ± half of the 95% interval", encoding),
         ascii_only=ascii_only,
     )
+    columns: list[tuple[str, list[str]]] = [
+        ("n", [str(row.trained.accuracy.n) for row in rows]),
+        ("val. accuracy", [printable(_accuracy(row), encoding) for row in rows]),
+        ("us/image" if ascii_only else "µs/image", [_microseconds(row) for row in rows]),
+        ("ms", [cost_text("latency_ms", row.mean_cost("latency_ms")) for row in rows]),
+        ("parameters", [cost_text("parameters", row.mean_cost("parameters")) for row in rows]),
+        ("flat", [f"{row.flattened:,}" for row in rows]),
+    ]
+    if any(row.test_accuracy is not None for row in rows):
+        columns.insert(2, ("test", [accuracy_text(row.test_accuracy) for row in rows]))
+    if len({row.epochs for row in rows}) > 1:
+        columns.append(("epochs", [f"{row.epochs:.3g}" for row in rows]))
     table.add_column("architecture", overflow="fold", min_width=len("architecture"))
-    table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("val. accuracy", justify="right", no_wrap=True)
-    table.add_column("test", justify="right", no_wrap=True)
-    microseconds = "us" if ascii_only else "µs"
-    for title in (f"{microseconds} an image", "latency (ms)", "epochs", "para- meters", "flat"):
-        table.add_column(title, justify="right", min_width=4)
-    for row in rows:
-        seconds = row.image_seconds
-        table.add_row(
-            Text(printable(_title(row), encoding)),
-            str(row.trained.accuracy.n),
-            printable(_accuracy(row), encoding),
-            accuracy_text(row.test_accuracy),
-            "-" if seconds is None else f"{1e6 * seconds:.0f}",
-            cost_text("latency_ms", row.mean_cost("latency_ms")),
-            f"{row.epochs:.3g}",
-            cost_text("parameters", row.mean_cost("parameters")),
-            f"{row.flattened:,}",
-        )
+    for title, _ in columns:
+        table.add_column(title, justify="right", no_wrap=True)
+    for index, row in enumerate(rows):
+        title = Text(printable(_title(row), encoding))
+        table.add_row(title, *(cells[index] for _, cells in columns))
     return table
 
 
@@ -183,6 +184,10 @@ def _title(row: NetworkRow) -> str:
     specification = row.trained.original.specification
     name = specification.architecture.notation
     return f"{name} ({specification.reference})" if specification.reference else name
+
+
+def _microseconds(row: NetworkRow) -> str:
+    return "-" if row.image_seconds is None else f"{1e6 * row.image_seconds:.0f}"
 
 
 def _accuracy(row: NetworkRow) -> str:

@@ -239,7 +239,7 @@ class TrainingSession:
     def _shown_costs(self, history: tuple[EpochResult, ...]) -> dict[str, float]:
         """Return the costs that training has shown so far; memory is that of all of it."""
         costs = {"train_seconds": sum(result.epoch_seconds for result in history)}
-        reached = _seconds_to(history, self._objective.target_accuracy)
+        reached = _seconds_to(history, self._objective)
         if reached is not None:
             costs["time_to_accuracy_seconds"] = reached
         memory = device_peak_memory_mib(self._device.memory_counter)
@@ -315,11 +315,12 @@ class TrainingSession:
             raise OutOfMemory(f"the {self._device.kind} ran out of memory") from error
 
 
-def _seconds_to(history: tuple[EpochResult, ...], target: float | None) -> float | None:
-    """Return the training seconds until an epoch's validation accuracy reached the target."""
+def _seconds_to(history: tuple[EpochResult, ...], objective: ObjectiveConfig) -> float | None:
+    """Return the training seconds until an epoch's accuracy reached the target."""
     seconds = 0.0
     for result in history:
         seconds += result.epoch_seconds
-        if target is not None and result.val_accuracy >= target:
+        target = objective.target_accuracy
+        if target is not None and objective.towards_target(result) >= target:
             return seconds
     return None

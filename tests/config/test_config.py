@@ -21,6 +21,7 @@ from pipeline.config import (
     identity_parts,
 )
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.trial import EpochResult
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,22 @@ def test_limits_say_what_is_broken_and_by_how_much():
     }
 
 
+def test_the_target_is_reached_on_the_images_that_are_said(values):
+    result = EpochResult(
+        epoch=1,
+        train_loss=0.1,
+        train_accuracy=0.998,
+        val_loss=0.2,
+        val_accuracy=0.98,
+        epoch_seconds=1.0,
+        images_per_second=1.0,
+    )
+    objective = Config.model_validate(values).objective
+    assert objective.towards_target(result) == 0.98
+    on_training = objective.model_copy(update={"target_on": "training"})
+    assert on_training.towards_target(result) == 0.998
+
+
 def identity(*overrides):
     config = compose(CommandLine(command="sweep", overrides=("data=digits", *overrides)))
     return identity_parts(config, "f" * 64)
@@ -141,7 +158,7 @@ def identity(*overrides):
     "override",
     ["search.trials=30", "search.minutes=5", "search.max_failed=3", "search.max_retries=9",
      "search.max_infeasible=5",
-     "finalists=off", "finalists.seeds=5", "launch.workers=1", "tracking=off",
+     "finalists=all", "finalists=off", "finalists.seeds=5", "launch.workers=1", "tracking=off",
      "sweep_name=x", "mlruns=/elsewhere"],
 )  # fmt: skip
 def test_budget_and_workers_do_not_change_the_question(override):
@@ -155,7 +172,10 @@ def test_budget_and_workers_do_not_change_the_question(override):
         ("search=random", "search.sampler"),
         ("training.epochs=9", "training.epochs"),
         ("space.filters.choices=[3]", "space.filters.choices"),
+        ("search.first=[8k3-d16]", "search.first"),
+        ("warm_start=earlier", "warm_start"),
         ("objective.costs=[macs]", "objective.costs"),
+        ("objective.target_on=training", "objective.target_on"),
         ("measuring.turns=31", "measuring.turns"),
     ],
 )

@@ -160,3 +160,11 @@ def test_more_trainings_than_wanted_all_count() -> None:
         FRONT[2:3], wanted_trainings(FRONT[2:3], 0, 1), trainings, COSTS
     ).finalists
     assert [r.specification.repetition for r in finalist.trainings] == [0, 1, 2, 3]
+
+
+def test_all_that_were_trained_to_their_end_may_be_finalists() -> None:
+    stopped = trial(6, 0.7, 0.5, outcome=Outcome.STOPPED)
+    chosen = choose_finalists([*FRONT, BEHIND, stopped], COSTS, AUTO, 99, among_all=True)
+    assert [record.number for record in chosen] == [0, 2, 3, 1, 4, 5]
+    few = choose_finalists([*FRONT, BEHIND, stopped], COSTS, AUTO, 2, among_all=True)
+    assert [record.number for record in few] == [3, 1]  # the knee and its nearest neighbour
