@@ -152,7 +152,9 @@ def run_or_compose(home, name, words):
         return cli.main([name, *words, f"mlruns={home / 'mlruns'}"])
     if name == "sweep":
         flag = [] if "--dry-run" in words else ["--dry-run"]
-        return cli.main([name, *words, *flag, f"mlruns={home / 'new'}"])
+        # Nothing is created either way; what is to be new must not meet what is there.
+        known = any(word.startswith("warm_start=") for word in words)
+        return cli.main([name, *words, *flag, f"mlruns={home / ('mlruns' if known else 'new')}"])
     module = importlib.import_module(f"pipeline.commands.{name}")
     line = CommandLine.parse(name, words, flags=module.FLAGS, names=module.NAMES)
     if name in SERVING:
