@@ -23,13 +23,18 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
         del search[budget]
     if not search["first"]:
         del search["first"]
+    space = config.space.model_dump(mode="json")
+    if config.space.augmentation.values() == ("none",):
+        del space["augmentation"]
+    if config.space.epochs is None:
+        del space["epochs"]
     objective = config.objective.model_dump(mode="json")
     if objective["target_on"] == "validation":
         del objective["target_on"]
     parts = {
         "architecture": config.architecture,
         "data": data_fingerprint,
-        "space": config.space.model_dump(mode="json"),
+        "space": space,
         "objective": objective,
         "training": config.training.model_dump(mode="json"),
         "measuring": config.measuring.model_dump(mode="json"),

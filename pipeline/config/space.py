@@ -1,11 +1,13 @@
 """The search space as it is configured; ``pipeline.search.space`` draws from it."""
 
-from pydantic import field_validator
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDimension
 from pipeline.config.section import Section, checked_name
 from pipeline.core.architecture import Normalisation, Padding, Pooling
-from pipeline.core.trial import Optimizer, Schedule
+from pipeline.core.trial import Augmentation, Optimizer, Schedule
 
 MAX_DEPTH = 4
 
@@ -26,6 +28,16 @@ class SpaceConfig(Section):
     optimizer: NamedDimension[Optimizer]
     learning_rate: FloatDimension
     schedule: NamedDimension[Schedule]
+    augmentation: NamedDimension[Augmentation] = Field(
+        default=NamedDimension[Augmentation](choices=("none",))
+    )
+    epochs: IntegerDimension | None = None  #: null in every key: as `training.epochs` says
+
+    @field_validator("epochs", mode="before")
+    @classmethod
+    def _epochs(cls, value: Any) -> Any:
+        left_out = isinstance(value, dict) and all(item is None for item in value.values())
+        return None if left_out else value
 
     @field_validator("depth")
     @classmethod
@@ -46,10 +58,10 @@ class SpaceConfig(Section):
                 )
         return value
 
-    @field_validator("filters", "dense_units", "batch_size")
+    @field_validator("filters", "dense_units", "batch_size", "epochs")
     @classmethod
-    def _positive(cls, value: IntegerDimension) -> IntegerDimension:
-        if value.smallest < 1:
+    def _positive(cls, value: IntegerDimension | None) -> IntegerDimension | None:
+        if value is not None and value.smallest < 1:
             raise ValueError(f"values must be at least 1, not {value.smallest}")
         return value
 

@@ -28,6 +28,26 @@ class Proposal:
         )
 
 
+def dimensions_of(architecture: Architecture, recipe: Recipe) -> dict[str, Any]:
+    """Return the values of a network and its recipe by the names of a space's dimensions.
+
+    Blocks count from 1: ``filters_1``, ``kernel_size_1``, … What a recipe leaves to the sweep has
+    no value.
+    """
+    layers = {
+        f"{name}_{layer}": value
+        for layer, block in enumerate(architecture.blocks, start=1)
+        for name, value in asdict(block).items()
+    }
+    return {
+        "depth": architecture.depth,
+        **layers,
+        "dense_units": architecture.dense_units,
+        "dropout": architecture.dropout,
+        **{name: value for name, value in asdict(recipe).items() if value is not None},
+    }
+
+
 def front_proposals(
     records: Sequence[TrialRecord], front: Sequence[int], known: Sequence[Proposal] = ()
 ) -> list[Proposal]:

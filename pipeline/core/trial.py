@@ -9,6 +9,11 @@ from pipeline.core.architecture import Architecture
 
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Schedule = Literal["one_cycle", "cosine", "constant"]
+#: What is done to each training image anew in each epoch; ``training.augmentation`` does it.
+Augmentation = Literal[
+    "none", "shift", "flip", "cutout", "shift_flip", "shift_cutout", "flip_cutout",
+    "shift_flip_cutout",
+]  # fmt: skip
 
 #: Costs known from the architecture alone.
 ANALYTIC_COSTS = ("parameters", "macs")
@@ -48,12 +53,18 @@ class Recipe:
         for ``sgd``), so that one value serves every batch size.
     schedule
         Learning rate over the steps of the whole training; see ``training.schedule``.
+    augmentation
+        How training images vary from epoch to epoch.
+    epochs
+        Epochs of the whole training; None for the sweep's ``training.epochs``.
     """
 
     batch_size: int
     optimizer: Optimizer
     learning_rate: float
     schedule: Schedule
+    augmentation: Augmentation = "none"
+    epochs: int | None = None
 
 
 class RunKey(NamedTuple):

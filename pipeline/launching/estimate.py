@@ -50,7 +50,7 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
     known = [_reference_macs(name, plan) for name in REFERENCES] if plan.config.references else []
     known += [macs(item.architecture, shape, classes) for item in plan.first]
     operations = float(np.mean(drawn)) * max(0.0, full + stopped - len(known)) + sum(known)
-    images = plan.config.training.epochs * (description.train + description.validation / 3)
+    images = _epochs(plan) * (description.train + description.validation / 3)
     rate = _EFFICIENCY * (operations_a_second or matrix_product_rate)()
     finalists = plan.config.finalists
     most = min(finalists.limit, trials)
@@ -77,6 +77,12 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
         minutes=(seconds + _SECONDS_A_SWEEP) / 60,
         finalist_minutes=finalist_seconds / 60,
     )
+
+
+def _epochs(plan: SweepPlan) -> float:
+    """Return the epochs of a trial, on average where the space varies them."""
+    varied = plan.config.space.epochs
+    return plan.config.training.epochs if varied is None else float(np.mean(varied.values()))
 
 
 def _trained_in_full(plan: SweepPlan) -> tuple[float, float]:

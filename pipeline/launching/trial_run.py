@@ -137,7 +137,10 @@ class _TrialObserver:
         self._rungs = (
             ()
             if claim.specification.repetition
-            else rung_epochs(run.config.search.rungs, run.config.training.epochs)
+            else rung_epochs(
+                run.config.search.rungs,
+                claim.specification.recipe.epochs or run.config.training.epochs,
+            )
         )
         self._started = time.monotonic()
         # A trial that goes on after an interruption keeps the epochs that were done before.

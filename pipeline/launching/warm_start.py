@@ -28,13 +28,13 @@ def first_proposals(
     Parameters
     ----------
     say
-        Hears of members of the front that do not fit these images.
+        Hears where the front has nothing for this sweep, or networks that do not fit its images.
 
     Raises
     ------
     ConfigurationError
-        A network of ``search.first`` does not fit the images, there is no such earlier sweep or
-        it has no front yet, or the budget is too small for what it is to begin with.
+        A network of ``search.first`` does not fit the images, there is no such earlier sweep,
+        or the budget is too small for what this one is to begin with.
     StorageError
         A file of the earlier sweep is damaged.
     """
@@ -47,6 +47,8 @@ def first_proposals(
         if reason is not None:
             raise ConfigurationError(f"search.first: {proposal.architecture}: {reason}")
     warm = [] if config.warm_start is None else _front(config, config.warm_start, named)
+    if config.warm_start is not None and not warm:
+        say(f"warm_start={config.warm_start}: its front has nothing new to begin with.")
     fitting = [proposal for proposal in warm if _misfit(proposal, description) is None]
     if len(fitting) < len(warm):
         say(
@@ -71,12 +73,7 @@ def _front(config: Config, name: str, named: list[Proposal]) -> list[Proposal]:
             f"warm_start={name}: there is no sweep with results of this name in {folder.parent}"
         )
     front = [member["trial"] for member in read_summary(folder)["front"]]
-    found = front_proposals(read_records(folder), front, named)
-    if not found:
-        raise ConfigurationError(
-            f"warm_start={name}: its front has no network but the references to begin with"
-        )
-    return found
+    return front_proposals(read_records(folder), front, named)
 
 
 def _misfit(proposal: Proposal, description: DataDescription) -> str | None:

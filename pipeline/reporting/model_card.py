@@ -97,8 +97,9 @@ def model_card(content: CardContent) -> str:
             f"Trial {trial.number} of the sweep {escaped(content.sweep)}, trained on "
             f"{data.train:,} images for {content.epochs} epochs: {recipe.optimizer}, learning "
             f"rate {recipe.learning_rate:g}, schedule {escaped(recipe.schedule)}, batches of "
-            f"{recipe.batch_size}, {escaped(content.precision)}. Commit "
-            f"{content.git_commit or 'unknown'}, data fingerprint {data.fingerprint}.",
+            f"{recipe.batch_size}, augmentation {escaped(recipe.augmentation)}, "
+            f"{escaped(content.precision)}. Commit {content.git_commit or 'unknown'}, data "
+            f"fingerprint {data.fingerprint}.",
             "",
             "The image on its way: " + " → ".join(stage.shape_text for stage in stages) + ".",
             "",

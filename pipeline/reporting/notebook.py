@@ -271,6 +271,7 @@ def _recipe(record: TrialRecord) -> dict[str, Any]:
         "optimizer": recipe.optimizer,
         "learning_rate": recipe.learning_rate,
         "schedule": recipe.schedule,
+        "augmentation": recipe.augmentation,
         "depth": record.specification.architecture.depth,
         "epochs": len(record.history),
     }

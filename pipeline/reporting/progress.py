@@ -381,7 +381,7 @@ def _running(story: TrialStory, epochs: int | None, now: float) -> RunningTrial:
         worker=story.worker,
         attempt=story.record.specification.attempt,
         epoch=history[-1].epoch if history else 0,
-        epochs=epochs,
+        epochs=story.record.specification.recipe.epochs or epochs,
         val_accuracy=history[-1].val_accuracy if history else None,
         silent_seconds=max(now - story.last_time, 0.0),
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: A rule under the header and nothing else; `rich.box.SIMPLE_HEAD` without Unicode.
 _ASCII_LINES = "    \n    \n -- \n    \n    \n    \n    \n    \n"
-RECIPE_COLUMNS = ("batch_size", "optimizer", "learning_rate", "schedule")
+RECIPE_COLUMNS = ("batch_size", "optimizer", "learning_rate", "schedule", "augmentation")
 
 #: Terminals of fewer columns get tables with fewer columns.
 NARROW = 64

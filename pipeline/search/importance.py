@@ -22,7 +22,8 @@ from optuna.distributions import (
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
-from pipeline.core.trial import Outcome, TrialRecord, TrialSpecification
+from pipeline.core.proposal import dimensions_of
+from pipeline.core.trial import Outcome, TrialRecord
 
 # Optuna would announce each study that is made to evaluate one target.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -83,28 +84,6 @@ def importance_summary(records: Sequence[TrialRecord], costs: Sequence[str]) -> 
     }
 
 
-def parameters_of(specification: TrialSpecification) -> dict[str, Value]:
-    """Return what a trial was drawn as, by the names of the space; blocks count from 1."""
-    architecture, recipe = specification.architecture, specification.recipe
-    values: dict[str, Value] = {"depth": architecture.depth}
-    for layer, block in enumerate(architecture.blocks, start=1):
-        values |= {
-            f"filters_{layer}": block.filters,
-            f"kernel_size_{layer}": block.kernel_size,
-            f"padding_{layer}": block.padding,
-            f"pooling_{layer}": block.pooling,
-            f"normalisation_{layer}": block.normalisation,
-        }
-    return values | {
-        "dense_units": architecture.dense_units,
-        "dropout": architecture.dropout,
-        "batch_size": recipe.batch_size,
-        "optimizer": recipe.optimizer,
-        "learning_rate": recipe.learning_rate,
-        "schedule": recipe.schedule,
-    }
-
-
 def _importance(
     records: Sequence[TrialRecord],
     targets: Sequence[float | None],
@@ -114,7 +93,8 @@ def _importance(
     known = [(r, t) for r, t in zip(records, targets, strict=True) if t is not None]
     if len(known) < LEAST_TRIALS:
         return None
-    params = [parameters_of(record.specification) for record, _ in known]
+    specifications = [record.specification for record, _ in known]
+    params = [dimensions_of(s.architecture, s.recipe) for s in specifications]
     distributions = _distributions(params)
     if not distributions:
         return None

@@ -42,9 +42,15 @@ class Claim:
     trial: optuna.Trial
     storage: StudyStorage
 
+    @property
+    def rungs(self) -> str:
+        """What the attributes of its rungs begin with, the same for trials of equal length."""
+        epochs = self.specification.recipe.epochs
+        return f"{RUNG}:" if epochs is None else f"{RUNG}/{epochs}:"
+
     def reached_rung(self, epoch: int, accuracy: float) -> None:
         """Let peers know the accuracy at a rung."""
-        self._tell_peers(f"{RUNG}{epoch}", accuracy)
+        self._tell_peers(f"{self.rungs}{epoch}", accuracy)
 
     def knows_costs(self, costs: dict[str, float]) -> None:
         """Let peers know the costs that were measured before training."""
@@ -64,7 +70,7 @@ class Claim:
 #: Why a worker that was silent for too long has to let go of its trial.
 TAKEN_AWAY = "the trial was given to another worker, as nothing was heard of this one"
 #: Attributes of a trial by which its peers know it.
-RUNG, COSTS = "rung:", "costs"
+RUNG, COSTS = "rung", "costs"
 
 
 class TrialLedger(ABC):

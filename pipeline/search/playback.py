@@ -1,9 +1,9 @@
 """Where a given network lies in a space: what Optuna would have had to choose to draw it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.core.proposal import Proposal
+from pipeline.core.proposal import Proposal, dimensions_of
 from pipeline.search.space import Name, Number, SearchSpace
 
 
@@ -15,7 +15,7 @@ def parameters_of(space: SearchSpace, proposal: Proposal) -> dict[str, Any] | No
     dict
         None where the space has no such network or no such recipe.
     """
-    player = _Player(wanted=_by_dimension(proposal))
+    player = _Player(wanted=dimensions_of(proposal.architecture, proposal.recipe))
     try:
         architecture, recipe = space.draw(player)
     except _Outside:
@@ -26,22 +26,6 @@ def parameters_of(space: SearchSpace, proposal: Proposal) -> dict[str, Any] | No
 
 class _Outside(Exception):
     """A dimension of the space does not have the value."""
-
-
-def _by_dimension(proposal: Proposal) -> dict[str, Any]:
-    """Return a proposal's values under the names by which a space asks for them."""
-    network = proposal.architecture
-    layers = {
-        f"{name}_{layer}": value
-        for layer, block in enumerate(network.blocks, start=1)
-        for name, value in asdict(block).items()
-    }
-    head = {
-        "depth": network.depth,
-        "dense_units": network.dense_units,
-        "dropout": network.dropout,
-    }
-    return head | layers | asdict(proposal.recipe)
 
 
 @dataclass

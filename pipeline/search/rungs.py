@@ -1,8 +1,8 @@
 """Rungs: epochs at which a running trial is compared with its peers and may be stopped.
 
-Optuna's pruners refuse studies with several objectives, so the decision is our own. All trials
-of a sweep train for the same number of epochs, so the same epoch is the same progress of the
-learning-rate schedule. Two questions are asked at a rung; a trial goes on if both say so:
+Optuna's pruners refuse studies with several objectives, so the decision is our own. Peers
+train for the same number of epochs, so the same epoch is the same progress of the learning-rate
+schedule. Two questions are asked at a rung; a trial goes on if both say so:
 
 1. Is it among the better part of its rung? Non-dominated sorting of (accuracy at this epoch,
    costs), as in MO-ASHA (Schmucker et al. 2021, "Multi-objective Asynchronous Successive

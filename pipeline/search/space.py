@@ -107,6 +107,8 @@ class SearchSpace:
             optimizer=_named(chooser, "optimizer", space.optimizer.values()),
             learning_rate=_real(chooser, "learning_rate", space.learning_rate),
             schedule=_named(chooser, "schedule", space.schedule.values()),
+            augmentation=_named(chooser, "augmentation", space.augmentation.values()),
+            epochs=None if space.epochs is None else _integer(chooser, "epochs", space.epochs),
         )
 
     def _draw_block(
@@ -169,8 +171,10 @@ class SearchSpace:
                 continuous.append(name)
             else:
                 total *= len(values)
-        for name in ("dense_units", "batch_size", "optimizer", "schedule"):
+        for name in ("dense_units", "batch_size", "optimizer", "schedule", "augmentation"):
             total *= len(getattr(self.config, name).values())
+        if self.config.epochs is not None:
+            total *= len(self.config.epochs.values())
         return total, tuple(continuous)
 
     def _count_blocks(self, side: int, layers: int, known: dict[tuple[int, int], int]) -> int:

@@ -219,7 +219,8 @@ class SweepStudy(TrialLedger):
         ----------
         cost_names
             Costs known before training; a trial that lacks one is left out, and so is a
-            reference above a limit: it is no choice that another could be worse than.
+            reference above a limit: it is no choice that another could be worse than. A trial of
+            another number of epochs was at no rung of this one.
         """
         limits = self._config.objective.limits
         found = []
@@ -229,10 +230,11 @@ class SweepStudy(TrialLedger):
                 continue
             if limits.broken(costs):
                 continue
+            rungs = claim.rungs
             accuracies = {
-                int(key.removeprefix(RUNG)): value
+                int(key.removeprefix(rungs)): value
                 for key, value in trial.user_attrs.items()
-                if key.startswith(RUNG)
+                if key.startswith(rungs)
             }
             complete = trial.state is TrialState.COMPLETE
             found.append(

@@ -70,7 +70,7 @@ class SimulatedTrainer:
         observer.measured(costs, {}, f"simulated {specification.architecture}")
         accuracy, reached = 0.0, math.inf
         shown: dict[str, float] = {}
-        epochs = self.config.training.epochs
+        epochs = specification.recipe.epochs or self.config.training.epochs
         for epoch in range(1, epochs + 1):
             observer.between_executions()
             self.before_epoch(specification, epoch)

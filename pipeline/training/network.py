@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.architecture import Architecture
-from pipeline.core.trial import Recipe, derived_seed
+from pipeline.core.trial import Augmentation, Recipe, derived_seed
 from pipeline.data.dataset import Split
+from pipeline.training.augmentation import DRAWS, draws
 from pipeline.training.backend import Inference, compile_inference, keras
 from pipeline.training.model import build_model
 from pipeline.training.optimizer import build_optimizer
@@ -82,6 +83,7 @@ class CompiledNetwork:
         self._data = data
         self._seed = seed
         self._batch_size = recipe.batch_size
+        self._augmentation: Augmentation = recipe.augmentation
         self.images = data.count
         self.steps = steps_per_epoch(data.count, recipe.batch_size)
         self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
@@ -106,8 +108,15 @@ class CompiledNetwork:
         self.restore(before)
 
     def order(self, epoch: int) -> Any:
-        """Return an epoch's order on the device; see ``stepping.epoch_order``."""
-        order = epoch_order(self._data.count, self._batch_size, self._seed, epoch)
+        """Return an epoch's order on the device, with what happens to each image.
+
+        See ``SteppedModel``, ``stepping.epoch_order`` and ``augmentation.draws``.
+        """
+        order = epoch_order(self._data.count, self._batch_size, self._seed, epoch)[:, :, None]
+        if self._augmentation != "none":
+            sides = self._data.image_shape[:2]
+            drawn = draws(self._augmentation, order.size, sides, self._seed, epoch)
+            order = np.concatenate([order, drawn.reshape(*order.shape[:2], DRAWS)], axis=2)
         return keras.ops.convert_to_tensor(order, dtype="int32")
 
     def begin_epoch(self, epoch: int) -> None:

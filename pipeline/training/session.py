@@ -158,6 +158,7 @@ class TrainingSession:
                 network = self._network(
                     specification.architecture, specification.recipe, specification.seed
                 )
+                training = self._training_of(specification.recipe)
                 summary = network.summary()
             if found is None:
                 costs = self._measure(network, specification.architecture, clocks)
@@ -178,7 +179,7 @@ class TrainingSession:
             loop = EpochLoop(
                 network=network,
                 validation=self._data.validation,
-                training=self._training,
+                training=training,
                 observer=observer,
                 clocks=clocks,
                 quiet=self._quiet,
@@ -214,11 +215,17 @@ class TrainingSession:
             recipe,
             seed,
             data=self._on_device,
-            epochs=self._training.epochs,
+            epochs=self._training_of(recipe).epochs,
             precision=self._precision,
             jit_compile=self._jit_compile,
             xla_on_cpu=self._device.kind == "cpu" and (self._jit_compile or self._device.xla_only),
         )
+
+    def _training_of(self, recipe: Recipe) -> TrainingConfig:
+        """Return how a trial is trained that may say its own number of epochs."""
+        if recipe.epochs is None:
+            return self._training
+        return self._training.model_copy(update={"epochs": recipe.epochs})
 
     def _measure(
         self, network: CompiledNetwork, architecture: Architecture, clocks: Clocks
@@ -269,8 +276,9 @@ class TrainingSession:
             "optimizer": recipe.optimizer,
             "learning_rate": recipe.learning_rate,
             "schedule": recipe.schedule,
+            "augmentation": recipe.augmentation,
             "seed": specification.seed,
-            "epochs": self._training.epochs,
+            "epochs": self._training_of(recipe).epochs,
             "precision": self._precision,
             "data": self._data.description.fingerprint,
         }

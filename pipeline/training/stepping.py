@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.trial import derived_seed
+from pipeline.training.augmentation import augmented
 from pipeline.training.backend import keras
 
 ops = keras.ops
@@ -21,8 +22,9 @@ class SteppedModel(keras.Model):  # type: ignore[misc]
 
     ``train_on_batch`` takes ``(images, labels, order, first, last)``: all images uint8
     ``(n, height, width, channels)`` and labels int32 ``(n,)`` on the device, the epoch's order
-    int32 ``(steps, batch)``, and the rows of it to train on, ``first`` to before ``last``. It
-    returns the mean ``loss`` and ``accuracy`` of these steps.
+    int32 ``(steps, batch, 1)``, and the rows of it to train on, ``first`` to before ``last``. An
+    order of ``(steps, batch, 1 + augmentation.DRAWS)`` says behind each image what to do to it.
+    It returns the mean ``loss`` and ``accuracy`` of these steps.
 
     Parameters
     ----------
@@ -51,7 +53,11 @@ class SteppedModel(keras.Model):  # type: ignore[misc]
         def batch(row: Any) -> tuple[Any, Any]:
             # Not order[row]: XLA compiles a slice anew for each row that it starts from.
             taken = ops.take(order, row, axis=0)
-            return ops.take(images, taken, axis=0), ops.take(labels, taken, axis=0)
+            chosen = taken[:, 0]
+            pictures = ops.take(images, chosen, axis=0)
+            if order.shape[2] > 1:
+                pictures = augmented(pictures, taken[:, 1:])
+            return pictures, ops.take(labels, chosen, axis=0)
 
         if not state:
 

@@ -32,7 +32,7 @@ def test_csv_has_what_was_measured_and_the_recipe(
     text = (tmp_path / "front.csv").read_text()
     assert text.splitlines()[0] == (
         "trial,architecture,val_accuracy,epoch_seconds,latency_ms,macs,batch_size,optimizer,"
-        "learning_rate,schedule,sweet_spot"
+        "learning_rate,schedule,augmentation,sweet_spot"
     )
     rows = list(csv.DictReader(text.splitlines()))
     assert [row["trial"] for row in rows] == ["0", "2", "3", "4"]
@@ -47,6 +47,7 @@ def test_csv_has_what_was_measured_and_the_recipe(
         "optimizer": "adam",
         "learning_rate": "0.001",
         "schedule": "one_cycle",
+        "augmentation": "none",
         "sweet_spot": "yes",
     }
     assert [row["sweet_spot"] for row in rows] == ["", "", "yes", ""]
@@ -57,7 +58,7 @@ def test_csv_of_an_empty_front_has_its_header(tmp_path: Path, summarise: Summari
     write_front_csv(tmp_path / "front.csv", summarise([]), [])
     assert (tmp_path / "front.csv").read_text() == (
         "trial,architecture,val_accuracy,epoch_seconds,batch_size,optimizer,learning_rate,"
-        "schedule,sweet_spot\n"
+        "schedule,augmentation,sweet_spot\n"
     )
 
 
@@ -65,7 +66,7 @@ def test_csv_without_the_records_keeps_the_summary_s_values(
     tmp_path: Path, records: list[TrialRecord], summarise: Summarise
 ) -> None:
     write_front_csv(tmp_path / "front.csv", summarise(records), [])
-    assert (tmp_path / "front.csv").read_text().splitlines()[1] == "0,d128,0.88,1.0,,,,,"
+    assert (tmp_path / "front.csv").read_text().splitlines()[1] == "0,d128,0.88,1.0,,,,,,"
 
 
 def test_rows_are_marked(records: list[TrialRecord], summarise: Summarise) -> None:

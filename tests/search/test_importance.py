@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.architecture import Architecture, ConvolutionBlock
 from pipeline.core.trial import Outcome, Recipe, TrialRecord, TrialSpecification
-from pipeline.search.importance import LEAST_TRIALS, importance_summary, parameters_of
+from pipeline.search.importance import LEAST_TRIALS, importance_summary
 
 
 def drawn(number: int, *, depth: int, filters: int, rate: float = 1e-3, **changes) -> TrialRecord:
@@ -80,13 +80,3 @@ def test_where_nothing_differs_nothing_matters():
 
 def test_a_cost_that_was_not_measured_is_null(records):
     assert importance_summary(records, ["latency_ms"])["importance"]["latency_ms"] is None
-
-
-def test_parameters_have_the_spaces_names():
-    record = drawn(0, depth=2, filters=16)
-    assert parameters_of(record.specification) == {
-        "depth": 2, "filters_1": 16, "kernel_size_1": 3, "padding_1": "valid", "pooling_1": "max",
-        "normalisation_1": "none", "filters_2": 16, "kernel_size_2": 3, "padding_2": "valid",
-        "pooling_2": "max", "normalisation_2": "none", "dense_units": 128, "dropout": 0.0,
-        "batch_size": 128, "optimizer": "adam", "learning_rate": 1e-3, "schedule": "constant",
-    }  # fmt: skip

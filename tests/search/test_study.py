@@ -1,5 +1,6 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 
 import optuna
@@ -242,6 +243,26 @@ def test_a_reference_above_a_limit_stops_nobody(config, space):
         claim.reached_rung(1, 0.5)
     assert study.peers(other, ("macs",)) == []
     assert len(study.peers(reference, ("macs",))) == 1
+
+
+def test_trials_of_another_length_are_no_peers_at_a_rung(config, space):
+    recipe = config.training.recipe
+    first = [
+        Proposal(
+            architecture=Architecture(dense_units=units), recipe=replace(recipe, epochs=epochs)
+        )
+        for units, epochs in ((8, 4), (9, 4), (10, 16))
+    ]
+    study = SweepStudy(config, space, first=first)
+    _, cnn, *begun = [claimed(study, "w") for _ in range(5)]
+    for accuracy, claim in enumerate([cnn, *begun]):
+        claim.knows_costs({"macs": 10.0})
+        claim.reached_rung(1, accuracy / 10)
+    short, other, long = begun
+    known = [[peer.accuracies for peer in study.peers(c, ("macs",))] for c in (short, long, cnn)]
+    assert known == [[{}, {1: 0.2}, {}], [{}, {}, {}], [{}, {}, {}]]
+    finish(study, other, Ending(outcome=Outcome.INTERRUPTED))
+    assert {1: 0.2} in [peer.accuracies for peer in study.peers(short, ("macs",))]
 
 
 def test_a_trial_that_goes_on_keeps_its_rungs_and_is_no_peer_of_itself(config, space):
