@@ -28,7 +28,7 @@ def remove_sweep(config: Config, name: str) -> int:
     StorageError
         There is no such sweep, it is being run, or MLflow or Optuna fails.
     """
-    with _alone(config, name) as folder:
+    with held(config, name) as folder:
         own = load_config(config.mlruns, name)
         freed = folder_bytes(folder)
         mlflow_sweeps.delete_sweep(own, name)
@@ -49,7 +49,7 @@ def rename_sweep(config: Config, old: str, new: str) -> None:
     target = config.mlruns / "sweeps" / new
     if target.exists():
         raise StorageError(f"there is a sweep {new} already")
-    with _alone(config, old) as folder:
+    with held(config, old) as folder:
         own = load_config(config.mlruns, old)
         mlflow_sweeps.rename_sweep(own, old, new)
         rename_study(own, old, new)
@@ -63,8 +63,14 @@ def rename_sweep(config: Config, old: str, new: str) -> None:
 
 
 @contextmanager
-def _alone(config: Config, name: str) -> Iterator[Path]:
-    """Hold the sweep's supervisor lock, so that nobody runs it meanwhile."""
+def held(config: Config, name: str) -> Iterator[Path]:
+    """Hold a sweep's supervisor lock, so that nobody runs it meanwhile; yield its folder.
+
+    Raises
+    ------
+    StorageError
+        There is no such sweep, or somebody runs it.
+    """
     folder = config.mlruns / "sweeps" / name
     if not (folder / "config.yaml").exists():
         raise StorageError(f"there is no sweep {name} under {folder.parent}")

@@ -221,3 +221,16 @@ def test_a_sweep_without_a_sweet_spot_promotes_nothing(mlruns, capsys):
     assert promote_at_end(config) == (
         "nothing is promoted: empty has no sweet spot yet: none of its trials is complete"
     )
+
+
+def test_a_restored_sweep_is_in_mlflow_and_can_be_promoted(mlruns, capsys, tmp_path):
+    there = tmp_path / "there"
+    assert cli.main(["bundle", "weak", f"file={tmp_path / 'weak.zip'}", f"mlruns={mlruns}"]) == 0
+    assert cli.main(["restore", str(tmp_path / "weak.zip"), f"mlruns={there}"]) == 0
+    assert "MLflow       3 runs" in capsys.readouterr().out
+    summary = json.loads((there / "sweeps" / "weak" / "summary.json").read_text())
+    assert cli.main(["promote", "weak", f"mlruns={there}"]) == 0
+    registry = Registry(config=load_config(there, "weak"), data="digits")
+    assert registry.version("champion").tags["sweep"] == "weak"
+    (sweep,) = (there / "artifacts").glob(f"**/{summary['mlflow_run_id']}/artifacts/summary.json")
+    assert json.loads(sweep.read_text()) == summary

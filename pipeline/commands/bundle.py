@@ -1,0 +1,30 @@
+"""``sweetspot bundle``: a sweep in one archive."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.commands.sweeps import chosen_sweep
+
+FLAGS = ()
+NAMES = 1
+
+_FILE = "file="
+
+
+def run(line: CommandLine) -> int:
+    """Write a sweep's configuration, lock file, event logs, study, results and models to a ZIP.
+
+    ``file=`` says where; by default ``mlruns/bundles/NAME.sweep.zip``.
+    """
+    from pipeline.launching.bundle import bundle_sweep
+
+    given = [word.removeprefix(_FILE) for word in line.overrides if word.startswith(_FILE)]
+    rest = tuple(word for word in line.overrides if not word.startswith(_FILE))
+    config = compose(replace(line, overrides=rest))
+    path = Path(given[-1]).expanduser().absolute() if given else None
+    archive, manifest = bundle_sweep(config, chosen_sweep(line, config), path)
+    print(f"{archive} ({archive.stat().st_size / 1e6:.1f} MB, {len(manifest.members)} files)")
+    print(f"fingerprint  {manifest.fingerprint}")
+    return 0

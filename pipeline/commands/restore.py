@@ -1,0 +1,37 @@
+"""``sweetspot restore``: rebuild a sweep from its archive."""
+
+import sys
+from pathlib import Path
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.core.errors import ConfigurationError
+
+FLAGS = ()
+NAMES = 1
+
+
+def run(line: CommandLine) -> int:
+    """Check every file of a bundle, then rebuild its sweep; status 1 where MLflow lacks a part."""
+    from pipeline.launching.restore import restore_sweep
+
+    if not line.names:
+        raise ConfigurationError("restore needs the file that sweetspot bundle has written")
+    archive = Path(line.names[0]).expanduser().absolute()
+    if not archive.is_file():
+        raise ConfigurationError(f"there is no file {archive}")
+    restored = restore_sweep(compose(line), archive, lambda text: print(text, file=sys.stderr))
+    manifest = restored.manifest
+    print(f"{manifest.sweep}: {len(manifest.members)} files as they were bundled")
+    print(f"fingerprint  {manifest.fingerprint}")
+    if restored.runs is not None and restored.failure is None:
+        print(f"MLflow       {restored.runs} runs")
+    print(f"folder       {restored.folder}")
+    if restored.failure is not None:
+        print(
+            f"sweetspot: MLflow lacks a part: {restored.failure}; "
+            f"sweetspot sync {manifest.sweep} brings it there",
+            file=sys.stderr,
+        )
+        return 1
+    return 0

@@ -1,0 +1,100 @@
+"""A sweep written to one archive; see ``pipeline.core.bundle``."""
+
+import hashlib
+import os
+import platform
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pipeline.config import PROJECT_ROOT, Config
+from pipeline.core.bundle import (
+    LOCK_FILE_NAME,
+    MANIFEST_NAME,
+    STUDY_NAME,
+    SWEEP_PREFIX,
+    Manifest,
+    Member,
+)
+from pipeline.core.errors import StorageError
+from pipeline.launching.housekeeping import held
+from pipeline.launching.planning import load_config
+from pipeline.launching.provenance import git_commit, versions
+from pipeline.search.copying import export_studies
+from pipeline.search.opening import open_storage
+
+BUNDLE_SUFFIX = ".sweep.zip"
+#: What this machine's processes need and another machine's do not.
+_LEFT_OUT = ("checkpoints", "logs", "workers", "peers")
+
+
+def bundle_sweep(config: Config, name: str, path: Path | None = None) -> tuple[Path, Manifest]:
+    """Write a sweep that nobody runs to an archive.
+
+    Parameters
+    ----------
+    path
+        Where to; by default ``bundles/NAME.sweep.zip`` under ``mlruns``. What is there is
+        replaced once the new archive is complete.
+
+    Returns
+    -------
+    tuple
+        Where it is, and what it holds.
+
+    Raises
+    ------
+    StorageError
+        There is no such sweep, it is being run, or a file cannot be read or written.
+    """
+    target = path or config.mlruns / "bundles" / f"{name}{BUNDLE_SUFFIX}"
+    with held(config, name) as folder:
+        own = load_config(config.mlruns, name)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=".bundle-", dir=target.parent) as temporary:
+                journal = Path(temporary, STUDY_NAME)
+                export_studies(open_storage(own), name, journal)
+                unfinished = Path(temporary, "archive.zip")
+                files = {STUDY_NAME: journal, LOCK_FILE_NAME: PROJECT_ROOT / "requirements/run.txt"}
+                manifest = _write(unfinished, name, files | _files_of(folder))
+                unfinished.replace(target)
+        except OSError as error:
+            raise StorageError(f"{target} cannot be written: {error}") from error
+    return target, manifest
+
+
+def _files_of(folder: Path) -> dict[str, Path]:
+    """Return the files of a sweep's folder by their names in the archive."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        is_ours = path.is_file() and not path.is_symlink() and path.suffix != ".lock"
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if is_ours and not hidden and inside.parts[0] not in _LEFT_OUT:
+            found[SWEEP_PREFIX + inside.as_posix()] = path
+    return found
+
+
+def _write(archive: Path, sweep: str, files: dict[str, Path]) -> Manifest:
+    members = {}
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, path in files.items():
+            content = path.read_bytes()
+            members[name] = Member(size=len(content), digest=hashlib.sha256(content).hexdigest())
+            file.writestr(name, content)
+        manifest = Manifest(sweep=sweep, made=_circumstances(), members=members)
+        file.writestr(MANIFEST_NAME, manifest.to_text())
+    with archive.open("rb") as written:
+        os.fsync(written.fileno())
+    return manifest
+
+
+def _circumstances() -> dict[str, str]:
+    return {
+        "time": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "platform": platform.platform(),
+        "git_commit": git_commit() or "unknown",
+        **versions(),
+    }
