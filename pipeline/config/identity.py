@@ -28,6 +28,9 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
         del space["augmentation"]
     if config.space.epochs is None:
         del space["epochs"]
+    training = config.training.model_dump(mode="json")
+    if training["averaging"] == "none":
+        del training["averaging"]
     objective = config.objective.model_dump(mode="json")
     if objective["target_on"] == "validation":
         del objective["target_on"]
@@ -36,7 +39,7 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
         "data": data_fingerprint,
         "space": space,
         "objective": objective,
-        "training": config.training.model_dump(mode="json"),
+        "training": training,
         "measuring": config.measuring.model_dump(mode="json"),
         "search": search,
     }

@@ -58,6 +58,7 @@ class TrainingConfig(Section):
     optimizer: Optimizer
     learning_rate: Annotated[float, Field(gt=0)]
     schedule: Schedule
+    averaging: Literal["none", "ema"] = "none"  #: of the weights, over about the last epoch
     max_seconds: Annotated[float, Field(gt=0)] | None = None  #: a trial's longest time
     evaluation_batch_size: Positive = 1000
 

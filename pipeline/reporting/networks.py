@@ -132,8 +132,8 @@ def networks_table(rows: Sequence[NetworkRow], *, ascii_only: bool = False) -> "
     for title, _ in columns:
         table.add_column(title, justify="right", no_wrap=True)
     for index, row in enumerate(rows):
-        title = Text(printable(_title(row), encoding))
-        table.add_row(title, *(cells[index] for _, cells in columns))
+        name = Text(printable(_title(row), encoding))
+        table.add_row(name, *(cells[index] for _, cells in columns))
     return table
 
 

@@ -37,15 +37,18 @@ class _Player:
 
     def integer(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         value: int = self._value(name)
-        return self._keep(name, value, low <= value <= high and (value - low) % step == 0)
+        self._keep(name, value, low <= value <= high and (value - low) % step == 0)
+        return value
 
     def real(self, name: str, low: float, high: float, *, log: bool = False) -> float:
         value: float = self._value(name)
-        return self._keep(name, value, low <= value <= high)
+        self._keep(name, value, low <= value <= high)
+        return value
 
     def named(self, name: str, choices: tuple[Name, ...]) -> Name:
         value: Name = self._value(name)
-        return self._keep(name, value, value in choices)
+        self._keep(name, value, value in choices)
+        return value
 
     def listed(self, name: str, values: tuple[Number, ...]) -> Number:
         value: Number = self._value(name)
@@ -59,8 +62,7 @@ class _Player:
             raise _Outside
         return self.wanted[name]
 
-    def _keep(self, name: str, value: Any, has_it: bool) -> Any:
+    def _keep(self, name: str, value: Any, has_it: bool) -> None:
         if not has_it:
             raise _Outside
         self.parameters[name] = value
-        return value

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 from pipeline.config import TrainingConfig
 from pipeline.core.outcome import LossNotFinite
 from pipeline.core.trial import EpochResult
@@ -103,8 +105,9 @@ class EpochLoop:
                 network.begin_epoch(epoch)
                 order = network.order(epoch)
             loss, accuracy = self._steps(epoch, order)
-            with self.clocks.on("evaluation"):
+            with self.clocks.on("evaluation"), network.averaged():
                 found = network.evaluate(self.validation, self.training.evaluation_batch_size)
+                weights = network.weights() if self._keeps_apart else None
         _check_finite(found.loss, "validation", epoch)
         seconds = self.clocks.seconds()["training"] - before
         result = EpochResult(
@@ -117,7 +120,7 @@ class EpochLoop:
             images_per_second=network.images / seconds,
         )
         with self.clocks.on("evaluation"):
-            kept = self._kept(progress.kept, result, found)
+            kept = self._kept(progress.kept, result, found, weights)
         return Progress(history=(*progress.history, result), kept=kept)
 
     def _steps(self, epoch: int, order: Any) -> tuple[float, float]:
@@ -144,8 +147,17 @@ class EpochLoop:
             return most
         return max(1, min(most, math.floor(EXECUTION_SECONDS / self.step_seconds)))
 
+    @property
+    def _keeps_apart(self) -> bool:
+        """Whether the weights to end with are others than those in training."""
+        return self.training.patience is not None or self.training.averaging != "none"
+
     def _kept(
-        self, before: KeptWeights | None, result: EpochResult, found: Evaluation
+        self,
+        before: KeptWeights | None,
+        result: EpochResult,
+        found: Evaluation,
+        weights: list[NDArray[Any]] | None,
     ) -> KeptWeights:
         with_patience = self.training.patience is not None
         if with_patience and before is not None and before.val_loss <= result.val_loss:
@@ -155,7 +167,7 @@ class EpochLoop:
             val_loss=result.val_loss,
             val_accuracy=result.val_accuracy,
             labels=found.labels,
-            weights=self.network.weights() if with_patience else None,
+            weights=weights,
         )
 
 

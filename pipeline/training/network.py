@@ -1,5 +1,7 @@
 """A network that is built, compiled and traced: ready to be measured and trained."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +68,8 @@ class CompiledNetwork:
         Compile with XLA.
     xla_on_cpu
         XLA compiles for a CPU, on whichever backend.
+    averaging
+        Whether an average of the weights is kept, over about an epoch.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class CompiledNetwork:
         precision: str,
         jit_compile: bool,
         xla_on_cpu: bool,
+        averaging: bool = False,
     ) -> None:
         self._data = data
         self._seed = seed
@@ -90,7 +95,13 @@ class CompiledNetwork:
         self._stepped = SteppedModel(
             self.model.input, self.model.get_layer("classes").output, looping=not xla_on_cpu
         )
-        optimizer = build_optimizer(recipe, epochs * self.steps, precision)
+        self._averaging = averaging
+        optimizer = build_optimizer(
+            recipe,
+            epochs * self.steps,
+            precision,
+            averaged_steps=self.steps if averaging else None,
+        )
         optimizer.build(self._stepped.trainable_variables)
         self._stepped.compile(optimizer=optimizer, jit_compile=jit_compile)
         self.infer: Inference = compile_inference(
@@ -190,6 +201,23 @@ class CompiledNetwork:
         """Set what ``weights`` has returned."""
         for variable, value in zip(self.model.weights, weights, strict=True):
             variable.assign(value)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Show the averaged weights inside the block, where they are kept; training goes on after.
+
+        What batch normalisation has seen is that of the weights in training: it follows them
+        within ten steps, and they stand still where a schedule ends.
+        """
+        if not self._averaging:
+            yield
+            return
+        before = self.state()
+        self._stepped.optimizer.finalize_variable_values(self._stepped.trainable_variables)
+        try:
+            yield
+        finally:
+            self.restore(before)
 
     def summary(self) -> str:
         """Return Keras' table of the layers."""

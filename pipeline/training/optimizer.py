@@ -55,6 +55,14 @@ class FlatOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             self._trainable_variables if trainable_variables is None else trainable_variables
         )
         self.inner.apply([_in_a_row(grads)], [self._row])
+        self._show_row(variables)
+
+    def finalize_variable_values(self, var_list: Any) -> None:
+        """Set the variables, and the row, to the average that the inner optimiser keeps."""
+        self.inner.finalize_variable_values([self._row])
+        self._show_row(var_list)
+
+    def _show_row(self, variables: Any) -> None:
         parts = ops.split(self._row.value, self._row_ends)
         for variable, part in zip(variables, parts, strict=True):
             variable.assign(ops.reshape(part, variable.shape))
@@ -64,16 +72,28 @@ def _in_a_row(arrays: Any) -> Any:
     return ops.concatenate([ops.reshape(array, (-1,)) for array in arrays])
 
 
-def build_optimizer(recipe: Recipe, total_steps: int, precision: str) -> Any:
-    """Return the Keras optimiser of a recipe, its schedule over ``total_steps``."""
+def build_optimizer(
+    recipe: Recipe, total_steps: int, precision: str, *, averaged_steps: int | None = None
+) -> Any:
+    """Return the Keras optimiser of a recipe, its schedule over ``total_steps``.
+
+    Parameters
+    ----------
+    averaged_steps
+        Over about so many steps the optimiser keeps an average of the weights, an exponential
+        one; None for none.
+    """
     rate = TrainingSchedule(recipe.schedule, peak_rate(recipe), total_steps)
+    average: dict[str, Any] = {}
+    if averaged_steps is not None:
+        average = {"use_ema": True, "ema_momentum": 1.0 - 1.0 / max(averaged_steps, 1)}
     inner: Any
     if recipe.optimizer == "sgd":
-        inner = keras.optimizers.SGD(rate, momentum=0.9)
+        inner = keras.optimizers.SGD(rate, momentum=0.9, **average)
     elif recipe.optimizer == "rmsprop":
-        inner = keras.optimizers.RMSprop(rate)
+        inner = keras.optimizers.RMSprop(rate, **average)
     else:
-        inner = keras.optimizers.Adam(rate)
+        inner = keras.optimizers.Adam(rate, **average)
     # SGD has so few operations that copying in and out of the row costs more than it saves.
     optimizer = inner if recipe.optimizer == "sgd" else FlatOptimizer(inner)
     # float16 gradients underflow unless the loss is scaled up; bfloat16 has float32's range.

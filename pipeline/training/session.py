@@ -48,7 +48,8 @@ class TrainedTrial:
     ----------
     model
         The Keras model with the weights that were kept: those of the last epoch, or with
-        ``training.patience`` those of the epoch with the lowest validation loss.
+        ``training.patience`` those of the epoch with the lowest validation loss; with
+        ``training.averaging`` their average.
     val_accuracy
         Of these weights, in [0, 1].
     costs
@@ -219,6 +220,7 @@ class TrainingSession:
             precision=self._precision,
             jit_compile=self._jit_compile,
             xla_on_cpu=self._device.kind == "cpu" and (self._jit_compile or self._device.xla_only),
+            averaging=self._training.averaging == "ema",
         )
 
     def _training_of(self, recipe: Recipe) -> TrainingConfig:
@@ -279,6 +281,7 @@ class TrainingSession:
             "augmentation": recipe.augmentation,
             "seed": specification.seed,
             "epochs": self._training_of(recipe).epochs,
+            "averaging": self._training.averaging,
             "precision": self._precision,
             "data": self._data.description.fingerprint,
         }

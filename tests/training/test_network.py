@@ -13,7 +13,14 @@ def build(session, data):
     """Build networks; the session has set the backend up."""
     on_device = DeviceData.place(data.train, 3)
 
-    def build(notation="4k3-d8", *, optimizer="adam", xla_on_cpu=False, precision="float32"):
+    def build(
+        notation="4k3-d8",
+        *,
+        optimizer="adam",
+        xla_on_cpu=False,
+        precision="float32",
+        averaging=False,
+    ):
         return CompiledNetwork(
             Architecture.parse(notation),
             Recipe(batch_size=16, optimizer=optimizer, learning_rate=0.01, schedule="constant"),
@@ -23,6 +30,7 @@ def build(session, data):
             precision=precision,
             jit_compile=False,
             xla_on_cpu=xla_on_cpu,
+            averaging=averaging,
         )
 
     return build
@@ -125,3 +133,32 @@ def test_mixed_precision_trains_float32_weights(build, precision):
 def test_the_summary_names_layers_and_parameters(build):
     summary = build().summary()
     assert "convolution_1" in summary and "Total params: 363" in summary
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+def test_averaged_weights_are_the_exponential_average_and_training_goes_on(build, optimizer):
+    network, plain = build(optimizer=optimizer, averaging=True), build(optimizer=optimizer)
+    expected = None
+    for step in range(6):
+        raw, _ = weights_after(network, (step, step + 1))
+        other, _ = weights_after(plain, (step, step + 1))
+        if step == 2:  # in the middle, to see that nothing stays of it
+            with network.averaged():
+                assert not all(map(np.array_equal, network.weights(), raw))
+        for one, two in zip(raw, other, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-6)
+        # Over about the six steps of an epoch; the first weights stand for themselves.
+        share = 1 / 6 if expected else 1.0
+        before = expected or raw
+        expected = [a + share * (b - a) for a, b in zip(before, raw, strict=True)]
+    with network.averaged():
+        for one, two in zip(network.weights(), expected or [], strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
+
+
+def test_without_averaging_the_weights_are_those_in_training(build):
+    network = build()
+    raw, _ = weights_after(network, (0, 3))
+    with network.averaged():
+        for one, two in zip(network.weights(), raw, strict=True):
+            np.testing.assert_array_equal(one, two)

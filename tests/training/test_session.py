@@ -158,6 +158,24 @@ def test_patience_ends_the_training_and_keeps_the_best_epoch(
     assert np.mean(found == data.validation.labels) == trained.epochs[best].val_accuracy
 
 
+def test_averaged_weights_are_those_that_are_validated_and_kept(
+    session_with, trial, observing, clocks, data
+):
+    averaging = session_with(epochs=2, averaging="ema")
+    plain = session_with(epochs=2)
+    specification = trial("4k3b-d8", learning_rate=0.1)
+    observers = observing(), observing()
+    kept = averaging.run(specification, observers[0], clocks)
+    other = plain.run(specification, observers[1], clocks)
+    assert [r.train_loss for r in observers[0].epochs] == [
+        r.train_loss for r in observers[1].epochs
+    ]
+    assert not np.array_equal(kept.model.get_weights()[0], other.model.get_weights()[0])
+    found = kept.model.predict(data.validation.images, verbose=0).argmax(axis=1)
+    np.testing.assert_array_equal(found, kept.validation_labels)
+    assert kept.val_accuracy == observers[0].epochs[-1].val_accuracy
+
+
 def test_a_loss_that_is_not_finite_ends_the_trial(session, trial, observer, clocks):
     with pytest.raises(LossNotFinite, match=r"loss became (nan|inf) in epoch 1"):
         session.run(
