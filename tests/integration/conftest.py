@@ -6,11 +6,18 @@ import sys
 import time
 from pathlib import Path
 
+import mlflow
+import optuna
 import pytest
+from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 
 from benchmarks.results_files import keep
+from pipeline.core.trial import TrialRecord
 from pipeline.testing.postgres_server import PostgresServer, find_programs
-from pipeline.tracking.event_log import read, trial_log_paths
+from pipeline.tracking.event_log import read, trial_log_path, trial_log_paths
+from pipeline.tracking.story import trial_story
 
 SERVICES_REQUIRED = os.environ.get("SWEETSPOT_REQUIRE_SERVICES") == "1"
 
@@ -71,6 +78,109 @@ class Command:
             if str(self.mlruns) in text and int(entry.parent.name) != os.getpid():
                 found.append(text)
         return found
+
+    def workers(self) -> list[int]:
+        """Return the process numbers of the workers that run under this folder."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = entry.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"worker" in words and f"mlruns={self.mlruns}".encode() in words:
+                found.append(int(entry.parent.name))
+        return sorted(found)
+
+
+class Account:
+    """Every trial of a sweep that is over: in Optuna, in the event logs, in MLflow."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+
+    def attempts(self, sweep: str, url: str | None) -> list[optuna.trial.FrozenTrial]:
+        """Return what Optuna has, from the journal or the server at ``url``."""
+        if url is None:
+            path = self.command.mlruns / "optuna.journal"
+            journal = JournalStorage(JournalFileBackend(str(path)))
+            return optuna.load_study(study_name=sweep, storage=journal).get_trials()
+        server = RDBStorage(url.replace("postgresql:", "postgresql+psycopg:"))
+        found = optuna.load_study(study_name=sweep, storage=server).get_trials()
+        server.engine.dispose()
+        return found
+
+    def records(self, sweep: str) -> list[TrialRecord]:
+        """Return what the event logs say of each trial."""
+        paths = trial_log_paths(self.command.folder(sweep))
+        stories = [trial_story(read(paths[number])) for number in sorted(paths)]
+        return [story.record for story in stories if story is not None]
+
+    def check(
+        self, sweep: str, url: str | None, *, trials: int, epochs: int, lost: int
+    ) -> dict[int, tuple[str, float]]:
+        """Check that every trial is complete, once; return its network and accuracy by number.
+
+        Parameters
+        ----------
+        lost
+            How many epochs may have been trained again.
+        """
+        found = self.attempts(sweep, url)
+        complete = [t for t in found if t.state is TrialState.COMPLETE]
+        assert sorted(t.user_attrs["number"] for t in complete) == list(range(trials))
+        assert {t.state for t in found} <= {TrialState.COMPLETE, TrialState.FAIL}
+        counts = self.command.summary(sweep)["trials"]
+        assert counts["complete"] == sum(counts.values()) == trials
+        assert self.command.processes() == []
+        records = self.records(sweep)
+        assert [record.number for record in records] == list(range(trials))
+        for record in records:
+            assert [result.epoch for result in record.history] == list(range(1, epochs + 1))
+        trained = sum(
+            event.kind == "epoch"
+            for number in range(trials)
+            for event in read(trial_log_path(self.command.folder(sweep), number))
+        )
+        assert trained <= trials * epochs + lost
+        return {
+            record.number: (record.specification.architecture.notation, record.val_accuracy or 0.0)
+            for record in records
+        }
+
+    def runs(self, sweep: str) -> list[mlflow.entities.Run]:
+        """Return the sweep's runs in MLflow, its own included."""
+        client = mlflow.MlflowClient(f"sqlite:///{self.command.mlruns / 'mlflow.db'}")
+        experiments = [each.experiment_id for each in client.search_experiments()]
+        return client.search_runs(experiments, f"tags.sweep = '{sweep}'", max_results=1000)
+
+    def check_mirror(self, sweep: str, trials: int) -> None:
+        """Check that MLflow has each trial once, and that none of its runs is left running."""
+        runs = self.runs(sweep)
+        assert len(runs) == trials + 1
+        assert {run.info.status for run in runs} == {"FINISHED"}
+        numbers = [int(run.data.tags["trial"]) for run in runs if run.data.tags["kind"] == "trial"]
+        assert sorted(numbers) == list(range(trials))
+
+
+@pytest.fixture(scope="module")
+def account(command) -> Account:
+    return Account(command)
+
+
+@pytest.fixture
+def fresh_account(tmp_path) -> Account:
+    """Return the account of a command that has run nothing yet."""
+    return Account(Command(tmp_path / "mlruns"))
+
+
+@pytest.fixture(params=["journal", "postgres"])
+def storage(request, postgres, monkeypatch) -> tuple[str, str | None]:
+    """Return each kind of storage, and its address where it has one."""
+    if request.param == "journal":
+        return "journal", None
+    url = postgres.new_database()
+    monkeypatch.setenv("SWEETSPOT_STORAGE_URL", url)
+    return "postgres", url
 
 
 @pytest.fixture(scope="module")

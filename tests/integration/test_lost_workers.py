@@ -4,15 +4,10 @@ import os
 import random
 import signal
 import time
-from pathlib import Path
 
-import mlflow
-import optuna
 import pytest
-from optuna.storages import JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
 
+from pipeline.core.trial import Outcome
 from pipeline.testing.postgres_server import PASSWORD, QUOTED_PASSWORD
 from pipeline.tracking.event_log import read, trial_log_path
 from pipeline.tracking.story import trial_story
@@ -33,37 +28,11 @@ CAMPAIGN = (
 )  # fmt: skip
 
 
-def stored_trials(command, sweep, url):
-    if url is None:
-        journal = JournalStorage(JournalFileBackend(str(command.mlruns / "optuna.journal")))
-        return optuna.load_study(study_name=sweep, storage=journal).get_trials()
-    server = RDBStorage(url.replace("postgresql:", "postgresql+psycopg:"))
-    trials = optuna.load_study(study_name=sweep, storage=server).get_trials()
-    server.engine.dispose()
-    return trials
+def story(command, sweep, number):
+    return trial_story(read(trial_log_path(command.folder(sweep), number)))
 
 
-def check_trials(command, sweep, url, *, trials, epochs, kills):
-    """Check that every trial ended once; return its network and accuracy by number."""
-    found = stored_trials(command, sweep, url)
-    complete = [t for t in found if t.state is TrialState.COMPLETE]
-    assert sorted(t.user_attrs["number"] for t in complete) == list(range(trials))
-    assert {t.state for t in found} <= {TrialState.COMPLETE, TrialState.FAIL}
-    assert command.summary(sweep)["trials"]["complete"] == trials
-    assert command.processes() == []
-    results, trained = {}, 0
-    for number in range(trials):
-        events = read(trial_log_path(command.folder(sweep), number))
-        story = trial_story(events)
-        assert [result.epoch for result in story.record.history] == list(range(1, epochs + 1))
-        trained += sum(event.kind == "epoch" for event in events)
-        specification = story.record.specification
-        results[number] = (specification.architecture.notation, story.record.val_accuracy)
-    assert trained <= trials * epochs + kills, "more than one epoch a kill was lost"
-    return results
-
-
-def test_killed_workers_and_two_sweeps_at_once_on_postgres(command, postgres, monkeypatch):
+def test_killed_workers_and_two_sweeps_at_once_on_postgres(command, account, postgres, monkeypatch):
     """Two commands start together: one works, the other waits; its worker is killed twice."""
     url, name, epochs = postgres.new_database(), "killed", 20
     monkeypatch.setenv("SWEETSPOT_STORAGE_URL", url)
@@ -75,58 +44,27 @@ def test_killed_workers_and_two_sweeps_at_once_on_postgres(command, postgres, mo
     for attempt in range(2):
         command.wait_for_epoch(both[0], name, trial=1, attempt=attempt)
         assert not any("correct" in line for line in command.processes())
-        os.kill(trial_story(read(trial_log_path(command.folder(name), 1))).pid, signal.SIGKILL)
+        os.kill(story(command, name, 1).pid, signal.SIGKILL)
     for process in both:
         printed, errors = process.communicate(timeout=240)
         assert process.returncode == 0, printed + errors
-    check_trials(command, name, url, trials=3, epochs=epochs, kills=2)
+    account.check(name, url, trials=3, epochs=epochs, lost=2)
     for path in command.mlruns.rglob("*"):
         text = path.read_bytes() if path.is_file() else b""
         assert PASSWORD.encode() not in text and QUOTED_PASSWORD.encode() not in text, path
 
 
-def worker_ids(mlruns):
-    """Return the process numbers of the workers that run under this folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"worker" in words and f"mlruns={mlruns}".encode() in words:
-            found.append(int(entry.parent.name))
-    return sorted(found)
-
-
 @pytest.fixture(scope="module")
-def undisturbed(command):
+def undisturbed(command, account):
     """Return what the campaign's sweep comes to when nobody disturbs it."""
     command.run(*CAMPAIGN, "tracking=off", "sweep_name=calm", timeout=3000)
-    return check_trials(command, "calm", None, trials=TRIALS, epochs=EPOCHS, kills=0)
-
-
-def check_mirror(command, sweep, trials):
-    """Check that MLflow has each trial once, and that none of its runs is left running."""
-    client = mlflow.MlflowClient(f"sqlite:///{command.mlruns / 'mlflow.db'}")
-    experiments = [each.experiment_id for each in client.search_experiments()]
-    runs = client.search_runs(experiments, f"tags.sweep = '{sweep}'", max_results=1000)
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    numbers = [int(run.data.tags["trial"]) for run in runs if run.data.tags["kind"] == "trial"]
-    assert sorted(numbers) == list(range(trials))
-
-
-@pytest.fixture(params=["journal", "postgres"])
-def storage(request, postgres, monkeypatch):
-    """Return a kind of storage, and its address where it has one."""
-    if request.param == "journal":
-        return request.param, None
-    url = postgres.new_database()
-    monkeypatch.setenv("SWEETSPOT_STORAGE_URL", url)
-    return request.param, url
+    return account.check("calm", None, trials=TRIALS, epochs=EPOCHS, lost=0)
 
 
 @pytest.mark.soak
-def test_thirty_kills_in_a_sweep_of_twenty_trials(command, storage, undisturbed, keep_campaign):
+def test_thirty_kills_in_a_sweep_of_twenty_trials(
+    command, account, storage, undisturbed, keep_campaign
+):
     storage, url = storage
     name = f"rough-{storage}"
     chance = random.Random(storage)
@@ -134,7 +72,7 @@ def test_thirty_kills_in_a_sweep_of_twenty_trials(command, storage, undisturbed,
     began, killed = time.monotonic(), 0
     while killed < KILLS and running.poll() is None:
         time.sleep(chance.uniform(*BETWEEN_KILLS_SECONDS))
-        workers = worker_ids(command.mlruns)
+        workers = command.workers()
         if workers:
             os.kill(chance.choice(workers), signal.SIGKILL)
             killed += 1
@@ -142,11 +80,10 @@ def test_thirty_kills_in_a_sweep_of_twenty_trials(command, storage, undisturbed,
     assert running.returncode == 0, printed + errors
     assert killed == KILLS, f"the sweep was over after {killed} kills"
     seconds = time.monotonic() - began
-    results = check_trials(command, name, url, trials=TRIALS, epochs=EPOCHS, kills=killed)
+    results = account.check(name, url, trials=TRIALS, epochs=EPOCHS, lost=killed)
     assert results == undisturbed
-    check_mirror(command, name, TRIALS)
-    stories = [trial_story(read(trial_log_path(command.folder(name), n))) for n in range(TRIALS)]
-    retries = sum(story.retries for story in stories if story is not None)
+    account.check_mirror(name, TRIALS)
+    retries = sum(story(command, name, number).retries for number in range(TRIALS))
     keep_campaign(
         f"killed-workers-{storage}",
         {
@@ -159,3 +96,26 @@ def test_thirty_kills_in_a_sweep_of_twenty_trials(command, storage, undisturbed,
         f"running in Optuna or MLflow, networks and accuracies equal to those of an undisturbed "
         f"sweep. {retries} kills hit a worker that had a trial; {seconds:.0f} s.",
     )  # fmt: skip
+
+
+@pytest.mark.soak
+def test_a_trial_that_kills_every_worker_ends_as_failed(command, account, storage):
+    storage, url = storage
+    name = f"poisonous-{storage}"
+    running = command.start(
+        *WORDS, f"storage={storage}", "search.trials=3", "training.epochs=40",
+        "search.max_retries=1", "launch.workers=1", f"sweep_name={name}",
+    )  # fmt: skip
+    for attempt in range(2):
+        command.wait_for_epoch(running, name, trial=1, attempt=attempt)
+        os.kill(story(command, name, 1).pid, signal.SIGKILL)
+    printed, errors = running.communicate(timeout=600)
+    assert running.returncode == 1, printed + errors  # more than search.max_failed
+    records = account.records(name)
+    assert [record.outcome for record in records] == [
+        Outcome.COMPLETE, Outcome.FAILED, Outcome.COMPLETE,
+    ]  # fmt: skip
+    assert records[1].reason == "its worker was lost 2 times"
+    assert all(trial.state.is_finished() for trial in account.attempts(name, url))
+    runs = account.runs(name)
+    assert sorted(run.info.status for run in runs) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
