@@ -1,7 +1,12 @@
 """A sweep on a real Slurm comes to its end, whatever happens to its jobs."""
 
-import pytest
+import time
 
+import pytest
+from optuna.trial import TrialState
+
+from benchmarks.results_files import keep
+from pipeline.testing.postgres_server import PASSWORD, QUOTED_PASSWORD
 from pipeline.tracking.event_log import read, trial_log_path
 from pipeline.tracking.story import trial_story
 
@@ -74,23 +79,56 @@ def test_what_slurm_refuses_is_one_sentence(slurm, command):
     assert "sbatch failed: " in line and "invalid partition" in line
 
 
+@pytest.fixture(scope="module")
+def scenes():
+    """Collect what was played; all of them together are a campaign."""
+    played: dict[str, str] = {}
+    yield played
+    if len(played) == len(SCENES):
+        keep("slurm", {"scenes": played}, [
+            "Sweeps on a real Slurm of one node, real training on `digits`; each came to its end, "
+            "every trial complete, no job and no process left:", "",
+            *(f"- {what}" for what in played.values()),
+        ])  # fmt: skip
+
+
+SCENES = (
+    "array-journal", "array-postgres", "preempted", "limited", "lost-journal", "lost-postgres",
+    "cancelled-postgres",
+)  # fmt: skip
+
+
 @pytest.mark.soak
-def test_an_array_shares_a_sweep_and_mirrors_it(slurm, command):
-    words = (*QUICK, "launch.workers=2", "sweep_name=array")
-    said = command.run(*words).stdout
-    assert "2 workers for array" in said
-    check_complete(slurm, command, "array")
-    assert command.summary("array")["mlflow_run_id"] is not None
+def test_an_array_shares_a_sweep_and_mirrors_it(slurm, command, storage, account, scenes):
+    storage, url = storage
+    name = f"array-{storage}"
+    words = (*QUICK, f"storage={storage}", "launch.workers=2", f"sweep_name={name}")
+    running = command.start(*words)
+    slurm.wait_until(lambda: slurm.jobs(name), "the jobs")
+    if url is not None:  # the jobs have it, and nobody sees it
+        shown = slurm.call("scontrol", "show", "job", "--details")
+        script = (command.folder(name) / "array.sbatch").read_text()
+        lines = "".join(command.processes())
+        assert not any(word in shown + script + lines for word in (PASSWORD, QUOTED_PASSWORD))
+    printed, errors = running.communicate(timeout=280)
+    assert running.returncode == 0, printed + errors
+    assert "2 workers for array" in printed + errors
+    check_complete(slurm, command, name)
+    assert command.summary(name)["mlflow_run_id"] is not None
+    account.check(name, url, trials=TRIALS, epochs=len(account.records(name)[0].history), lost=0)
+    account.check_mirror(name, TRIALS)
     again = command.run(*words)  # complete: nothing is submitted
     assert "submitted" not in again.stdout + again.stderr
-    synced = command.run("sync", "array").stdout
+    synced = command.run("sync", name).stdout
     assert "3 runs in MLflow, 0 brought up to date" in synced
+    scenes[name] = f"an array of two workers on {storage}, mirrored to MLflow"
 
 
 @pytest.mark.soak
-def test_a_preempted_job_comes_back(slurm, command):
+def test_a_preempted_job_comes_back(slurm, command, scenes):
     ask(command, *LONG, "sweep_name=preempted")
     wait_for_epochs(slurm, command, "preempted")
+    began = time.monotonic()
     slurm.call(
         "sbatch", "--partition=high", "--cpus-per-task=2", "--output=/dev/null", "--wrap=sleep 3"
     )
@@ -99,13 +137,18 @@ def test_a_preempted_job_comes_back(slurm, command):
         "the worker to go",
         15,
     )
+    seconds = time.monotonic() - began
     wait_for_epochs(slurm, command, "preempted", attempt=1)
     command.run(*LONG, "sweep_name=preempted")  # follows
     check_complete(slurm, command, "preempted")
+    scenes["preempted"] = (
+        "a job preempted by a higher partition: its trial was queued again "
+        f"{seconds:.1f} s after the other job was submitted, and its job came back"
+    )
 
 
 @pytest.mark.soak
-def test_a_job_that_reaches_its_time_limit_is_queued_again(slurm, command):
+def test_a_job_that_reaches_its_time_limit_is_queued_again(slurm, command, scenes):
     # Slurm looks at limits twice a minute or so: two minutes are a job of about one.
     running = command.start(
         *LONG, "sweep_name=limited", "training.epochs=400", "launch.time=2",
@@ -114,19 +157,44 @@ def test_a_job_that_reaches_its_time_limit_is_queued_again(slurm, command):
     printed, errors = running.communicate(timeout=600)
     assert running.returncode == 0, printed + errors
     check_complete(slurm, command, "limited")
-    assert story(command, "limited", 1).retries >= 1
+    retries = story(command, "limited", 1).retries
+    assert retries >= 1
+    scenes["limited"] = f"a trial longer than `launch.time`: taken up again {retries} times"
 
 
 @pytest.mark.soak
-def test_a_lost_node_loses_no_trial(slurm, command):
-    running = command.start(*LONG, "sweep_name=lost")
-    wait_for_epochs(slurm, command, "lost")
+def test_a_lost_node_loses_no_trial(slurm, command, storage, account, scenes):
+    storage, url = storage
+    name = f"lost-{storage}"
+    running = command.start(*LONG, f"storage={storage}", f"sweep_name={name}")
+    wait_for_epochs(slurm, command, name)
     slurm.fail_node()
-    slurm.wait_until(lambda: "RUNNING" not in slurm.jobs("lost"), "Slurm to notice", 120)
+    slurm.wait_until(lambda: "RUNNING" not in slurm.jobs(name), "Slurm to notice", 120)
     slurm.start_node()
     printed, errors = running.communicate(timeout=300)
     assert running.returncode == 0, printed + errors
-    check_complete(slurm, command, "lost")
+    check_complete(slurm, command, name)
+    account.check(name, url, trials=TRIALS, epochs=150, lost=1)
     assert "its worker was lost" in str(
-        [event.values for event in read(trial_log_path(command.folder("lost"), 1))]
+        [event.values for event in read(trial_log_path(command.folder(name), 1))]
     )
+    scenes[name] = (
+        f"the node killed, slurmd and all, on {storage}: noticed, the job queued again by Slurm, "
+        "the trial taken up after its last epoch"
+    )
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("storage", ["postgres"], indirect=True)
+def test_scancel_of_all_on_postgres(slurm, command, storage, account, scenes):
+    url, name = storage[1], "cancelled-postgres"
+    words = (*LONG, "storage=postgres", "training.epochs=60", f"sweep_name={name}")
+    ask(command, *words)
+    wait_for_epochs(slurm, command, name)
+    slurm.call("scancel", f"--name=sweetspot-{name}")
+    slurm.wait_until(lambda: slurm.jobs(name) == [], "the cancelled job to be gone")
+    assert all(trial.state is not TrialState.RUNNING for trial in account.attempts(name, url))
+    command.run(*words)
+    check_complete(slurm, command, name)
+    account.check(name, url, trials=TRIALS, epochs=60, lost=1)
+    scenes[name] = "`scancel` of all on postgres, then the same command again"
