@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import optuna
 import pytest
@@ -99,32 +100,29 @@ def test_a_step_cut_off_from_the_lock_writes_nothing_more(config, space, postgre
 
 
 def simulate(config, space, workers, restarts):
-    """Let many workers claim and end trials; return the seconds spent on storage, by trial."""
-    seconds, lock = [], threading.Lock()
+    """Let many workers claim and end trials; return how long each kept storage busy.
+
+    That is the time in which nobody else could: what a trial takes out of a sweep's life when
+    every worker wants storage at once.
+    """
+    ended, lock = [time.perf_counter()], threading.Lock()
 
     def work(number):
         study = SweepStudy(config, space)
-        while True:
-            began = time.perf_counter()
-            claim = study.claim(f"w-{number}")
-            if claim is None:
-                return
+        while (claim := study.claim(f"w-{number}")) is not None:
             claim.knows_costs({"macs": 10.0})
             claim.reached_rung(1, 0.5)
             claim.storage.retrying(claim.beat)
             assert finish(study, claim)
             with lock:
-                seconds.append(time.perf_counter() - began)
-                done = len(seconds)
-            if restarts and done >= restarts[0][0]:
-                with lock:
-                    due = restarts and done >= restarts[0][0] and restarts.pop(0)
-                if due:
-                    due[1]()
+                ended.append(time.perf_counter())
+                due = restarts.pop(0) if restarts and len(ended) > restarts[0][0] else None
+            if due:
+                due[1]()
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, range(workers)))
-    return seconds
+    return [after - before for before, after in pairwise(ended)]
 
 
 def check_all_there(config, trials):
