@@ -160,6 +160,11 @@ def test_it_prints_on_white_with_everything_unfolded(report: Page, artifacts: Pa
     back = report.evaluate("getComputedStyle(document.body).backgroundColor")
     assert back == "rgb(255, 255, 255)"
     expect(report.locator(".top")).to_be_hidden()
+    report.set_viewport_size({"width": 718, "height": 1000})  # A4 without its margins
+    report.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert report.locator("details:not([open])").count() == 0
+    assert report.evaluate("document.documentElement.scrollWidth") <= 718
+    report.evaluate("dispatchEvent(new Event('afterprint'))")
     printed = report.pdf(path=artifacts / "report.pdf")
     assert printed.startswith(b"%PDF")
 

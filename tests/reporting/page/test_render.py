@@ -133,6 +133,30 @@ def test_a_sweep_that_has_just_begun(
     assert "No trial has started yet" in empty
 
 
+def test_a_thousand_trials_are_all_there_and_below_6_mb(
+    summarise: Callable[..., dict[str, Any]],
+    make: Callable[..., ReportSources],
+    trial: Callable[..., TrialRecord],
+) -> None:
+    stopped = {"outcome": Outcome.STOPPED, "reason": "epoch 2: ranked 7 of 8"}
+    records = [
+        trial(0, "d128", 0.880, 1.0, reference="dnn"),
+        trial(1, "64k3-64k3-d128", 0.912, 7.6, reference="cnn"),
+        *(
+            trial(
+                number, f"{8 + number % 97}k3-{16 + number % 89}k5sb-d{32 + number % 61}p0.25",
+                0.7 + (number % 211) / 1000, 1 + (number % 379) / 20,
+                **(stopped if number % 3 else {}),
+            )
+            for number in range(2, 1000)
+        ),
+    ]  # fmt: skip
+    content = render_page(make(records, summarise(records)))
+    assert len(content) < 6_000_000
+    details = json.loads(Page(content).scripts[2])
+    assert len(details["trials"]) == 1000
+
+
 def test_values_that_are_no_numbers_do_no_harm(sources: ReportSources) -> None:
     story = sources.stories[2]
     odd = replace(story.record.history[0], val_loss=float("nan"), train_loss=float("inf"))
