@@ -36,6 +36,8 @@ class RunningTrial:
         After the last epoch, in [0, 1]; None before the first.
     silent_seconds
         Since its last event.
+    is_measured
+        Whether its costs are known, so that it trains; before, they are being measured.
     """
 
     label: str
@@ -45,6 +47,7 @@ class RunningTrial:
     epochs: int | None = None
     val_accuracy: float | None = None
     silent_seconds: float = 0.0
+    is_measured: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -384,6 +387,7 @@ def _running(story: TrialStory, epochs: int | None, now: float) -> RunningTrial:
         epochs=story.record.specification.recipe.epochs or epochs,
         val_accuracy=history[-1].val_accuracy if history else None,
         silent_seconds=max(now - story.last_time, 0.0),
+        is_measured=story.summary is not None,
     )
 
 
