@@ -14,8 +14,8 @@ from pipeline.core.architecture import Architecture
 from pipeline.core.trial import EpochResult, TrialSpecification
 from pipeline.data.dataset import TrainingData
 from pipeline.data.loading import load_training, resolve
+from pipeline.measuring.automatic import automatic, settled_training
 from pipeline.measuring.clocks import Clocks
-from pipeline.measuring.machine import resolve_precision
 from pipeline.measuring.quiet import QuietLock
 from pipeline.training.session import TrainingSession
 
@@ -55,12 +55,13 @@ def open_session(
     config: Config, quiet: QuietLock, data: TrainingData | None = None
 ) -> TrainingSession:
     """Return a session of one thread, as a worker on a CPU has it."""
+    training = settled_training(config.training, automatic(config))
     return TrainingSession(
         data or load(config),
-        config.training,
+        training,
         config.measuring,
         config.objective,
-        precision=resolve_precision(config.training.precision),
+        precision=training.precision,
         threads=1,
         quiet=quiet,
     )

@@ -29,6 +29,7 @@ def run(line: CommandLine) -> int:
     programs.
     """
     from pipeline.launching.presence import is_supervised
+    from pipeline.measuring.automatic import read_calibration
     from pipeline.reporting.files import SUMMARY_NAME
     from pipeline.reporting.progress import ProgressReader
     from pipeline.reporting.result import show_sweep
@@ -43,7 +44,10 @@ def run(line: CommandLine) -> int:
         supervised=lambda host: host != os.uname().nodename or is_supervised(folder),
     )
     if "--json" in line.flags:
-        return _print_json(folder, reader)
+        return _print_json(folder, config.mlruns, reader)
+    calibration = read_calibration(config.mlruns)
+    if calibration is not None:
+        print(f"On this machine, {calibration.sentence()}.")
     active = _watch(reader) if "--watch" in line.flags else _show(reader)
     if not active and (folder / SUMMARY_NAME).exists():
         show_sweep(folder)
@@ -73,10 +77,14 @@ def _watch(reader: "ProgressReader") -> bool:
     return False
 
 
-def _print_json(folder: Path, reader: "ProgressReader") -> int:
+def _print_json(folder: Path, mlruns: Path, reader: "ProgressReader") -> int:
     import json
 
+    from pipeline.measuring.automatic import read_calibration
     from pipeline.reporting.progress_json import status_json
 
-    print(json.dumps(status_json(folder, reader.read()), indent=2, allow_nan=False))
+    known = read_calibration(mlruns)
+    calibration = None if known is None else known.to_json()
+    values = {**status_json(folder, reader.read()), "calibration": calibration}
+    print(json.dumps(values, indent=2, allow_nan=False))
     return 0

@@ -111,12 +111,14 @@ def run_sweep(config: Config, view: "ProgressView", *, patient: bool = True) -> 
     patient
         Whether to wait where the sweep is being run by somebody else.
     """
+    from pipeline.launching.calibrating import settle
     from pipeline.launching.notify import tell_end
     from pipeline.launching.planning import create_folder, plan_sweep
     from pipeline.reporting.progress import ProgressReader
 
     if config.launch.kind == "slurm":
         return _run_on_cluster(config, view, patient=patient)
+    settle(config, _say)
     plan = plan_sweep(config, _say)
     reader = ProgressReader(plan.config.sweep_dir)
 

@@ -32,6 +32,7 @@ class Config(Section):
     architecture: str | None = None  #: for `train`: the network; null draws one from the space
     warm_start: str | None = None  #: a sweep whose front this one begins with
     promote: Literal["manual", "auto"] = "manual"  #: auto: a sweep's end does it, see conf/
+    calibrate: bool = True  #: measure once a machine what `auto` stands for; else go by rule
     references: bool = True  #: every sweep has both; `train` goes without them
     data: DataConfig
     space: SpaceConfig

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.section import Positive, Section, Share
+from pipeline.config.section import Count, Positive, Section, Share
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.trial import EpochResult, Optimizer, Recipe, Schedule
@@ -51,7 +51,7 @@ class TrainingConfig(Section):
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
     deterministic: bool
     jit_compile: Literal["auto", "on", "off"]
-    steps_per_execution: Positive
+    steps_per_execution: Count
     patience: Positive | None = None  #: epochs without a better validation loss
     stop_at_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None  #: training accuracy
     batch_size: Positive

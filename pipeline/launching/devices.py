@@ -1,6 +1,8 @@
-"""What the locks of the device that this process trains on are called."""
+"""Which device a worker trains on, and what its locks are called."""
 
-from pipeline.measuring.machine import Machine, this_machine
+from collections.abc import Sequence
+
+from pipeline.measuring.machine import Gpu, Machine, this_machine
 
 
 def lock_name(machine: Machine | None = None) -> str:
@@ -11,3 +13,18 @@ def lock_name(machine: Machine | None = None) -> str:
     """
     machine = machine or this_machine()
     return machine.gpus[0].uuid if machine.gpus else "cpu"
+
+
+def next_gpu(gpus: Sequence[Gpu], taken: Sequence[str | None]) -> str | None:
+    """Return the identifier of the GPU that the next worker is to see, or None to see all.
+
+    TensorFlow trains on the first one that it sees, so with several each worker sees its own.
+
+    Parameters
+    ----------
+    taken
+        The GPUs of the workers that run; the one with the fewest is next.
+    """
+    if len(gpus) < 2:
+        return None
+    return min((gpu.uuid for gpu in gpus), key=taken.count)

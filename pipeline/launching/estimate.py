@@ -10,7 +10,7 @@ from pipeline.core.errors import ConfigurationError
 from pipeline.core.journey import macs
 from pipeline.core.trial import derived_seed
 from pipeline.launching.planning import SweepPlan
-from pipeline.measuring.machine import default_workers
+from pipeline.measuring.automatic import automatic
 from pipeline.reporting.plan import Estimate
 from pipeline.search.dice import Dice
 from pipeline.search.rungs import rung_epochs
@@ -71,7 +71,7 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
         cheapest_macs=macs(cheapest, shape, classes),
         dearest_macs=macs(dearest, shape, classes),
         trials=trials,
-        workers=default_workers() if workers == "auto" else workers,
+        workers=automatic(plan.config).workers if workers == "auto" else workers,
         finalists=most,
         seeds=finalists.seeds,
         minutes=(seconds + _SECONDS_A_SWEEP) / 60,

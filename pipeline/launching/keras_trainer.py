@@ -11,6 +11,7 @@ from pipeline.core.feature_maps import FeatureMaps
 from pipeline.core.trial import Recipe, TrialSpecification
 from pipeline.data.dataset import TrainingData
 from pipeline.launching.trial_run import Observer
+from pipeline.measuring.automatic import automatic, settled_training
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.quiet import QuietLock
 from pipeline.training.feature_maps import feature_maps
@@ -26,12 +27,13 @@ class KerasTrainer:
     """Trains with Keras on this process' device, whose locks are ``quiet``."""
 
     def __init__(self, config: Config, data: TrainingData, threads: int, quiet: QuietLock) -> None:
+        training = settled_training(config.training, automatic(config))
         self._session = TrainingSession(
             data,
-            config.training,
+            training,
             config.measuring,
             config.objective,
-            precision=config.training.precision,
+            precision=training.precision,
             threads=threads,
             quiet=quiet,
         )

@@ -15,7 +15,7 @@ from typing import ClassVar
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome
-from pipeline.launching.devices import lock_name
+from pipeline.launching.devices import lock_name, next_gpu
 from pipeline.launching.evaluation import is_due
 from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.live_report import LiveReport
@@ -26,7 +26,8 @@ from pipeline.launching.recovery import recover_lost
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
-from pipeline.measuring.machine import default_threads, default_workers, this_machine
+from pipeline.measuring.automatic import automatic
+from pipeline.measuring.machine import this_machine
 from pipeline.measuring.quiet import QuietLock
 from pipeline.reporting.writing import write_page, write_report
 from pipeline.search.opening import open_storage
@@ -55,6 +56,7 @@ class WorkersFailed(SweetspotError):
 class _Worker:
     process: subprocess.Popen[bytes]
     log: Path
+    gpu: str | None = None
 
 
 @dataclass
@@ -191,7 +193,7 @@ class LocalSupervisor:
         left = self.config.search.trials - study.originals() + study.waiting()
         left = max(left, self._finalists_left(study, results))
         count = max(1, min(self._wanted_workers(), left))
-        self._workers = [self._start_worker() for _ in range(count)]
+        self._start_workers(count)
         shown, run_id = 0.0, None
         while self._workers and self._signal is None:
             time.sleep(_POLL_SECONDS)
@@ -259,23 +261,26 @@ class LocalSupervisor:
 
     def _wanted_workers(self) -> int:
         workers = self.config.launch.workers
-        return default_workers() if workers == "auto" else workers
+        return automatic(self.config).workers if workers == "auto" else workers
 
     def _threads(self) -> int:
         threads = self.config.launch.threads
         if threads != "auto":
             return threads
-        return (
-            default_threads()
-            if self.config.launch.workers == "auto"
-            else max(1, this_machine().cores // self._wanted_workers())
-        )
+        if self.config.launch.workers == "auto":
+            return automatic(self.config).threads
+        return max(1, this_machine().cores // self._wanted_workers())
 
     def _log_name(self) -> str:
         return "worker"
 
+    def _start_workers(self, count: int) -> None:
+        for _ in range(count):
+            self._workers.append(self._start_worker())
+
     def _start_worker(self) -> _Worker:
         self._started += 1
+        gpu = next_gpu(this_machine().gpus, [worker.gpu for worker in self._workers])
         logs = self.config.sweep_dir / "logs"
         logs.mkdir(exist_ok=True)
         log = logs / f"{self._log_name()}-{self._started:03d}.log"
@@ -284,11 +289,12 @@ class LocalSupervisor:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pipeline", "worker", str(name),
                  f"mlruns={self.config.mlruns}", f"launch.threads={self._threads()}"],
+                env=None if gpu is None else {**os.environ, "CUDA_VISIBLE_DEVICES": gpu},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 # Ctrl-C reaches the supervisor alone, which tells its workers in good order.
                 start_new_session=True,
             )  # fmt: skip
-        return _Worker(process=process, log=log)
+        return _Worker(process=process, log=log, gpu=gpu)
 
     def _signal_workers(self, number: int) -> None:
         for worker in self._workers:

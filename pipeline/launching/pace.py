@@ -16,6 +16,7 @@ from pipeline.config import Config
 from pipeline.core.errors import StorageError
 from pipeline.core.pace import Pace
 from pipeline.data.dataset import DataDescription
+from pipeline.measuring.automatic import automatic, settled_training
 from pipeline.reporting.files import write_atomically
 
 PACE_NAME = "pace.json"
@@ -42,7 +43,7 @@ class DevicePace:
         cls, config: Config, description: DataDescription, device: Mapping[str, str], threads: int
     ) -> "DevicePace":
         """Return the pace of ``device`` for the networks of a sweep."""
-        training = config.training
+        training = settled_training(config.training, automatic(config))
         # Memory differs by what the system keeps for itself, and no time hangs on it.
         named = {name: device[name] for name in ("device", "name", "cores") if name in device}
         circumstances = {

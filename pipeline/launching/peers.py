@@ -127,7 +127,7 @@ class Peer(LocalSupervisor):
         return f"worker-{socket.gethostname().partition('.')[0]}-{os.getpid()}"
 
     def _take_part(self, study: SweepStudy, results: SweepResults, presence: Presence) -> None:
-        self._workers = [self._start_worker() for _ in range(self._wanted_workers())]
+        self._start_workers(self._wanted_workers())
         looked = -_ROUND_SECONDS
         while self._workers and self._signal is None:
             if time.monotonic() - looked > _ROUND_SECONDS:

@@ -17,7 +17,8 @@ from pipeline.core.proposal import Proposal
 from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
 from pipeline.launching.warm_start import first_proposals, read_first, write_first
-from pipeline.measuring.machine import resolve_precision, this_machine
+from pipeline.measuring.automatic import automatic
+from pipeline.measuring.machine import this_machine
 from pipeline.reporting.files import write_atomically
 from pipeline.search.space import AnalyticCost, SearchSpace
 
@@ -57,8 +58,10 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     _check_writable(config.mlruns)
     data = resolve(config.data, say)
     description = load_training(data).description
-    precision = resolve_precision(config.training.precision)
-    training = config.training.model_copy(update={"precision": precision})
+    # What else is auto may differ from machine to machine; the precision is part of the question.
+    training = config.training
+    if training.precision == "auto":
+        training = training.model_copy(update={"precision": automatic(config).precision})
     config = config.model_copy(update={"data": data, "training": training})
     space = SearchSpace(config.space, description.image_shape, len(description.classes))
     _check_costs(config)

@@ -64,6 +64,8 @@ class EpochLoop:
     ----------
     step_seconds
         Measured time of a step, for the number of steps in an execution.
+    most_steps
+        In an execution, however short they are.
     shown_costs
         Returns the costs that so many epochs of training have shown.
     save
@@ -77,6 +79,7 @@ class EpochLoop:
     clocks: Clocks
     quiet: QuietLock
     step_seconds: float
+    most_steps: int
     shown_costs: Callable[[tuple[EpochResult, ...]], dict[str, float]]
     save: Callable[[Progress], None]
 
@@ -141,11 +144,10 @@ class EpochLoop:
 
     def steps_per_execution(self) -> int:
         """Return the steps of an execution: as many as are set, but not for too long."""
-        most = self.training.steps_per_execution
         if self.training.deterministic:
             # How a mean is summed up must not depend on how fast the machine is just now.
-            return most
-        return max(1, min(most, math.floor(EXECUTION_SECONDS / self.step_seconds)))
+            return self.most_steps
+        return max(1, min(self.most_steps, math.floor(EXECUTION_SECONDS / self.step_seconds)))
 
     @property
     def _keeps_apart(self) -> bool:

@@ -76,8 +76,10 @@ class TrainingSession:
 
     Parameters
     ----------
+    training
+        Without any ``auto``; see ``measuring.automatic.settled_training``.
     precision
-        A Keras dtype policy; see ``measuring.machine.resolve_precision``.
+        A Keras dtype policy.
     threads
         Compute threads of the CPU.
     quiet
@@ -102,15 +104,16 @@ class TrainingSession:
     ) -> None:
         self._device = set_up(threads=threads, deterministic=training.deterministic)
         self._data = data
+        # Somebody has said by now what auto stands for.
+        assert training.steps_per_execution != "auto" and training.jit_compile != "auto"
         self._training = training
+        self._most_steps = training.steps_per_execution
         self._measuring = measuring
         self._objective = objective
         self._precision = precision
         self._quiet = quiet
         gpu = self._device.kind == "gpu"
-        # XLA pays on a GPU and costs on a CPU, and Keras refuses it where numbers must repeat.
-        pays = gpu and not training.deterministic
-        self._jit_compile = pays if training.jit_compile == "auto" else training.jit_compile == "on"
+        self._jit_compile = training.jit_compile == "on"
         self._meter = open_meter(gpu_uuid=this_machine().gpus[0].uuid if gpu else None)
         self._classes = len(data.description.classes)
         self._on_device = DeviceData.place(data.train, self._classes)
@@ -185,6 +188,7 @@ class TrainingSession:
                 clocks=clocks,
                 quiet=self._quiet,
                 step_seconds=costs.step_seconds,
+                most_steps=self._most_steps,
                 shown_costs=self._shown_costs,
                 save=lambda reached: self._write(
                     checkpoint, specification, network, costs, reached
@@ -206,7 +210,7 @@ class TrainingSession:
                     network,
                     self._reference,
                     self._measuring,
-                    self._training.steps_per_execution,
+                    self._most_steps,
                 )
         return step.ratio
 
@@ -239,7 +243,7 @@ class TrainingSession:
             self._data.validation.images,
             self._classes,
             measuring=self._measuring,
-            most_steps=self._training.steps_per_execution,
+            most_steps=self._most_steps,
             quiet=self._quiet,
             meter=self._meter,
             clocks=clocks,

@@ -85,7 +85,7 @@ def session_with(data, tmp_path_factory):
             "epochs": 2,
             "precision": "float32",
             "deterministic": True,
-            "jit_compile": "auto",
+            "jit_compile": "off",
             "steps_per_execution": 2,
             "batch_size": 16,
             "optimizer": "adam",

@@ -1,0 +1,236 @@
+"""Measures once a machine what trains most images a second, in well under a minute.
+
+Processes are started as workers would be, and asked for the rate of a reference network in one
+way after the other: first the precision, XLA and the steps a call, in one process, then how
+many processes with how many threads do most together. The answers decide what ``auto`` is.
+"""
+
+import datetime
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from pipeline.config import Config
+from pipeline.core.architecture import REFERENCES
+from pipeline.launching.devices import lock_name
+from pipeline.measuring.automatic import (
+    Automatic,
+    Calibration,
+    Tried,
+    best,
+    by_rule,
+    device_name,
+    keep_calibration,
+    read_calibration,
+)
+from pipeline.measuring.machine import MEMORY_A_WORKER, Machine, Precision, this_machine
+from pipeline.measuring.quiet import QuietLock
+
+#: How long each way is trained for, and how often, in turn: the fastest turn counts.
+SECONDS, TURNS = 0.5, 3
+STEPS = (1, 5, 20, 60)
+#: By how much another answer than the known one must be faster. A precision is part of a
+#: sweep's identity and needs a better reason than the rest.
+PRECISION_MARGIN, MARGIN = 0.10, 0.05
+GPU_SHARES = (1, 2, 4, 8)
+_CNN, _DNN = REFERENCES["cnn"].notation, REFERENCES["dnn"].notation
+
+
+class Asked(Protocol):
+    """A process that trains when it is asked to."""
+
+    def send(self, request: Mapping[str, Any]) -> None:
+        """Ask; several processes that are asked before one answers work at the same time."""
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for the answer."""
+
+
+#: Starts that many processes of so many threads each, for as long as the block lasts.
+Start = Callable[[Sequence[int]], Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Crew:
+    """Processes side by side."""
+
+    members: Sequence[Asked]
+    threads: int
+
+
+def settle(config: Config, say: Callable[[str], None]) -> None:
+    """Calibrate this machine if an answer is wanted and there is none."""
+    training, launch = config.training, config.launch
+    wanted = (training.precision, training.jit_compile, training.steps_per_execution,
+              launch.workers, launch.threads)  # fmt: skip
+    if not config.calibrate or "auto" not in wanted or read_calibration(config.mlruns):
+        return
+    with QuietLock(lock_name()).measuring():
+        if read_calibration(config.mlruns):
+            return  # somebody else has done it meanwhile
+        say("Measuring what this machine trains best with, once and for about half a minute ...")
+        calibration = calibrate(this_machine(), processes)
+        keep_calibration(config.mlruns, calibration)
+    say(f"{calibration.sentence()}.")
+
+
+def calibrate(machine: Machine, start: Start) -> Calibration:
+    """Return what trains most images a second on this machine.
+
+    Parameters
+    ----------
+    start
+        A context manager that yields a process for each number of threads.
+    """
+    began, rule = time.monotonic(), by_rule(machine)
+    layouts = _layouts(machine, rule)
+    # A layout with fewer processes of the same threads uses some of those that are there.
+    needed = {t: max(w for w, of in layouts if of == t) for _, t in layouts}
+    sizes = [threads for threads, count in needed.items() for _ in range(count)]
+    tried: list[Tried] = []
+    with start(sizes) as members:
+        crews = {
+            threads: [m for m, size in zip(members, sizes, strict=True) if size == threads]
+            for threads in needed
+        }
+        one = _Crew(members=crews[rule.threads][:1], threads=rule.threads)
+        plain = replace(rule, precision="float32", jit_compile=False, workers=1)
+        known = replace(plain, precision=rule.precision, jit_compile=rule.jit_compile)
+        rates = _measure(tried, _CNN, [replace(known, precision=p) for p in _precisions(rule)], one)
+        known = best(rates, known, PRECISION_MARGIN)
+        rates = _measure(tried, _CNN, [replace(known, jit_compile=on) for on in (False, True)], one)
+        known = best(rates, known, MARGIN)
+        # A network whose steps are short shows best what a call costs.
+        ways = [replace(known, steps_per_execution=steps) for steps in STEPS]
+        known = best(_measure(tried, _DNN, ways, one), known, MARGIN)
+        together = {}
+        for workers, threads in layouts:
+            crew = _Crew(members=crews[threads][:workers], threads=threads)
+            layout = replace(known, workers=workers, threads=threads)
+            together[workers, threads] = _measure(tried, _CNN, [layout], crew)[layout]
+        workers, threads = best(together, (rule.workers, rule.threads), MARGIN)
+    return Calibration(
+        answer=replace(known, workers=workers, threads=threads),
+        measured_on=device_name(machine),
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        seconds=round(time.monotonic() - began, 1),
+        tried=tuple(tried),
+    )
+
+
+def _precisions(rule: Automatic) -> tuple[Precision, ...]:
+    """Return what may be faster here; hardware without bfloat16 would emulate it, slowly."""
+    return tuple(dict.fromkeys((rule.precision, "float32")))
+
+
+def _layouts(machine: Machine, rule: Automatic) -> list[tuple[int, int]]:
+    """Return workers and threads a worker: ways to share this machine among processes."""
+    cores = machine.cores
+    most = cores if machine.memory_bytes is None else machine.memory_bytes // MEMORY_A_WORKER
+    if machine.gpus:
+        gpus = len(machine.gpus)
+        shares = [s for s in GPU_SHARES if s * gpus <= max(gpus, min(cores, most))]
+        return [(share * gpus, rule.threads) for share in shares]
+    found = [(rule.workers, 1), (1, cores)]
+    if cores >= 4:
+        found.append((max(1, min(cores // 2, most)), 2))
+    return list(dict.fromkeys(found))
+
+
+def _measure(
+    tried: list[Tried], network: str, choices: Iterable[Automatic], crew: _Crew
+) -> dict[Automatic, float]:
+    """Return the images a second of all members together, by way."""
+    ways = {choice: _way(network, choice) for choice in choices}
+    for way in ways.values():
+        _ask(crew, {"build": way})
+    rates = dict.fromkeys(ways, 0.0)
+    for _ in range(TURNS):
+        for choice, way in ways.items():
+            found = _ask(crew, {"measure": way, "seconds": SECONDS})
+            together = sum(answer["images_per_second"] for answer in found)
+            rates[choice] = max(rates[choice], together)
+    tried += [
+        Tried(
+            network=network,
+            precision=choice.precision,
+            jit_compile=choice.jit_compile,
+            steps_per_execution=choice.steps_per_execution,
+            workers=len(crew.members),
+            threads=crew.threads,
+            images_per_second=round(rate, 1),
+        )
+        for choice, rate in rates.items()
+    ]
+    return rates
+
+
+def _way(network: str, choice: Automatic) -> dict[str, Any]:
+    return {
+        "network": network,
+        "precision": choice.precision,
+        "jit_compile": choice.jit_compile,
+        "steps_per_execution": choice.steps_per_execution,
+    }
+
+
+def _ask(crew: _Crew, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    for member in crew.members:
+        member.send(request)
+    return [member.receive() for member in crew.members]
+
+
+@contextmanager
+def processes(threads: Sequence[int]) -> Iterator[list["RateProcess"]]:
+    """Start a process for each number of threads, and end them with the block."""
+    started: list[RateProcess] = []
+    try:
+        started += [RateProcess(count) for count in threads]
+        for process in started:
+            process.receive()  # ready: nobody imports while others are measured
+        yield started
+    finally:
+        for process in started:
+            process.end()
+
+
+class RateProcess:
+    """A process of ``pipeline.training.rates``."""
+
+    def __init__(self, threads: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.training.rates", str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def send(self, request: Mapping[str, Any]) -> None:
+        """Ask."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(dict(request)) + "\n")
+        self._process.stdin.flush()
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for the answer.
+
+        Raises
+        ------
+        RuntimeError
+            The process has ended.
+        """
+        assert self._process.stdout is not None and self._process.stderr is not None
+        line = self._process.stdout.readline()
+        if not line:
+            said = self._process.stderr.read().strip().splitlines()
+            raise RuntimeError(f"the calibration ended early: {said[-1] if said else 'no reason'}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()

@@ -1,0 +1,232 @@
+"""What ``auto`` stands for on this machine: measured once, or else what such hardware is known for.
+
+``mlruns/calibration.json`` holds what was measured, by machine: a folder that several machines
+share has an answer for each. The answer stays until the hardware or TensorFlow changes, because
+the precision belongs to a sweep's identity.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from filelock import FileLock
+
+from pipeline.config import Config, TrainingConfig
+from pipeline.core.errors import StorageError
+from pipeline.measuring.machine import (
+    Machine,
+    Precision,
+    default_threads,
+    default_workers,
+    describe_device,
+    resolve_precision,
+    this_machine,
+)
+
+#: Training steps in a call of the compiled function, where nothing was measured.
+STEPS_PER_EXECUTION = 20
+CALIBRATION_NAME = "calibration.json"
+_VERSION = 1
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Automatic:
+    """An answer for every setting that may be ``auto``.
+
+    Parameters
+    ----------
+    precision
+        A Keras dtype policy.
+    jit_compile
+        Compile with XLA.
+    steps_per_execution
+        Training steps in a call.
+    workers
+        Processes that train side by side on this machine.
+    threads
+        Compute threads of each.
+    """
+
+    precision: Precision
+    jit_compile: bool
+    steps_per_execution: int
+    workers: int
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """One way to train that was measured; images a second of all workers together."""
+
+    network: str
+    precision: Precision
+    jit_compile: bool
+    steps_per_execution: int
+    workers: int
+    threads: int
+    images_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """What was measured on a machine, and what follows from it.
+
+    Parameters
+    ----------
+    measured_on
+        The device and the versions, by name.
+    date
+        The day, ISO 8601.
+    seconds
+        How long the measuring took.
+    """
+
+    answer: Automatic
+    measured_on: Mapping[str, str]
+    date: str
+    seconds: float
+    tried: tuple[Tried, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON; ``from_json`` of them gives an equal calibration."""
+        return asdict(self) | {"measured_on": dict(self.measured_on)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Calibration":
+        """Rebuild a calibration from ``to_json``."""
+        return cls(
+            answer=Automatic(**values["answer"]),
+            measured_on=values["measured_on"],
+            date=values["date"],
+            seconds=values["seconds"],
+            tried=tuple(Tried(**tried) for tried in values["tried"]),
+        )
+
+    def sentence(self) -> str:
+        """Return what ``auto`` stands for, in one line for people."""
+        answer = self.answer
+        threads = "1 thread" if answer.threads == 1 else f"{answer.threads} threads"
+        workers = "1 worker" if answer.workers == 1 else f"{answer.workers} workers"
+        return (
+            f"auto is {answer.precision}, XLA {'on' if answer.jit_compile else 'off'}, "
+            f"{answer.steps_per_execution} steps a call, {workers} with {threads} each "
+            f"(measured on {self.date} in {self.seconds:.0f} s on {self.measured_on['name']})"
+        )
+
+
+def machine_key(machine: Machine | None = None) -> str:
+    """Return what a calibration is valid for: the hardware that counts, and TensorFlow."""
+    machine = machine or this_machine()
+    parts = [machine.cpu, f"{machine.cores} cores", *(gpu.name for gpu in machine.gpus)]
+    return ", ".join((*parts, f"tensorflow {version('tensorflow')}"))
+
+
+def by_rule(machine: Machine | None = None) -> Automatic:
+    """Return what such hardware is known for."""
+    machine = machine or this_machine()
+    return Automatic(
+        precision=resolve_precision("auto", machine),
+        # XLA pays on a GPU and costs on a CPU.
+        jit_compile=bool(machine.gpus),
+        steps_per_execution=STEPS_PER_EXECUTION,
+        workers=default_workers(machine),
+        threads=default_threads(machine),
+    )
+
+
+def automatic(config: Config) -> Automatic:
+    """Return what ``auto`` stands for here: as measured, else by rule."""
+    known = read_calibration(config.mlruns) if config.calibrate else None
+    return by_rule() if known is None else known.answer
+
+
+def settled_training(training: TrainingConfig, auto: Automatic) -> TrainingConfig:
+    """Return the settings of training without any ``auto``."""
+    jit_compile, steps = training.jit_compile, training.steps_per_execution
+    if training.deterministic:
+        # XLA does not repeat its numbers, and how a mean is summed up must not depend on how
+        # fast the machine was.
+        auto = replace(auto, jit_compile=False, steps_per_execution=STEPS_PER_EXECUTION)
+    if jit_compile == "auto":
+        jit_compile = "on" if auto.jit_compile else "off"
+    return training.model_copy(
+        update={
+            "precision": auto.precision if training.precision == "auto" else training.precision,
+            "jit_compile": jit_compile,
+            "steps_per_execution": auto.steps_per_execution if steps == "auto" else steps,
+        }
+    )
+
+
+def read_calibration(mlruns: Path, machine: Machine | None = None) -> Calibration | None:
+    """Return what was measured on this machine, or None.
+
+    Raises
+    ------
+    StorageError
+        The file is there but cannot be read.
+    """
+    values = _read(mlruns / CALIBRATION_NAME).get(machine_key(machine))
+    try:
+        return None if values is None else Calibration.from_json(values)
+    except (KeyError, TypeError) as error:
+        raise _damaged(mlruns / CALIBRATION_NAME, error) from error
+
+
+def keep_calibration(
+    mlruns: Path, calibration: Calibration, machine: Machine | None = None
+) -> None:
+    """Write down what was measured on this machine, beside what is known of others."""
+    path = mlruns / CALIBRATION_NAME
+    mlruns.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        machines = _read(path) | {machine_key(machine): calibration.to_json()}
+        text = json.dumps({"schema_version": _VERSION, "machines": machines}, indent=1)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(text + "\n")
+        fresh.replace(path)
+
+
+def device_name(machine: Machine | None = None) -> dict[str, str]:
+    """Return what a calibration was measured on; what changes from day to day is left out."""
+    described = describe_device(machine)
+    return {name: value for name, value in described.items() if name != "memory_mib"} | {
+        "tensorflow": version("tensorflow")
+    }
+
+
+def best(rates: Mapping[T, float], known: T, margin: float) -> T:
+    """Return the fastest choice, or the ``known`` one if nothing beats it by ``margin``.
+
+    Parameters
+    ----------
+    rates
+        Images a second by choice.
+    known
+        What is taken without good reason for another; one of the choices.
+    margin
+        A share: measured rates differ by a few percent from one time to the next, and the
+        answer should not.
+    """
+    fastest = max(rates, key=lambda choice: rates[choice])
+    own = rates.get(known, -math.inf)
+    return fastest if rates[fastest] > (1.0 + margin) * own else known
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        machines: dict[str, Any] = json.loads(path.read_text())["machines"]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+    return machines
+
+
+def _damaged(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error}; remove it to have it measured again")

@@ -1,0 +1,26 @@
+"""A real process is asked what it trains with, and the answer lands where status reads it."""
+
+import json
+from dataclasses import replace
+
+from pipeline.launching import calibrating
+from pipeline.measuring.automatic import Calibration, keep_calibration, read_calibration
+from pipeline.measuring.machine import this_machine
+
+
+def test_this_machine_is_calibrated_and_status_says_how(command, monkeypatch):
+    # One process and short looks: what is checked is the way, not the rates.
+    monkeypatch.setattr(calibrating, "SECONDS", 0.02)
+    monkeypatch.setattr(calibrating, "TURNS", 1)
+    monkeypatch.setattr(calibrating, "STEPS", (20,))
+    machine = replace(this_machine(), cores=1, flags=frozenset(), gpus=())
+    calibration = calibrating.calibrate(machine, calibrating.processes)
+    assert calibration.answer.workers == calibration.answer.threads == 1
+    assert {tried.jit_compile for tried in calibration.tried} == {False, True}
+    assert all(tried.images_per_second > 0 for tried in calibration.tried)
+    keep_calibration(command.mlruns, calibration)
+    assert read_calibration(command.mlruns) == calibration
+    (command.mlruns / "sweeps" / "empty").mkdir(parents=True)
+    shown = json.loads(command.run("status", "sweep_name=empty", "--json").stdout)
+    assert Calibration.from_json(shown["calibration"]) == calibration
+    assert calibration.sentence() in command.run("status", "sweep_name=empty").stdout

@@ -1,0 +1,150 @@
+"""The calibration's decisions, from made-up rates of processes that are not started."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.launching import calibrating
+from pipeline.launching.calibrating import calibrate, settle
+from pipeline.launching.devices import next_gpu
+from pipeline.measuring.automatic import Automatic, keep_calibration, read_calibration
+from pipeline.measuring.machine import Gpu, Machine
+
+CPU = Machine(
+    cpu="A processor", flags=frozenset({"avx512_bf16"}), cores=4, memory_bytes=None, gpus=()
+)
+GPU = Gpu(name="A GPU", uuid="GPU-1", memory_mib=8192, capability=(8, 0))
+
+
+class Member:
+    """Answers with a rate that a function of its threads, the way and its company gives."""
+
+    def __init__(self, threads, rate, crowd):
+        self.threads, self._rate, self._crowd = threads, rate, crowd
+        self.built = []
+
+    def send(self, request):
+        self._request = request
+        if "build" in request:
+            self.built.append(request["build"])
+        else:
+            assert request["measure"] in self.built, "compiling is not to be measured"
+            self._crowd.append(self)
+
+    def receive(self):
+        if "build" in self._request:
+            return {"built": True}
+        company = len(self._crowd)
+        rate = self._rate(self._request["measure"], self.threads, company)
+        self._done = True
+        if all(getattr(member, "_done", False) for member in self._crowd):
+            for member in self._crowd:
+                member._done = False
+            self._crowd.clear()
+        return {"images_per_second": rate}
+
+
+def starting(rate):
+    @contextmanager
+    def start(threads):
+        crowd: list[Member] = []
+        yield [Member(count, rate, crowd) for count in threads]
+
+    return start
+
+
+def flat(way, threads, company):
+    return 1000.0
+
+
+def test_where_nothing_is_faster_the_answer_is_what_the_hardware_is_known_for():
+    # Every process more does as much again, so one a core is best.
+    found = calibrate(CPU, starting(flat))
+    assert found.answer == Automatic(
+        precision="mixed_bfloat16", jit_compile=False, steps_per_execution=20, workers=4, threads=1
+    )
+    assert found.measured_on["name"] == "A processor"
+    assert "memory_mib" not in found.measured_on
+    assert {tried.workers for tried in found.tried} == {1, 2, 4}
+
+
+def test_each_setting_follows_its_own_measurement():
+    def rate(way, threads, company):
+        speed = 1000.0 * threads**1.5 / company
+        speed *= 1.2 if way["precision"] == "float32" else 1.0
+        speed *= 2.0 if way["jit_compile"] else 1.0
+        return speed * (1.3 if way["steps_per_execution"] == 60 else 1.0)
+
+    assert calibrate(CPU, starting(rate)).answer == Automatic(
+        precision="float32", jit_compile=True, steps_per_execution=60, workers=1, threads=4
+    )
+
+
+def test_a_little_faster_is_no_reason_for_another_precision():
+    def rate(way, threads, company):
+        return 1080.0 if way["precision"] == "float32" else 1000.0
+
+    assert calibrate(CPU, starting(rate)).answer.precision == "mixed_bfloat16"
+
+
+def test_hardware_without_bfloat16_is_not_asked_to_emulate_it():
+    found = calibrate(replace(CPU, flags=frozenset()), starting(flat))
+    assert {tried.precision for tried in found.tried} == {"float32"}
+
+
+@pytest.mark.parametrize(("most", "workers"), [(1, 1), (2, 2), (4, 4)])
+def test_as_many_trials_share_a_gpu_as_fill_it(most, workers):
+    machine = replace(CPU, cores=16, gpus=(GPU,))
+
+    def rate(way, threads, company):
+        return 1000.0 * min(company, most) / company
+
+    found = calibrate(machine, starting(rate))
+    assert found.answer.workers == workers
+    assert {tried.workers for tried in found.tried} == {1, 2, 4, 8}
+
+
+def test_a_machine_is_measured_once_and_only_if_something_is_auto(tmp_path, monkeypatch):
+    measured: list[Machine] = []
+    said: list[str] = []
+
+    def measure(machine, start):
+        measured.append(machine)
+        return calibrate(CPU, starting(flat))
+
+    monkeypatch.setattr(calibrating, "calibrate", measure)
+
+    def settled(*overrides):
+        words = ("data=digits", f"mlruns={tmp_path}", *overrides)
+        settle(compose(CommandLine(command="sweep", overrides=words)), said.append)
+
+    settled("calibrate=false")
+    settled(
+        "training.precision=float32", "training.jit_compile=off", "launch.workers=1",
+        "training.steps_per_execution=20", "launch.threads=1",
+    )  # fmt: skip
+    assert not measured and not said
+    settled()
+    settled()
+    assert len(measured) == 1
+    known = read_calibration(tmp_path)
+    assert known is not None and said[-1] == f"{known.sentence()}."
+
+
+def test_what_is_known_is_not_measured_again(tmp_path, monkeypatch):
+    keep_calibration(tmp_path, calibrate(CPU, starting(flat)))
+    monkeypatch.setattr(calibrating, "calibrate", lambda *_: pytest.fail("measured again"))
+    words = ("data=digits", f"mlruns={tmp_path}")
+    settle(compose(CommandLine(command="sweep", overrides=words)), print)
+
+
+def test_workers_are_spread_over_the_gpus():
+    gpus = (GPU, replace(GPU, uuid="GPU-2"))
+    assert next_gpu(gpus, []) == "GPU-1"
+    assert next_gpu(gpus, ["GPU-1"]) == "GPU-2"
+    assert next_gpu(gpus, ["GPU-1", "GPU-2", "GPU-2"]) == "GPU-1"
+    assert next_gpu((GPU,), []) is None
+    assert next_gpu((), []) is None
