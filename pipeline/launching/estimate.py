@@ -76,6 +76,7 @@ def estimate(plan: SweepPlan, operations_a_second: Callable[[], float] | None = 
         seeds=finalists.seeds,
         minutes=(seconds + _SECONDS_A_SWEEP) / 60,
         finalist_minutes=finalist_seconds / 60,
+        first=tuple(proposal.architecture for proposal in plan.first),
     )
 
 

@@ -10,6 +10,7 @@ from pipeline.reporting.wording import printable
 
 _A_MINUTE = 1.5
 _HOURS_FROM = 90
+_MOST_NAMES = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +31,8 @@ class Estimate:
         The budget, references included.
     workers
         Processes that train side by side.
+    first
+        Networks that the sweep begins with after the references.
     finalists, seeds
         The most members of the front that are trained again, and how often each.
     minutes
@@ -50,6 +53,7 @@ class Estimate:
     seeds: int
     minutes: float
     finalist_minutes: float
+    first: tuple[Architecture, ...] = ()
 
 
 def plan_lines(sweep: str, continues: bool, data: DataSummary, estimate: Estimate) -> list[str]:
@@ -68,10 +72,20 @@ def plan_lines(sweep: str, continues: bool, data: DataSummary, estimate: Estimat
         f"space     {estimate.networks:,} networks and recipes{besides}",
         f"cheapest  {estimate.cheapest} ({estimate.cheapest_macs:,} multiply-accumulates an image)",
         f"dearest   {estimate.dearest} ({estimate.dearest_macs:,} multiply-accumulates an image)",
+        *_beginning(estimate),
         f"trials    {estimate.trials}, the two references included, {estimate.workers} at a time",
         f"finalists {_finalists(estimate)}",
         f"time      about {_minutes(estimate.minutes)} on this machine",
     ]
+
+
+def _beginning(estimate: Estimate) -> list[str]:
+    """Return what the sweep begins with; no line where it is the references alone."""
+    if not estimate.first:
+        return []
+    named = [str(network) for network in estimate.first[:_MOST_NAMES]]
+    more = len(estimate.first) - len(named)
+    return [f"begins    with {', '.join(named)}{f' and {more} more' if more else ''}"]
 
 
 def _finalists(estimate: Estimate) -> str:

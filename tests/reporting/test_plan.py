@@ -33,6 +33,13 @@ def test_it_says_all_that_was_asked_for():
         assert part in text
 
 
+def test_what_the_sweep_begins_with_is_named_as_far_as_there_is_room():
+    assert not any(text.startswith("begins") for text in plan_lines("s", False, DATA, estimate()))
+    networks = tuple(Architecture(dense_units=units) for units in range(1, 9))
+    lines = plan_lines("s", False, DATA, estimate(first=networks))
+    assert "begins    with d1, d2, d3, d4, d5, d6 and 2 more" in lines
+
+
 def test_durations_in_words_and_continuations():
     lines = plan_lines("s", True, DATA, estimate(continuous=(), minutes=0.2))
     assert "exists and would be continued" in lines[0]
