@@ -4,6 +4,7 @@ import importlib
 import sys
 
 BENCHMARKS = (
+    "augmentation",
     "overhead",
     "quiet",
     "recording",

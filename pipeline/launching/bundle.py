@@ -21,7 +21,7 @@ from pipeline.core.errors import StorageError
 from pipeline.launching.housekeeping import held
 from pipeline.launching.planning import load_config
 from pipeline.launching.provenance import git_commit, versions
-from pipeline.search.copying import export_studies
+from pipeline.search.moving import export_studies
 from pipeline.search.opening import open_storage
 
 BUNDLE_SUFFIX = ".sweep.zip"

@@ -14,7 +14,7 @@ from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.planning import load_config
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.listing import folder_bytes
-from pipeline.search.study import delete_study, rename_study
+from pipeline.search.moving import delete_study, rename_study
 from pipeline.tracking import sweeps as mlflow_sweeps
 
 

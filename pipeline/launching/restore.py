@@ -25,9 +25,8 @@ from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.launching.planning import load_config, load_description, load_plan
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.progress import read_trainings
-from pipeline.search.copying import import_studies
+from pipeline.search.moving import delete_study, import_studies
 from pipeline.search.opening import open_storage
-from pipeline.search.study import delete_study
 from pipeline.tracking.mirror import Mirror
 
 _BLOCK_BYTES = 1 << 20

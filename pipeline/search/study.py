@@ -22,7 +22,7 @@ from pipeline.core.trial import (
     derived_seed,
 )
 from pipeline.search.experimental import experiments_accepted
-from pipeline.search.finalists import FinalistStudy, finalists_name
+from pipeline.search.finalists import FinalistStudy
 from pipeline.search.ledger import COSTS, RUNG, Claim, TrialLedger, next_attempt, was_interrupted
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
@@ -258,42 +258,3 @@ def _enqueue(
 
 def _originals(trials: list[FrozenTrial]) -> int:
     return len({trial.user_attrs["number"] for trial in trials})
-
-
-def delete_study(config: Config, name: str) -> None:
-    """Remove a sweep's studies from storage; nothing happens where they do not exist."""
-    storage = open_storage(config)
-
-    def delete() -> None:
-        known = optuna.get_all_study_names(storage.optuna)
-        for study in (finalists_name(name), name):
-            if study in known:
-                optuna.delete_study(study_name=study, storage=storage.optuna)
-
-    storage.retrying(delete)
-
-
-def rename_study(config: Config, old: str, new: str) -> None:
-    """Give a sweep's studies its new name; nothing happens where they do not exist."""
-    storage = open_storage(config)
-
-    def rename() -> None:
-        for before, after in ((old, new), (finalists_name(old), finalists_name(new))):
-            if before in optuna.get_all_study_names(storage.optuna):
-                _move(storage, before, after)
-
-    storage.retrying(rename)
-
-
-def _move(storage: StudyStorage, before: str, after: str) -> None:
-    # Optuna copies. What an earlier attempt has copied, perhaps in part, is copied anew: the
-    # old study goes last.
-    if after in optuna.get_all_study_names(storage.optuna):
-        optuna.delete_study(study_name=after, storage=storage.optuna)
-    optuna.copy_study(
-        from_study_name=before,
-        from_storage=storage.optuna,
-        to_storage=storage.optuna,
-        to_study_name=after,
-    )
-    optuna.delete_study(study_name=before, storage=storage.optuna)

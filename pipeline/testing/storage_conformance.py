@@ -23,9 +23,10 @@ from pipeline.core.outcome import Ending, LimitBroken, decide
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.search.dashboard import dashboard_server
 from pipeline.search.ledger import Claim
+from pipeline.search.moving import delete_study, rename_study
 from pipeline.search.opening import open_storage
 from pipeline.search.space import SearchSpace
-from pipeline.search.study import SweepStudy, delete_study, rename_study
+from pipeline.search.study import SweepStudy
 from pipeline.testing.faults import Fault, FaultAt, FaultyStorage, SimulatedClock
 
 INTERRUPTED = Ending(outcome=Outcome.INTERRUPTED, reason="told to leave")

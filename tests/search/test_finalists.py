@@ -9,8 +9,9 @@ from optuna.trial import TrialState
 from pipeline.core.finalists import wanted_trainings
 from pipeline.core.outcome import Ending, decide
 from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.search.moving import delete_study, rename_study
 from pipeline.search.opening import open_storage
-from pipeline.search.study import SweepStudy, delete_study, rename_study
+from pipeline.search.study import SweepStudy
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.outcome import Ending, LimitBroken, StoppedAtRung, decide
 from pipeline.core.proposal import Proposal
 from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.search.moving import delete_study
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
-from pipeline.search.study import SweepStudy, delete_study
+from pipeline.search.study import SweepStudy
 
 
 def search(config, **changes):

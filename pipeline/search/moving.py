@@ -1,0 +1,98 @@
+"""A sweep's studies, that of its final round with them: renamed, removed, taken elsewhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+
+from pipeline.config import Config
+from pipeline.core.errors import StorageError
+from pipeline.search.finalists import finalists_name
+from pipeline.search.journal import JournalStudies
+from pipeline.search.opening import open_storage
+from pipeline.search.storage import StudyStorage
+
+
+def delete_study(config: Config, name: str) -> None:
+    """Remove a sweep's studies from storage; nothing happens where they do not exist."""
+    storage = open_storage(config)
+    storage.retrying(_each(name, lambda study: _delete(storage, study)))
+
+
+def rename_study(config: Config, old: str, new: str) -> None:
+    """Give a sweep's studies its new name; nothing happens where they do not exist."""
+    storage = open_storage(config)
+
+    def rename() -> None:
+        for before, after in ((old, new), (finalists_name(old), finalists_name(new))):
+            if _copy(storage, before, storage, after):
+                _delete(storage, before)  # last: until then it can be copied anew
+
+    storage.retrying(rename)
+
+
+def export_studies(storage: StudyStorage, sweep: str, path: Path) -> None:
+    """Write the studies of a sweep to a new journal.
+
+    Raises
+    ------
+    StorageError
+        There is no such study, or the journal cannot be written.
+    """
+    journal = JournalStudies(path, path.with_suffix(".lock"))
+    storage.retrying(_each(sweep, lambda study: _copy(storage, study, journal, study)))
+    if sweep not in _names(journal):
+        raise StorageError(f"there is no study of {sweep} in its storage")
+
+
+def import_studies(path: Path, sweep: str, storage: StudyStorage) -> None:
+    """Bring the studies of a journal that ``export_studies`` has written to a storage.
+
+    Raises
+    ------
+    StorageError
+        The journal is damaged or another sweep's, or the storage has such a study already.
+    """
+    try:
+        journal = JournalStudies(path, path.with_suffix(".lock"))
+        known = _names(journal)
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        raise StorageError(f"its journal of the study is damaged ({error!r})") from error
+    if sweep not in known or known - {sweep, finalists_name(sweep)}:
+        raise StorageError(f"its journal holds {sorted(known)}, not the study of {sweep}")
+    if known & _names(storage):
+        raise StorageError(f"the storage has a study {sweep} already")
+    storage.retrying(_each(sweep, lambda study: _copy(journal, study, storage, study)))
+
+
+def _each(sweep: str, step: Callable[[str], object]) -> Callable[[], None]:
+    """Return a call that takes a step for the final round's study, then for the sweep's."""
+
+    def call() -> None:
+        for study in (finalists_name(sweep), sweep):
+            step(study)
+
+    return call
+
+
+def _names(storage: StudyStorage) -> set[str]:
+    return set(optuna.get_all_study_names(storage.optuna))
+
+
+def _delete(storage: StudyStorage, name: str) -> None:
+    if name in _names(storage):
+        optuna.delete_study(study_name=name, storage=storage.optuna)
+
+
+def _copy(source: StudyStorage, before: str, target: StudyStorage, after: str) -> bool:
+    """Copy a study; return whether there is one."""
+    if before not in _names(source):
+        return False
+    _delete(target, after)  # what an attempt that broke off has copied, perhaps in part
+    optuna.copy_study(
+        from_study_name=before,
+        from_storage=source.optuna,
+        to_storage=target.optuna,
+        to_study_name=after,
+    )
+    return True
