@@ -179,14 +179,32 @@ def test_without_finalists_nothing_is_trained_twice(plan, replan):
 
 
 def test_neither_rungs_nor_limits_end_a_finalist(plan, replan):
-    worked(replan(plan, finalists={"limit": 0}))
+    limits = plan.config.objective.limits.model_copy(update={"device_memory_mib": 5.0})
+    plan = replan(plan, finalists={"limit": 0}, objective={"limits": limits})
+    worked_in_memory(plan)
     rungs = plan.config.search.rungs.model_copy(update={"enabled": True, "peers": 2})
-    limits = plan.config.objective.limits.model_copy(update={"macs": 1.0, "train_seconds": 1e-9})
-    plan = replan(plan, search={"rungs": rungs}, objective={"limits": limits})
-    worked(plan)
+    finalists = {"limit": 3, "seeds": 2}
+    plan = replan(plan, search={"rungs": rungs}, finalists=finalists)
+    worked_in_memory(plan)
     records = studied(plan).finalists.records()
     assert records
     assert {record.outcome for record in records} == {Outcome.COMPLETE}
+    assert {record.costs["device_memory_mib"] for record in records} == {10.0}
+
+
+def worked_in_memory(plan):
+    """Work with a device that finalists need ten MiB of, and all others one."""
+    needed = []
+
+    def build(data, threads):
+        return SimulatedTrainer(
+            config=plan.config,
+            description=plan.description,
+            before_epoch=lambda trial, epoch: needed.append(10.0 if trial.repetition else 1.0),
+            memory_mib=lambda epoch: needed[-1],
+        )
+
+    work(plan.config, build)
 
 
 def test_a_finalist_that_diverges_leaves_the_others_to_decide(plan):

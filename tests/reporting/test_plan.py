@@ -52,7 +52,7 @@ def test_a_stream_without_unicode_is_respected():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     show_plan("s", False, DATA, estimate(), stream)
     stream.flush()
-    assert b"28?28?1" in stream.buffer.getvalue()
+    assert b"28x28x1" in stream.buffer.getvalue()
 
 
 def test_a_sweep_without_finalists_says_so():
