@@ -25,7 +25,7 @@ from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.recovery import recover_lost
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
-from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
+from pipeline.launching.worker import PARENT_VARIABLE, RECYCLE_STATUS, out_of_time
 from pipeline.measuring.automatic import automatic
 from pipeline.measuring.machine import this_machine
 from pipeline.measuring.quiet import QuietLock
@@ -281,6 +281,9 @@ class LocalSupervisor:
     def _start_worker(self) -> _Worker:
         self._started += 1
         gpu = next_gpu(this_machine().gpus, [worker.gpu for worker in self._workers])
+        variables = {PARENT_VARIABLE: str(os.getpid())}
+        if gpu is not None:
+            variables["CUDA_VISIBLE_DEVICES"] = gpu
         logs = self.config.sweep_dir / "logs"
         logs.mkdir(exist_ok=True)
         log = logs / f"{self._log_name()}-{self._started:03d}.log"
@@ -289,8 +292,8 @@ class LocalSupervisor:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pipeline", "worker", str(name),
                  f"mlruns={self.config.mlruns}", f"launch.threads={self._threads()}"],
-                env=None if gpu is None else {**os.environ, "CUDA_VISIBLE_DEVICES": gpu},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                env=os.environ | variables,
                 # Ctrl-C reaches the supervisor alone, which tells its workers in good order.
                 start_new_session=True,
             )  # fmt: skip

@@ -38,18 +38,23 @@ _WAIT_SECONDS = 0.5
 #: A worker that has been told to leave and cannot stop what it does is ended after so long; its
 #: trial goes on from the last epoch's checkpoint all the same.
 LEAVING_SECONDS = 8.0
+_LOOK_SECONDS = 1.0
+#: The number of the process that started the worker.
+PARENT_VARIABLE = "SWEETSPOT_PARENT"
 _TOLD_BY = (signal.SIGTERM, signal.SIGUSR2)
 
 
 class Leaving:
     """Whether this process has to leave; remembers the signal that said so.
 
-    Inside the block the process is ended if it has not left ``LEAVING_SECONDS`` after a signal.
+    Inside the block the process is ended if it has not left ``LEAVING_SECONDS`` after a signal,
+    or after its parent was gone.
     """
 
     def __init__(self) -> None:
         self._reason: str | None = None
-        self._parent = os.getppid()
+        # It may be gone before we are here to ask who it was.
+        self._parent = int(os.environ.get(PARENT_VARIABLE, os.getppid()))
         self._left = threading.Event()
 
     def __enter__(self) -> Self:
@@ -83,10 +88,27 @@ class Leaving:
     def _watch(self, heard: socket.socket) -> None:
         """End the process where it does not leave in time."""
         with heard:
-            while (numbers := heard.recv(1)) and numbers[0] not in _TOLD_BY:
+            status = self._hear(heard)
+        if status is not None and not self._left.wait(LEAVING_SECONDS):
+            os._exit(status)
+
+    def _hear(self, heard: socket.socket) -> int | None:
+        """Wait for a reason to leave; return what a process that does not is ended with."""
+        heard.settimeout(_LOOK_SECONDS)
+        while True:
+            try:
+                numbers = heard.recv(1)
+            except TimeoutError:
+                if self._is_orphan():
+                    return 1
                 continue
-        if numbers and not self._left.wait(LEAVING_SECONDS):
-            os._exit(128 + numbers[0])
+            if not numbers:
+                return None
+            if numbers[0] in _TOLD_BY:
+                return 128 + numbers[0]
+
+    def _is_orphan(self) -> bool:
+        return os.getppid() != self._parent
 
     def is_told(self) -> bool:
         """Whether there is a reason to leave."""
@@ -94,7 +116,7 @@ class Leaving:
 
     def reason(self) -> str | None:
         """Return why to leave, or None to stay."""
-        if self._reason is None and os.getppid() != self._parent:
+        if self._reason is None and self._is_orphan():
             self._reason = "the supervisor is gone"
         return self._reason
 

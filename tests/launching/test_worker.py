@@ -14,7 +14,7 @@ from pipeline.data.loading import load_test
 from pipeline.launching import evaluation
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
-from pipeline.launching.worker import RECYCLE_STATUS, work
+from pipeline.launching.worker import PARENT_VARIABLE, RECYCLE_STATUS, work
 from pipeline.reporting.files import read_summary
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
@@ -241,7 +241,8 @@ def test_a_worker_is_replaced_after_many_trainings(plan, monkeypatch):
     assert Sessions.read(plan.config.sweep_dir).test_readings
 
 
-def test_a_worker_that_cannot_even_hear_is_ended_in_time():
+@pytest.mark.parametrize("told", [True, False], ids=["told", "orphan"])
+def test_a_worker_that_cannot_even_hear_is_ended_in_time(told):
     """In a library's long call Python runs no handler of a signal."""
     text = (
         "import hashlib\n"
@@ -251,8 +252,13 @@ def test_a_worker_that_cannot_even_hear_is_ended_in_time():
         "    print('there', flush=True)\n"
         "    hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+    parent = os.getpid() if told else 1
+    process = subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, text=True,
+        env=os.environ | {PARENT_VARIABLE: str(parent)},
+    )  # fmt: skip
     with process:
         assert process.stdout.readline() == "there\n"
-        process.send_signal(signal.SIGUSR2)
-        assert process.wait(timeout=60) == 128 + signal.SIGUSR2
+        if told:
+            process.send_signal(signal.SIGUSR2)
+        assert process.wait(timeout=60) == (128 + signal.SIGUSR2 if told else 1)
