@@ -216,7 +216,12 @@ class LocalSupervisor:
             if status not in (0, RECYCLE_STATUS):
                 ended = self._recover(study, results) or self._count_ended(study)
                 self._restarts = 1 if ended else self._restarts + 1
-                if status == _REFUSED or self._restarts > self._most_restarts():
+                if status == _REFUSED:  # in a sentence, as all commands do
+                    said = last_line(worker.log).removeprefix("sweetspot: ")
+                    raise WorkersFailed(
+                        f"{said} (a worker's log, {worker.log.name}, ends with this)"
+                    )
+                if self._restarts > self._most_restarts():
                     dead = "worker" if self._restarts == 1 else "workers"
                     raise WorkersFailed(
                         f"{self._restarts} {dead} died, the last with status {status}; the end "

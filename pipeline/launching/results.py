@@ -64,6 +64,10 @@ class Kept:
     save: Callable[[Path], None]
 
 
+class NotKept(StorageError):
+    """There is no room for what a training leaves."""
+
+
 class SweepResults:
     """The files of one sweep that follow from its study.
 
@@ -101,6 +105,11 @@ class SweepResults:
         -------
         bool
             False where the trial was given to another worker meanwhile: nothing is written.
+
+        Raises
+        ------
+        NotKept
+            What is to be kept cannot be written; nobody was told of the trial's end yet.
         """
         run = result.specification.run
         ledger = study.finalists if run.repetition else study
@@ -108,16 +117,22 @@ class SweepResults:
             if not ledger.is_running(claim):
                 return False
             if kept is not None and self._is_worth_keeping(study, result):
-                keep_answers(self._folder, run, kept.validation_right)
-                if not run.repetition:
-                    path = model_path(self._folder, result.number)
-                    kept.save(path)
-                    record(log, ModelKept(path=str(path.relative_to(self._folder))))
+                try:
+                    self._keep(run, kept, log)
+                except StorageError as error:
+                    raise NotKept(str(error)) from error
             attempt = claim.specification.attempt
             record(log, Ended(attempt=attempt, record=result, details=ending.details))
             ended = ledger.end(claim, ending, result)
             self._refresh(study, None)
         return ended
+
+    def _keep(self, run: RunKey, kept: Kept, log: EventLog) -> None:
+        keep_answers(self._folder, run, kept.validation_right)
+        if not run.repetition:
+            path = model_path(self._folder, run.number)
+            kept.save(path)
+            record(log, ModelKept(path=str(path.relative_to(self._folder))))
 
     def lost_trials(
         self,

@@ -38,7 +38,7 @@ from pipeline.core.trial import (
 from pipeline.data.dataset import DataDescription
 from pipeline.launching.heartbeat import Heartbeat
 from pipeline.launching.pace import DevicePace
-from pipeline.launching.results import Kept, SweepResults
+from pipeline.launching.results import Kept, NotKept, SweepResults
 from pipeline.measuring.clocks import Clocks
 from pipeline.search.ledger import TAKEN_AWAY, Claim
 from pipeline.search.rungs import rung_epochs
@@ -257,8 +257,8 @@ class TrialRun:
         Raises
         ------
         StorageError
-            The event log or the study cannot be written; the trial is still marked as running
-            then, and is queued again by whoever comes next.
+            Something cannot be written. Where the study can, the trial is queued again by then;
+            else it is still marked as running, and whoever comes next does so.
         """
         specification = claim.specification
         started = time.time()
@@ -267,6 +267,7 @@ class TrialRun:
         checkpoint = self.config.sweep_dir / "checkpoints" / f"{run.stem}.npz"
         trained: Trained | None = None
         raised: BaseException | None = None
+        broken: StorageError | None = None
         log_path = trial_log_path(self.config.sweep_dir, *run)
         with Heartbeat(claim) as heart, EventLog(log_path) as log:
             with clocks.on("tracking"):
@@ -287,32 +288,49 @@ class TrialRun:
                 with self._sampled_system(log, specification.attempt):
                     trained = self.trainer.run(specification, observer, clocks, checkpoint)
                 self._check_costs({**observer.story.costs, **trained.costs})
-            except StorageError:
-                raise
+            except StorageError as error:  # a full disk, say, is not the trial's fault
+                broken = error
             except BaseException as error:  # whatever it is, ``decide`` says what it means
                 raised = error
             story = observer.story
-            ending = self._decide(raised, specification, story)
-            result = TrialRecord(
-                specification=specification,
-                outcome=ending.outcome,
-                val_accuracy=_accuracy(trained, story),
-                costs=story.costs | (trained.costs if trained else {}),
-                measurements=story.measurements,
-                clocks=clocks.seconds(),
-                history=tuple(story.history),
-                reason=ending.reason,
-                started=started,
-                ended=time.time(),
-            )
-            kept = None
-            if trained is not None:
-                kept = Kept(
-                    validation_right=trained.validation_right,
-                    save=partial(self.trainer.save, trained),
+
+            def end(
+                trained: Trained | None, raised: BaseException | None
+            ) -> tuple[bool, TrialRecord]:
+                ending = self._decide(raised, specification, story)
+                result = TrialRecord(
+                    specification=specification,
+                    outcome=ending.outcome,
+                    val_accuracy=_accuracy(trained, story),
+                    costs=story.costs | (trained.costs if trained else {}),
+                    measurements=story.measurements,
+                    clocks=clocks.seconds(),
+                    history=tuple(story.history),
+                    reason=ending.reason,
+                    started=started,
+                    ended=time.time(),
                 )
-            ended = self.results.end_trial(self.study, claim, ending, result, log=log, kept=kept)
-        if ended and ending.outcome is not Outcome.INTERRUPTED:
+                kept = None
+                if trained is not None:
+                    kept = Kept(
+                        validation_right=trained.validation_right,
+                        save=partial(self.trainer.save, trained),
+                    )
+                ended = self.results.end_trial(
+                    self.study, claim, ending, result, log=log, kept=kept
+                )
+                return ended, result
+
+            if broken is None:
+                try:
+                    ended, result = end(trained, raised)
+                except NotKept as error:
+                    broken = error
+            if broken is not None:
+                # Queued again, uncounted; it goes on from its last checkpoint.
+                end(None, Interrupted(str(broken)))
+                raise broken
+        if ended and result.outcome is not Outcome.INTERRUPTED:
             checkpoint.unlink(missing_ok=True)
         return result
 

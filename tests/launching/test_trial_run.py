@@ -228,14 +228,31 @@ def test_a_full_disk_ends_the_worker_and_leaves_earlier_trials_intact(plan, monk
         return append(self, kind, **values)
 
     monkeypatch.setattr(EventLog, "append", full)
-    with pytest.raises(StorageError, match="disk is full"):
-        run.run(run.study.claim("w"))
+    for _ in range(plan.config.search.max_retries + 2):  # it is not the trial's fault
+        with pytest.raises(StorageError, match="disk is full"):
+            run.run(run.study.claim("w"))
     monkeypatch.undo()
     again = trial_run(plan)
-    again.results.lost_trials(again.study, lambda worker: False, lambda record: record)
     records = run_all(again)
     assert sorted(record.number for record in records) == [1, 2, 3, 4]
+    assert {record.outcome for record in again.study.records()} == {Outcome.COMPLETE}
     assert again.study.records()[0] == first
+
+
+def test_a_model_without_room_queues_its_trial_again(plan, monkeypatch):
+    run = trial_run(plan)
+
+    def full(self, trained, path):
+        raise StorageError(f"the model {path} cannot be written: No space left on device")
+
+    monkeypatch.setattr(SimulatedTrainer, "save", full)
+    for _ in range(plan.config.search.max_retries + 2):
+        with pytest.raises(StorageError, match="cannot be written: No space"):
+            run.run(run.study.claim("w"))
+    monkeypatch.undo()
+    assert {record.outcome for record in run_all(run)} == {Outcome.COMPLETE}
+    path = trial_log_path(plan.config.sweep_dir, 0)
+    assert trial_record(read(path)).outcome is Outcome.COMPLETE
 
 
 def test_an_ending_that_storage_never_heard_of_is_written_anew(plan, replan, monkeypatch):
