@@ -1,4 +1,4 @@
-"""``sweetspot clean``: see what sweeps hold; remove or rename one everywhere at once."""
+"""``sweetspot clean``: see what sweeps hold; free, remove or rename one everywhere at once."""
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
@@ -7,11 +7,11 @@ from pipeline.core.errors import ConfigurationError
 
 FLAGS = ()
 NAMES = 0
-_ACTIONS = ("remove", "rename")
+_ACTIONS = ("free", "remove", "rename")
 
 
 def run(line: CommandLine) -> int:
-    """List the sweeps, or do what ``remove=NAME`` or ``rename=OLD:NEW`` says."""
+    """List the sweeps, or do what ``free=NAME``, ``remove=NAME`` or ``rename=OLD:NEW`` says."""
     from pipeline.reporting.listing import show_sweeps
 
     actions = [w for w in line.overrides if w.partition("=")[0] in _ACTIONS]
@@ -22,9 +22,13 @@ def run(line: CommandLine) -> int:
     if not actions:
         show_sweeps(config.mlruns)
         return 0
-    from pipeline.launching.housekeeping import remove_sweep, rename_sweep
+    from pipeline.launching.housekeeping import free_sweep, remove_sweep, rename_sweep
 
     action, _, value = actions[0].partition("=")
+    if action == "free":
+        freed = free_sweep(config, _checked(value))
+        print(f"{value}: {freed / 1e6:.1f} MB freed, all that it has found is kept")
+        return 0
     if action == "remove":
         freed = remove_sweep(config, _checked(value))
         print(f"removed {value}: {freed / 1e6:.1f} MB freed")

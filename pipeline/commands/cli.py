@@ -29,7 +29,7 @@ COMMANDS = {
     "export": "write a network as ONNX, ONNX int8 and SavedModel, checked and timed (trial=)",
     "sync": "bring MLflow up to date with a sweep's event logs",
     "schedule": "print what runs a sweep regularly: crontab, scrontab, Kubernetes (--install)",
-    "clean": "list the sweeps and their sizes; remove=NAME or rename=OLD:NEW",
+    "clean": "list the sweeps and their sizes; free=NAME, remove=NAME or rename=OLD:NEW",
     "bundle": "write a sweep to one archive, for another machine (file=)",
     "restore": "rebuild the sweep of such an archive here: folder, Optuna study and MLflow",
     "worker": "train trials of a sweep that is set up (sweep starts these itself)",

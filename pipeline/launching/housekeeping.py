@@ -1,4 +1,4 @@
-"""Removing and renaming a sweep in Optuna, in MLflow and on disk together."""
+"""Freeing, removing and renaming a sweep in Optuna, in MLflow and on disk together."""
 
 import json
 import shutil
@@ -14,6 +14,7 @@ from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.planning import load_config
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.listing import folder_bytes
+from pipeline.reporting.spare import spare_files
 from pipeline.search.moving import delete_study, rename_study
 from pipeline.tracking import sweeps as mlflow_sweeps
 
@@ -34,6 +35,28 @@ def remove_sweep(config: Config, name: str) -> int:
         mlflow_sweeps.delete_sweep(own, name)
         delete_study(own, name)
         shutil.rmtree(folder)
+    return freed
+
+
+def free_sweep(config: Config, name: str) -> int:
+    """Remove what a sweep has left that nobody needs any more, and return its bytes.
+
+    Its networks stay, the front's above all, and so does all that it can go on from.
+
+    Raises
+    ------
+    StorageError
+        There is no such sweep, it is being run, or a file cannot be removed.
+    """
+    freed = 0
+    with held(config, name) as folder:
+        for path in spare_files(folder):
+            size = path.stat().st_size
+            try:
+                path.unlink()
+            except OSError as error:
+                raise StorageError(f"{path} cannot be removed: {error.strerror}") from error
+            freed += size
     return freed
 
 

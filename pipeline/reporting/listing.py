@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from pipeline.core.errors import StorageError
 from pipeline.reporting.console import terminal
 from pipeline.reporting.files import read_summary, sweeps, sweeps_dir
+from pipeline.reporting.spare import spare_files
 from pipeline.reporting.wording import accuracy_text, printable
 
 
@@ -19,6 +20,8 @@ class SweepEntry:
     ----------
     size_bytes
         Of the sweep's folder.
+    spare_bytes
+        Of what nobody needs any more.
     modified
         Seconds since the epoch.
     trials
@@ -29,6 +32,7 @@ class SweepEntry:
 
     name: str
     size_bytes: int
+    spare_bytes: int
     modified: float
     trials: int | None
     sweet_spot: str | None
@@ -57,6 +61,7 @@ def show_sweeps(mlruns: Path, stream: TextIO | None = None) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("sweep", overflow="fold")
     table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("to free", justify="right", no_wrap=True)
     table.add_column("changed", no_wrap=True)
     table.add_column("trials", justify="right")
     table.add_column("sweet spot", overflow="fold")
@@ -64,12 +69,17 @@ def show_sweeps(mlruns: Path, stream: TextIO | None = None) -> None:
         table.add_row(
             Text(printable(entry.name, console.encoding)),
             f"{entry.size_bytes / 1e6:.1f} MB",
+            f"{entry.spare_bytes / 1e6:.1f} MB",
             time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.modified)),
             "" if entry.trials is None else str(entry.trials),
             Text(entry.sweet_spot or ""),
         )
     console.print(table)
-    console.print("\nclean remove=NAME removes one, rename=OLD:NEW renames it, in MLflow too")
+    console.print(
+        "\nclean free=NAME frees what is left of trials that are over, remove=NAME removes a sweep "
+        "with all it has found, rename=OLD:NEW renames it, in MLflow too",
+        soft_wrap=True,
+    )
 
 
 def _entry(folder: Path, modified: float) -> SweepEntry:
@@ -82,6 +92,7 @@ def _entry(folder: Path, modified: float) -> SweepEntry:
     return SweepEntry(
         name=folder.name,
         size_bytes=folder_bytes(folder),
+        spare_bytes=sum(path.stat().st_size for path in spare_files(folder)),
         modified=modified,
         trials=_ended(summary) if summary else None,
         sweet_spot=f"{spot['architecture']} {accuracy_text(spot['val_accuracy'])}"
