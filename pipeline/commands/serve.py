@@ -14,14 +14,15 @@ _PORT = 5001
 def run(line: CommandLine) -> int:
     """Become ``mlflow models serve`` on 127.0.0.1; ``port=5001`` and ``host=`` choose otherwise."""
     from pipeline.tracking.registry import Registry, the_champions_data
-    from pipeline.tracking.serving import serve_command, serve_environment
+    from pipeline.tracking.serving import checked_champion, serve_command, serve_environment
 
     address, rest = split_address(line, _PORT)
     config = compose(rest)
     registry = Registry(config=config, data=the_champions_data(config))
+    model = checked_champion(registry)
 
     def command(host: str, port: int) -> list[str]:
-        return serve_command(registry, port, host)
+        return serve_command(model, port, host)
 
     said = f"The champion of {registry.data}: {address.url}/invocations (Ctrl-C ends it)"
     return become_server(address, command, serve_environment(registry), said)

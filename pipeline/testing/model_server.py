@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 
 from pipeline.launching.gate import free_port
 from pipeline.tracking.registry import Registry
-from pipeline.tracking.serving import serve_command, serve_environment
+from pipeline.tracking.serving import checked_champion, serve_command, serve_environment
 
 _START_SECONDS = 120.0
 
@@ -24,8 +24,8 @@ def served(registry: Registry) -> Iterator[int]:
     """
     port = free_port()
     process = subprocess.Popen(
-        serve_command(registry, port), env=serve_environment(registry), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        serve_command(checked_champion(registry), port), env=serve_environment(registry),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
         deadline = time.monotonic() + _START_SECONDS

@@ -56,6 +56,9 @@ class ModelFolder:
 def read_model_folder(folder: Path) -> ModelFolder:
     """Read what ``write_model_folder`` has written.
 
+    Others may be able to write to where a model comes from, and MLflow runs what a model's folder
+    names: so it is one of ours in all that MLflow goes by, and a network in Keras' own format.
+
     Raises
     ------
     StorageError
@@ -63,6 +66,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
     """
     try:
         model = Model.load(str(folder))
+        _check_loading(model, folder)
         classes = tuple(str(name) for name in (model.metadata or {})[CLASSES_KEY])
         _, height, width, channels = model.signature.inputs.inputs[0].shape
     except (MlflowException, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -75,6 +79,24 @@ def read_model_folder(folder: Path) -> ModelFolder:
         classes=classes,
         image_shape=(int(height), int(width), int(channels)),
     )
+
+
+def _check_loading(model: Model, folder: Path) -> None:
+    """Raise ValueError where MLflow would load anything but a network in safe mode."""
+    ours: dict[str, dict[str, Any]] = {
+        "keras": {"data": "data", "keras_backend": "tensorflow", "save_exported_model": False},
+        "python_function": {"loader_module": "mlflow.keras"},
+    }
+    if set(model.flavors) != set(ours):
+        raise ValueError(f"it has the flavours {sorted(model.flavors)}")
+    for flavour, settings in ours.items():
+        found = model.flavors[flavour]
+        if any(found.get(name) != value for name, value in settings.items()):
+            raise ValueError(f"its flavour {flavour} is loaded in another way")
+        if {"code", "data"} & set(found) - set(settings):
+            raise ValueError(f"its flavour {flavour} brings code or data")
+    if not (folder / KERAS_FILE).is_file():
+        raise ValueError(f"it lacks {KERAS_FILE}")
 
 
 def write_model_folder(

@@ -1,15 +1,41 @@
 """MLflow's own server for a champion; importing this module is cheap."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
-from pipeline.tracking.registry import CHAMPION, Registry
+from pipeline.tracking.registry import CHAMPION, Registry, RegistryError
 from pipeline.tracking.store import tracking_uri
 
 
-def serve_command(registry: Registry, port: int, host: str = "127.0.0.1") -> list[str]:
-    """Return the command that serves the champion: ``mlflow models serve``, in this environment.
+def checked_champion(registry: Registry) -> Path:
+    """Return the folder of the champion's MLflow model, copied under ``mlruns`` and checked.
+
+    MLflow would run what the folder names, and others may write to where it comes from.
+
+    Raises
+    ------
+    RegistryError
+        There is no champion.
+    StorageError
+        It is no model of ours.
+    """
+    from pipeline.tracking.keras_model import read_model_folder
+
+    version = registry.version(CHAMPION)
+    if version is None:
+        raise RegistryError(f"{registry.name} has no champion: sweetspot promote makes one")
+    folder = registry.config.mlruns / "served" / f"{registry.data}-{version.number}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    copied = registry.download(version, folder)
+    read_model_folder(copied)
+    return copied
+
+
+def serve_command(model: Path, port: int, host: str = "127.0.0.1") -> list[str]:
+    """Return the command that serves a model: ``mlflow models serve``, in this environment.
 
     Run it with the environment of ``serve_environment``. ``POST /invocations`` takes
     ``{"inputs": [image, ...]}``, an image being rows of pixels from 0 to 255, and answers with
@@ -17,7 +43,7 @@ def serve_command(registry: Registry, port: int, host: str = "127.0.0.1") -> lis
     """
     return [
         sys.executable, "-m", "mlflow", "models", "serve",
-        "--model-uri", f"models:/{registry.name}@{CHAMPION}",
+        "--model-uri", str(model),
         "--env-manager", "local",
         "--host", host, "--port", str(port),
     ]  # fmt: skip
@@ -30,6 +56,7 @@ def serve_environment(registry: Registry) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         **os.environ,
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_TRACKING_URI": tracking_uri(registry.config),
         "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),
     }

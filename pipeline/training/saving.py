@@ -48,7 +48,7 @@ def load_model(path: Path) -> Any:
     """
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise StorageError(f"the model {path} cannot be read: {reason}") from error
 

@@ -3,9 +3,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline.core.errors import StorageError
-from pipeline.tracking.keras_model import write_model_folder
+from pipeline.tracking.keras_model import read_model_folder, write_model_folder
 from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.store import open_client
 
@@ -60,3 +61,46 @@ def test_what_is_no_network_is_said(tmp_path: Path) -> None:
             classes=tuple("0123456789"),
             created=0.0,
         )
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path, keras_file: Path) -> Path:
+    folder = tmp_path / "model"
+    write_model_folder(
+        keras_file,
+        folder,
+        model_id="m",
+        run_id="r",
+        classes=tuple("0123456789"),
+        created=0.0,
+    )
+    return folder
+
+
+def test_what_was_written_is_read(model_folder: Path) -> None:
+    found = read_model_folder(model_folder)
+    assert (found.classes, found.image_shape) == (tuple("0123456789"), (28, 28, 1))
+
+
+@pytest.mark.parametrize(
+    ("flavour", "changes"),
+    [
+        ("python_function", {"loader_module": "mlflow.sklearn"}),
+        ("python_function", {"loader_module": "mlflow.pyfunc.model", "python_model": "x.pkl"}),
+        ("python_function", {"code": "code"}),
+        ("python_function", {"data": "../elsewhere"}),
+        ("keras", {"data": "../../elsewhere"}),
+        ("keras", {"save_exported_model": True}),
+        ("sklearn", {"pickled_model": "model.pkl"}),
+    ],
+)
+def test_a_model_that_would_bring_code_or_a_pickle_is_refused(
+    model_folder: Path, flavour: str, changes: dict[str, Any]
+) -> None:
+    """Whoever may write to the registry could name what MLflow loads and runs."""
+    path = model_folder / "MLmodel"
+    values = yaml.safe_load(path.read_text())
+    values["flavors"].setdefault(flavour, {}).update(changes)
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(StorageError, match=r"none of sweetspot's"):
+        read_model_folder(model_folder)

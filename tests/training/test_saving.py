@@ -67,3 +67,28 @@ def test_what_is_not_a_model_is_named(tmp_path, content):
         (tmp_path / "model.keras").write_text(content)
     with pytest.raises(StorageError, match=r"model\.keras cannot be read"):
         load_model(tmp_path / "model.keras")
+
+
+def test_a_file_that_holds_code_is_refused(tmp_path, monkeypatch):
+    """Somebody else's network may run whatever its Lambda layer says; Keras' safe mode does not."""
+    import keras
+
+    network = keras.Sequential(
+        [keras.layers.Input((8, 8, 1)), keras.layers.Lambda(lambda x: x + 1)]
+    )
+    network.save(tmp_path / "code.keras")
+    with pytest.raises(StorageError, match=r"code\.keras cannot be read: .*"):
+        load_model(tmp_path / "code.keras")
+    keras.saving.load_model(tmp_path / "code.keras", safe_mode=False)  # it is sound but for that
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"class_name": "os.system", "config": {}}'])
+def test_a_damaged_file_is_refused_in_a_sentence(model, tmp_path, content):
+    save_model(model, tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        for name, held in {**members, "config.json": content}.items():
+            archive.writestr(name, held)
+    with pytest.raises(StorageError, match=r"model\.keras cannot be read"):
+        load_model(tmp_path / "model.keras")
