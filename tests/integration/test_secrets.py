@@ -76,7 +76,7 @@ def rows(address: str) -> bytes:
         lines = [
             row[0]
             for (table,) in tables
-            for row in connection.execute(f'SELECT t::text FROM "{table}" AS t').fetchall()  # type: ignore[arg-type]
+            for row in connection.execute(f'SELECT t::text FROM "{table}" AS t').fetchall()
         ]
     assert lines
     return "\n".join(lines).encode()
