@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
@@ -21,6 +21,8 @@ from pipeline.reporting.writing import write_page
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
 
+#: MLflow's pages take their time on a machine that is busy with other tests.
+expect.set_options(timeout=30_000)
 REQUIRED = os.environ.get("SWEETSPOT_REQUIRE_SERVICES") == "1"
 #: Where continuous integration looks for screenshots.
 ARTIFACTS = Path(os.environ.get("SWEETSPOT_ARTIFACTS", "build/artifacts")).resolve()
