@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipeline.core.architecture import Architecture
 from pipeline.core.trial import Recipe
+from pipeline.training.augmentation import augmented, draws
 from pipeline.training.backend import keras
 from pipeline.training.network import CompiledNetwork, DeviceData
 from pipeline.training.stepping import epoch_order
@@ -20,12 +23,20 @@ def build(session, data):
         xla_on_cpu=False,
         precision="float32",
         averaging=False,
+        augmentation="none",
+        images=on_device,
     ):
         return CompiledNetwork(
             Architecture.parse(notation),
-            Recipe(batch_size=16, optimizer=optimizer, learning_rate=0.01, schedule="constant"),
+            Recipe(
+                batch_size=16,
+                optimizer=optimizer,
+                learning_rate=0.01,
+                schedule="constant",
+                augmentation=augmentation,
+            ),
             seed=5,
-            data=on_device,
+            data=images,
             epochs=2,
             precision=precision,
             jit_compile=False,
@@ -162,3 +173,27 @@ def test_without_averaging_the_weights_are_those_in_training(build):
     with network.averaged():
         for one, two in zip(network.weights(), raw, strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("xla_on_cpu", [False, True], ids=["looping", "stepping"])
+def test_a_step_sees_the_images_as_they_were_drawn(build, data, xla_on_cpu):
+    network = build(augmentation="shift_flip_cutout", optimizer="sgd", xla_on_cpu=xla_on_cpu)
+    found, _ = weights_after(network, (0, 1))
+    batch = epoch_order(90, 16, 5, 1)[0]
+    drawn = draws("shift_flip_cutout", 96, data.train.images.shape[1:3], 5, 1)[:16]
+    images = data.train.images.copy()
+    images[batch] = augmented(images[batch], drawn)
+    assert not np.array_equal(images, data.train.images)
+    before = DeviceData.place(replace(data.train, images=images), 3)
+    expected, _ = weights_after(build(optimizer="sgd", images=before), (0, 1))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+def test_augmented_steps_in_one_call_are_the_same_steps(build):
+    together, _ = weights_after(build(augmentation="shift_flip"), (0, 6))
+    apart, _ = weights_after(build(augmentation="shift_flip"), (0, 2), (2, 6))
+    plain, _ = weights_after(build(), (0, 6))
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(together[0], plain[0])
