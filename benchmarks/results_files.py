@@ -11,6 +11,11 @@ from pipeline.measuring.machine import describe_device
 RESULTS = Path(__file__).parent / "results"
 
 
+def today() -> str:
+    """Return the date under which results are kept now, in UTC."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
 def keep(name: str, result: dict[str, Any], lines: list[str]) -> Path:
     """Write a result with the machine, the commit and the versions it was measured with.
 
@@ -23,12 +28,11 @@ def keep(name: str, result: dict[str, Any], lines: list[str]) -> Path:
     lines
         The same for people, as Markdown.
     """
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{today}-{name}.json"
+    path = RESULTS / f"{today()}-{name}.json"
     origin = {"commit": git_commit(), "device": describe_device(), "versions": versions()}
-    path.write_text(json.dumps({"benchmark": name, "date": today, **origin, **result}, indent=1))
+    path.write_text(json.dumps({"benchmark": name, "date": today(), **origin, **result}, indent=1))
     device = ", ".join(f"{key} {value}" for key, value in describe_device().items())
-    text = [f"# {name}, {today}", "", *lines, "", f"Measured on {device}.", ""]
+    text = [f"# {name}, {today()}", "", *lines, "", f"Measured on {device}.", ""]
     path.with_suffix(".md").write_text("\n".join(text))
     return path

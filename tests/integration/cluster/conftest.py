@@ -52,7 +52,7 @@ PartitionName=low Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
 PreemptMode=REQUEUE GraceTime=20
 PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
 """
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 # Read before any test, which run in a clean environment.
 REQUIRED = os.environ.get("SWEETSPOT_REQUIRE_SERVICES") == "1"
 

@@ -1,11 +1,12 @@
 """A sweep on a real Slurm comes to its end, whatever happens to its jobs."""
 
+import json
 import time
 
 import pytest
 from optuna.trial import TrialState
 
-from benchmarks.results_files import keep
+from benchmarks.results_files import RESULTS, keep, today
 from pipeline.testing.postgres_server import PASSWORD, QUOTED_PASSWORD
 from pipeline.tracking.event_log import read, trial_log_path
 from pipeline.tracking.story import trial_story
@@ -79,32 +80,30 @@ def test_what_slurm_refuses_is_one_sentence(slurm, command):
     assert "sbatch failed: " in line and "invalid partition" in line
 
 
-@pytest.fixture(scope="module")
-def scenes():
-    """Collect what was played; all of them together are a campaign."""
-    played: dict[str, str] = {}
-    yield played
-    if len(played) == len(SCENES):
-        keep("slurm", {"scenes": played}, [
+@pytest.fixture
+def keep_scene():
+    """Add what was played to the campaign's dated file; each scene may be played alone."""
+
+    def add(name: str, what: str) -> None:
+        before = RESULTS / f"{today()}-slurm.json"
+        scenes = json.loads(before.read_text())["scenes"] if before.exists() else {}
+        scenes[name] = what
+        keep("slurm", {"scenes": scenes}, [
             "Sweeps on a real Slurm of one node, real training on `digits`; each came to its end, "
             "every trial complete, no job and no process left:", "",
-            *(f"- {what}" for what in played.values()),
+            *(f"- {what}" for what in scenes.values()),
         ])  # fmt: skip
 
-
-SCENES = (
-    "array-journal", "array-postgres", "preempted", "lost-journal", "lost-postgres",
-    "cancelled-postgres", "limited",
-)  # fmt: skip
+    return add
 
 
 @pytest.mark.soak
-def test_an_array_shares_a_sweep_and_mirrors_it(slurm, command, storage, account, scenes):
+def test_an_array_shares_a_sweep_and_mirrors_it(slurm, command, storage, account, keep_scene):
     storage, url = storage
     name = f"array-{storage}"
     words = (*QUICK, f"storage={storage}", "launch.workers=2", f"sweep_name={name}")
     running = command.start(*words)
-    slurm.wait_until(lambda: slurm.jobs(name), "the jobs")
+    slurm.wait_until(lambda: slurm.jobs(name), "the jobs", 300)
     if url is not None:  # the jobs have it, and nobody sees it
         shown = slurm.call("scontrol", "show", "job", "--details")
         script = (command.folder(name) / "array.sbatch").read_text()
@@ -121,11 +120,11 @@ def test_an_array_shares_a_sweep_and_mirrors_it(slurm, command, storage, account
     assert "submitted" not in again.stdout + again.stderr
     synced = command.run("sync", name).stdout
     assert "3 runs in MLflow, 0 brought up to date" in synced
-    scenes[name] = f"an array of two workers on {storage}, mirrored to MLflow"
+    keep_scene(name, f"an array of two workers on {storage}, mirrored to MLflow")
 
 
 @pytest.mark.soak
-def test_a_preempted_job_comes_back(slurm, command, scenes):
+def test_a_preempted_job_comes_back(slurm, command, keep_scene):
     ask(command, *LONG, "sweep_name=preempted")
     wait_for_epochs(slurm, command, "preempted")
     began = time.monotonic()
@@ -141,14 +140,15 @@ def test_a_preempted_job_comes_back(slurm, command, scenes):
     wait_for_epochs(slurm, command, "preempted", attempt=1)
     command.run(*LONG, "sweep_name=preempted")  # follows
     check_complete(slurm, command, "preempted")
-    scenes["preempted"] = (
+    keep_scene(
+        "preempted",
         "a job preempted by a higher partition: its trial was queued again "
-        f"{seconds:.1f} s after the other job was submitted, and its job came back"
+        f"{seconds:.1f} s after the other job was submitted, and its job came back",
     )
 
 
 @pytest.mark.soak
-def test_a_lost_node_loses_no_trial(slurm, command, storage, account, scenes):
+def test_a_lost_node_loses_no_trial(slurm, command, storage, account, keep_scene):
     storage, url = storage
     name = f"lost-{storage}"
     running = command.start(*LONG, f"storage={storage}", f"sweep_name={name}")
@@ -163,15 +163,16 @@ def test_a_lost_node_loses_no_trial(slurm, command, storage, account, scenes):
     assert "its worker was lost" in str(
         [event.values for event in read(trial_log_path(command.folder(name), 1))]
     )
-    scenes[name] = (
+    keep_scene(
+        name,
         f"the node killed, slurmd and all, on {storage}: noticed, the job queued again by Slurm, "
-        "the trial taken up after its last epoch"
+        "the trial taken up after its last epoch",
     )
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("storage", ["postgres"], indirect=True)
-def test_scancel_of_all_on_postgres(slurm, command, storage, account, scenes):
+def test_scancel_of_all_on_postgres(slurm, command, storage, account, keep_scene):
     url, name = storage[1], "cancelled-postgres"
     words = (*LONG, "storage=postgres", "training.epochs=60", f"sweep_name={name}")
     ask(command, *words)
@@ -182,11 +183,11 @@ def test_scancel_of_all_on_postgres(slurm, command, storage, account, scenes):
     command.run(*words)
     check_complete(slurm, command, name)
     account.check(name, url, trials=TRIALS, epochs=60, lost=1)
-    scenes[name] = "`scancel` of all on postgres, then the same command again"
+    keep_scene(name, "`scancel` of all on postgres, then the same command again")
 
 
 @pytest.mark.soak
-def test_a_job_that_reaches_its_time_limit_is_queued_again(slurm, command, scenes):
+def test_a_job_that_reaches_its_time_limit_is_queued_again(slurm, command, keep_scene):
     # Slurm looks at limits twice a minute or so: two minutes are a job of about one.
     running = command.start(
         *LONG, "sweep_name=limited", "training.epochs=400", "launch.time=2",
@@ -197,4 +198,4 @@ def test_a_job_that_reaches_its_time_limit_is_queued_again(slurm, command, scene
     check_complete(slurm, command, "limited")
     retries = story(command, "limited", 1).retries
     assert retries >= 1
-    scenes["limited"] = f"a trial longer than `launch.time`: taken up again {retries} times"
+    keep_scene("limited", f"a trial longer than `launch.time`: taken up again {retries} times")
