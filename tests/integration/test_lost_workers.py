@@ -62,6 +62,7 @@ def undisturbed(command, account):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)
 def test_thirty_kills_in_a_sweep_of_twenty_trials(
     command, account, storage, undisturbed, keep_campaign
 ):
@@ -103,6 +104,7 @@ def test_thirty_kills_in_a_sweep_of_twenty_trials(
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)
 def test_a_trial_that_kills_every_worker_ends_as_failed(command, account, storage):
     storage, url = storage
     name = f"poisonous-{storage}"

@@ -98,6 +98,7 @@ def keep_scene():
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_an_array_shares_a_sweep_and_mirrors_it(slurm, command, storage, account, keep_scene):
     storage, url = storage
     name = f"array-{storage}"
@@ -124,6 +125,7 @@ def test_an_array_shares_a_sweep_and_mirrors_it(slurm, command, storage, account
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_a_preempted_job_comes_back(slurm, command, keep_scene):
     ask(command, *LONG, "sweep_name=preempted")
     wait_for_epochs(slurm, command, "preempted")
@@ -148,6 +150,7 @@ def test_a_preempted_job_comes_back(slurm, command, keep_scene):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_a_lost_node_loses_no_trial(slurm, command, storage, account, keep_scene):
     storage, url = storage
     name = f"lost-{storage}"
@@ -171,6 +174,7 @@ def test_a_lost_node_loses_no_trial(slurm, command, storage, account, keep_scene
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("storage", ["postgres"], indirect=True)
 def test_scancel_of_all_on_postgres(slurm, command, storage, account, keep_scene):
     url, name = storage[1], "cancelled-postgres"
@@ -187,6 +191,7 @@ def test_scancel_of_all_on_postgres(slurm, command, storage, account, keep_scene
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_a_job_that_reaches_its_time_limit_is_queued_again(slurm, command, keep_scene):
     # Slurm looks at limits twice a minute or so: two minutes are a job of about one.
     running = command.start(
