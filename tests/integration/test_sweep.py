@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 
 from pipeline.config import DataConfig
 from pipeline.data.loading import load_test, load_training
+from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name
 
 pytestmark = pytest.mark.timeout(900)  # real training in processes of its own
 
@@ -91,6 +92,16 @@ def test_the_finalist_was_trained_again_and_decided(command, sweep, runs):
     assert "The finalists: means of n trainings" in sweep
     rows = (command.folder(NAME) / "finalists.csv").read_text().splitlines()
     assert len(rows) == 2
+
+
+def test_the_report_shows_what_the_filters_of_the_cnn_see(command, sweep):
+    maps = KeptMaps.read(command.folder(NAME) / kept_maps_name(1))
+    assert [layer.shape for layer in maps.layers] == [
+        (26, 26, 64), (13, 13, 64), (11, 11, 64), (5, 5, 64)
+    ]  # fmt: skip
+    assert len(maps.images) == 3 and all(layer.peaks.max() > 0 for layer in maps.layers)
+    page = (command.folder(NAME) / "report.html").read_text()
+    assert 'aria-label="Feature maps of the cnn reference"' in page
 
 
 def test_optunas_own_client_reads_the_study(command, sweep):
