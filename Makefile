@@ -49,7 +49,7 @@ compile = $(UV) pyproject.toml --output-file requirements/run.txt $(1) && \
 	  --output-file requirements/cuda.txt $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep train status report ui dashboard docs test check lock bench soak clean
+.PHONY: help sweep train status report ui dashboard docs test check audit lock bench soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -109,6 +109,14 @@ check: ## lint, format, types, the rooms' order, lock files
 	(cd "$$copy" && $(call compile,)) && \
 	if diff -r requirements "$$copy/requirements"; then echo "The lock files fit pyproject.toml"; else \
 	  echo "The lock files do not fit pyproject.toml (above): run make lock" >&2; exit 1; fi
+
+audit: ## look for known vulnerabilities in what is locked; needs a network (ARGS="-s osv")
+	$(call setup,dev)
+	@$(words); for lock in run build dev cuda; do \
+	  echo "requirements/$$lock.txt:"; \
+	  "$(BIN)/uv" tool run pip-audit --strict --disable-pip --require-hashes \
+	    --requirement "requirements/$$lock.txt" "$$@" || status=1; \
+	done; exit $${status:-0}
 
 lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade for new versions)
 	$(call setup,dev)
