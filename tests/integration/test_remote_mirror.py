@@ -19,7 +19,7 @@ from pipeline.tracking.sweeps import delete_sweep, rename_sweep
 
 pytestmark = pytest.mark.services
 NAME = "remote"
-LONG_AWAY_SECONDS = 60
+TRIALS, LONG_AWAY_SECONDS = 6, 60
 #: What a real sweep meets, from its first epoch on.
 CAMPAIGNS = ("killed for 60 s", "killed for good", "slow", "error", "cut", "silent")
 
@@ -187,7 +187,8 @@ def test_a_real_sweep_does_not_mind(trouble, command, signed_in, tmp_path, keep_
     name = trouble.replace(" ", "-")
     settings = (
         "data=digits", "training=quick", "measuring=quick", "objective=macs", "search=random",
-        "finalists=off", "launch.workers=1", "search.trials=8", f"sweep_name={name}",
+        "finalists=off", "launch.workers=1", f"search.trials={TRIALS}", f"sweep_name={name}",
+        "search.rungs.enabled=false",
         f"tracking.uri={signed_in.uri}", "tracking.interval_seconds=1",
     )  # fmt: skip
     process = command.start("sweep", *settings)
@@ -201,7 +202,7 @@ def test_a_real_sweep_does_not_mind(trouble, command, signed_in, tmp_path, keep_
         signed_in.start()
     output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, output + errors
-    assert command.summary(name)["trials"]["complete"] == 8
+    assert command.summary(name)["trials"]["complete"] == TRIALS
     ends = [read(path)[-1].time for path in trial_log_paths(command.folder(name)).values()]
     left = time.time() - max(ends)
     tracking = max(
@@ -227,8 +228,12 @@ def test_a_real_sweep_does_not_mind(trouble, command, signed_in, tmp_path, keep_
     delete_sweep(Home(command.mlruns, signed_in.uri, name).config, name)
     keep_campaign(
         f"mirror-{name}",
-        {"trials": 8, "seconds_after_last_trial": left, "most_tracking_seconds_a_trial": tracking},
-        f"A sweep of 8 trials on digits, its MLflow server {trouble} from the first epoch on: "
+        {
+            "trials": TRIALS,
+            "seconds_after_last_trial": left,
+            "most_tracking_seconds_a_trial": tracking,
+        },
+        f"A sweep of {TRIALS} trials on digits, its MLflow server {trouble} from the first epoch on: "
         f"complete, ended {left:.0f} s after its last trial; recording took at most "
         f"{tracking:.2f} s of a trial. After `sweetspot sync` the server equals a local store that "
         "is made from the event logs; once more changes nothing.",
