@@ -24,6 +24,7 @@ from pipeline.core.trial import RunKey
 _CAUSES = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "no file may become so large",
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "there is no permission",
     errno.EPERM: "there is no permission",

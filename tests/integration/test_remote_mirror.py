@@ -233,8 +233,8 @@ def test_a_real_sweep_does_not_mind(trouble, command, signed_in, tmp_path, keep_
             "seconds_after_last_trial": left,
             "most_tracking_seconds_a_trial": tracking,
         },
-        f"A sweep of {TRIALS} trials on digits, its MLflow server {trouble} from the first epoch on: "
-        f"complete, ended {left:.0f} s after its last trial; recording took at most "
+        f"A sweep of {TRIALS} trials on digits, its MLflow server {trouble} from the first epoch "
+        f"on: complete, ended {left:.0f} s after its last trial; recording took at most "
         f"{tracking:.2f} s of a trial. After `sweetspot sync` the server equals a local store that "
         "is made from the event logs; once more changes nothing.",
     )
