@@ -45,6 +45,7 @@ UV := "$(CURDIR)/$(BIN)/uv" pip compile --quiet --universal --python-version 3.1
 compile = $(UV) pyproject.toml --output-file requirements/run.txt $(1) && \
 	$(UV) --group build --constraints requirements/run.txt --output-file requirements/build.txt $(1) && \
 	$(UV) --group dev --constraints requirements/run.txt --output-file requirements/dev.txt $(1) && \
+	$(UV) --group peers --constraints requirements/run.txt --output-file requirements/peers.txt $(1) && \
 	$(UV) pyproject.toml --extra cuda --constraints requirements/run.txt \
 	  --output-file requirements/cuda.txt $(1)
 

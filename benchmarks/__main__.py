@@ -3,8 +3,12 @@
 import importlib
 import sys
 
+from benchmarks.results_files import combine
+
 BENCHMARKS = (
+    "asking",
     "augmentation",
+    "front_time",
     "overhead",
     "quiet",
     "recording",
@@ -13,6 +17,9 @@ BENCHMARKS = (
     "stopping",
     "throughput",
 )
+
+#: Run when they are named: an hour of recording, and hours of peers.
+ON_DEMAND = ("front_time", "recording")
 
 
 def main(arguments: list[str]) -> int:
@@ -24,8 +31,9 @@ def main(arguments: list[str]) -> int:
         print(f"benchmarks: there is no {unknown[0]}; choose {', '.join(BENCHMARKS)}",
               file=sys.stderr)  # fmt: skip
         return 2
-    for name in names or BENCHMARKS:
+    for name in names or [name for name in BENCHMARKS if name not in ON_DEMAND]:
         importlib.import_module(f"benchmarks.{name}").main(short)
+    print(combine(BENCHMARKS, short=short))
     return 0
 
 

@@ -26,8 +26,9 @@ def main(short: bool) -> None:
     data = "digits" if short else "auto"
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
-            [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}", f"data={data}",
-             "space=small", "training=quick", "search=random", f"search.trials={TRIALS}",
+            [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}", "calibrate=false",
+             f"data={data}", "space=small", "training=quick", "search=random",
+             f"search.trials={TRIALS}",
              "search.rungs.enabled=false", "launch.workers=1", "launch.threads=2",
              "sweep_name=overhead"],
             check=True, stdout=sys.stderr,
@@ -48,7 +49,7 @@ def main(short: bool) -> None:
         ),
     ]
     print("\n".join(lines))
-    print(keep("overhead", {"median_outside_seconds": median, "trials": rows}, lines))
+    print(keep("overhead", {"median_outside_seconds": median, "trials": rows}, lines, short=short))
 
 
 def outside(record: TrialRecord) -> dict[str, Any]:

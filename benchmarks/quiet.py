@@ -63,7 +63,7 @@ def main(short: bool) -> None:
     ]
     print("\n".join(lines))
     result = {"others": others, "median": medians, "waiting_seconds": waiting, "samples": found}
-    print(keep("quiet", result, lines))
+    print(keep("quiet", result, lines, short=short))
 
 
 def _measure(data: str, repeats: int, folder: Path, others: Sequence[BaseProcess]) -> Samples:

@@ -85,7 +85,7 @@ def main(short: bool) -> None:
         "flips": flips,
         "processes": runs,
     }
-    print(keep("repeatability", result, lines))
+    print(keep("repeatability", result, lines, short=short))
 
 
 def measure_all(data: str, folder: Path) -> Measured:

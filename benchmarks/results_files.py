@@ -2,6 +2,8 @@
 
 import datetime
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,11 @@ from pipeline.launching.provenance import git_commit, versions
 from pipeline.measuring.machine import describe_device
 
 RESULTS = Path(__file__).parent / "results"
+#: Where the short mode leaves what it measured: no result that anybody should quote.
+SHORT_RESULTS = Path(__file__).parent.parent / "build" / "benchmarks"
 
 
-def today() -> str:
-    """Return the date under which results are kept now, in UTC."""
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
-
-
-def keep(name: str, result: dict[str, Any], lines: list[str]) -> Path:
+def keep(name: str, result: dict[str, Any], lines: list[str], *, short: bool = False) -> Path:
     """Write a result with the machine, the commit and the versions it was measured with.
 
     Parameters
@@ -27,12 +26,42 @@ def keep(name: str, result: dict[str, Any], lines: list[str]) -> Path:
         Plain values.
     lines
         The same for people, as Markdown.
+    short
+        Whether this is the short mode's, which overwrites no dated result.
     """
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{today()}-{name}.json"
+    day, folder = today(), SHORT_RESULTS if short else RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{day}-{name}.json"
     origin = {"commit": git_commit(), "device": describe_device(), "versions": versions()}
-    path.write_text(json.dumps({"benchmark": name, "date": today(), **origin, **result}, indent=1))
+    path.write_text(json.dumps({"benchmark": name, "date": day, **origin, **result}, indent=1))
     device = ", ".join(f"{key} {value}" for key, value in describe_device().items())
-    text = [f"# {name}, {today()}", "", *lines, "", f"Measured on {device}.", ""]
+    text = [f"# {name}, {day}", "", *lines, "", f"Measured on {device}.", ""]
     path.with_suffix(".md").write_text("\n".join(text))
     return path
+
+
+def combine(names: Sequence[str], *, short: bool = False) -> Path | None:
+    """Write today's results of these benchmarks together, as ``DATE-MACHINE.{json,md}``.
+
+    Returns
+    -------
+    pathlib.Path
+        The JSON file; None where none of them has a result of today.
+    """
+    day, folder = today(), SHORT_RESULTS if short else RESULTS
+    found = {name: folder / f"{day}-{name}.json" for name in names}
+    found = {name: path for name, path in found.items() if path.exists()}
+    if not found:
+        return None
+    machine = re.sub(r"[^a-z0-9]+", "-", describe_device()["name"].lower()).strip("-")
+    path = folder / f"{day}-{machine}.json"
+    results = {name: json.loads(own.read_text()) for name, own in found.items()}
+    path.write_text(json.dumps({"date": day, "results": results}, indent=1))
+    texts = [own.with_suffix(".md").read_text() for own in found.values()]
+    path.with_suffix(".md").write_text("\n".join(texts))
+    return path
+
+
+def today() -> str:
+    """Return the day, ISO 8601, UTC."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()

@@ -37,8 +37,9 @@ def main(short: bool) -> None:
         mlruns = Path(folder)
         command = [sys.executable, "-m", "pipeline"]
         subprocess.run(
-            [*command, "sweep", f"mlruns={mlruns}", f"data={'digits' if short else 'auto'}",
-             "training=quick", "measuring=quick", "search=random", "search.trials=2",
+            [*command, "sweep", f"mlruns={mlruns}", "calibrate=false",
+             f"data={'digits' if short else 'auto'}", "training=quick",
+             "measuring=quick", "search=random", "search.trials=2",
              "objective=macs", "objective.rule=budget", "objective.budget=1e9",
              "sweep_name=serving", "promote=auto"],
             check=True, stdout=sys.stderr,
@@ -70,7 +71,14 @@ def main(short: bool) -> None:
         ),
     ]
     print("\n".join(lines))
-    print(keep("serving", {"architecture": architecture, "data": data.name, "rows": rows}, lines))
+    print(
+        keep(
+            "serving",
+            {"architecture": architecture, "data": data.name, "rows": rows},
+            lines,
+            short=short,
+        )
+    )
 
 
 def _load(port: int, images: list[Any], connections: int, seconds: float) -> dict[str, Any]:

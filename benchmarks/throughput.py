@@ -54,7 +54,7 @@ def main(short: bool) -> None:
         f"here ({rate / 1e9:.0f} GFLOP/s).",
     ]
     print("\n".join(lines))
-    print(keep("throughput", result, lines))
+    print(keep("throughput", result, lines, short=short))
 
 
 def plain_keras(short: bool) -> float:
@@ -72,7 +72,7 @@ def sweep(short: bool) -> dict[str, Any]:
     trials = 2 * workers  # beside the dnn reference, which every sweep begins with
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
-            [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}",
+            [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}", "calibrate=false",
              "data=auto", f"architecture={REFERENCES['cnn'].notation}",
              f"training.epochs={1 if short else 4}", f"search.trials={trials + 1}",
              "search.rungs.enabled=false", "sweep_name=throughput"],

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-NAMES = ("build", "run", "cuda", "dev")
+NAMES = ("build", "run", "cuda", "dev", "peers")
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = ("linux", "darwin")
 MACHINES = list(product(PYTHONS, PLATFORMS))
@@ -101,6 +101,7 @@ def test_the_lock_holds_what_pyproject_asks_for(locks, project, python, platform
         ("cuda", dependencies),
         ("build", groups["build"]),
         ("dev", groups["dev"]),
+        ("peers", groups["peers"]),
     ):
         pinned = versions(locks[name], python, platform)
         for requirement in map(Requirement, asked):

@@ -1,0 +1,291 @@
+"""How soon a sweep has the hypervolume that the script people write reaches in 25 minutes.
+
+    make bench ARGS=front_time
+
+Every competitor searches the same space on the same split for the same two objectives, the
+validation accuracy and log10 of the multiply-accumulates, start-up included:
+
+- ours, `sweetspot sweep objective=macs`;
+- plain Optuna and Keras, with TPE and with NSGA-II;
+- KerasTuner's Hyperband;
+- Syne Tune's MO-ASHA with two workers.
+
+A run is kept in ``benchmarks/results/front_time`` as soon as it is over, one file a competitor
+and seed, and is not run again: the benchmark may be ended at any time, and goes on. Data: the
+complete Fashion-MNIST where it can be had, else digits; the short mode runs each for a minute.
+"""
+
+import importlib.util
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.results_files import RESULTS, keep
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.front import hypervolume
+from pipeline.core.journey import ImageShape, macs
+from pipeline.core.summary import HYPERVOLUME_COST_FACTOR
+from pipeline.core.trial import Outcome
+from pipeline.data.loading import load_training, resolve
+from pipeline.measuring.machine import describe_device
+from pipeline.reporting.progress import read_records
+
+MINUTES, SEEDS = 25.0, (0, 1, 2)
+PIECES = RESULTS / "front_time"
+PEERS = {
+    "plain TPE": ("plain_optuna", "tpe"),
+    "plain NSGA-II": ("plain_optuna", "nsga2"),
+    "KerasTuner Hyperband": ("hyperband",),
+    "Syne Tune MO-ASHA": ("moasha",),
+}
+OURS, PLAIN = "sweetspot", "plain TPE"
+#: NSGA-II is run once: it is no sampler for so few trials.
+ONCE = ("plain NSGA-II",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A network that was trained: when, counted from the start, and what it came to."""
+
+    seconds: float
+    architecture: str
+    accuracy: float
+
+
+def main(short: bool) -> None:
+    """Run what is missing and compare what is there; ``short`` compares single minutes."""
+    seconds, seeds = (60.0, SEEDS[:1]) if short else (60 * MINUTES, SEEDS)
+    ensure_peers()
+    with tempfile.TemporaryDirectory() as folder:
+        pieces = Path(folder) / "pieces" if short else PIECES
+        data, shape, classes = export(Path(folder) / "data.npz")
+        for seed in seeds:
+            for name in (PLAIN, OURS, *(peer for peer in PEERS if peer != PLAIN)):
+                if seed == seeds[0] or name not in ONCE:
+                    run(name, seed, seconds, data, pieces)
+        runs = read_pieces(pieces)
+    rows, lines = compare(runs, shape, classes, seconds)
+    print("\n".join(lines))
+    kept = keep("front_time", {"rows": rows, "runs": runs}, lines, short=short)
+    draw(runs, shape, classes, seconds, kept.with_suffix(".png"))
+    print(kept)
+
+
+def draw(
+    runs: Sequence[dict[str, Any]], shape: ImageShape, classes: int, seconds: float, path: Path
+) -> None:
+    """Draw the hypervolume over time, a line a run."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for number, name in enumerate((OURS, *PEERS)):
+        own = [run["found"] for run in runs if run["name"] == name]
+        for which, found in enumerate(own):
+            volumes = course(found, shape, classes, seconds)
+            times, heights = zip(*volumes, strict=True) if volumes else ((), ())
+            label = name if which == 0 else None
+            axes.step(times, heights, where="post", color=f"C{number}", label=label)
+    axes.set_xscale("log")
+    axes.set_xlabel("seconds since the start")
+    axes.set_ylabel("hypervolume (accuracy, log10 MACs)")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=150)
+
+
+def ensure_peers() -> None:
+    """Install what the peers need from its lock file, unless it is there."""
+    if all(importlib.util.find_spec(name) for name in ("keras_tuner", "syne_tune", "tensorboard")):
+        return
+    lock = Path(__file__).parent.parent / "requirements" / "peers.txt"
+    print("Installing the peers, once ...", file=sys.stderr, flush=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--no-deps",
+         "--require-hashes", "--requirement", str(lock)],
+        check=True,
+    )  # fmt: skip
+
+
+def export(path: Path) -> tuple[Path, ImageShape, int]:
+    """Write the split that our sweep trains with; return where, the image shape and classes."""
+    config = compose(CommandLine(command="sweep", overrides=("data=auto",)))
+    data = load_training(resolve(config.data, lambda text: print(text, file=sys.stderr)))
+    np.savez(
+        path,
+        train_images=data.train.images,
+        train_labels=data.train.labels,
+        val_images=data.validation.images,
+        val_labels=data.validation.labels,
+    )
+    return path, data.description.image_shape, len(data.description.classes)
+
+
+def run(name: str, seed: int, seconds: float, data: Path, pieces: Path) -> None:
+    """Run one competitor with one seed, unless its result is there."""
+    piece = pieces / f"{name.lower().replace(' ', '-')}-{seed}.json"
+    if piece.exists():
+        return
+    print(f"{name}, seed {seed}: {seconds / 60:.0f} minutes ...", file=sys.stderr, flush=True)
+    search = search_with_ours if name == OURS else search_with_peer
+    found = search(name, seed, seconds, data)
+    values = {
+        "name": name,
+        "seed": seed,
+        "seconds": seconds,
+        "device": describe_device(),
+        "found": [[round(f.seconds, 2), f.architecture, f.accuracy] for f in found],
+    }
+    pieces.mkdir(parents=True, exist_ok=True)
+    piece.write_text(json.dumps(values) + "\n")
+
+
+def search_with_ours(name: str, seed: int, seconds: float, data: Path) -> list[Found]:
+    """Run our own sweep for so long; networks count when their trial has ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.time()
+        _run_for(
+            [sys.executable, "-m", "pipeline", "sweep", "data=auto", "objective=macs",
+             f"mlruns={folder}", "calibrate=false", f"search.seed={seed}", "search.trials=100000",
+             f"search.minutes={seconds / 60}", "finalists=off", f"sweep_name={name}"],
+            seconds,
+        )  # fmt: skip
+        records = read_records(Path(folder) / "sweeps" / name)
+    return [
+        Found(
+            seconds=record.ended - start,
+            architecture=record.specification.architecture.notation,
+            accuracy=record.val_accuracy,
+        )
+        for record in records
+        if record.outcome is Outcome.COMPLETE
+        and record.ended is not None
+        and record.val_accuracy is not None
+    ]
+
+
+def search_with_peer(name: str, seed: int, seconds: float, data: Path) -> list[Found]:
+    """Run a peer for so long; networks count when it has written them down."""
+    module, *options = PEERS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.jsonl"
+        start = time.time()
+        _run_for(
+            [sys.executable, "-m", f"benchmarks.peers.{module}", str(data), str(log),
+             str(seconds), str(seed), *options],
+            seconds,
+        )  # fmt: skip
+        lines = log.read_text().splitlines() if log.exists() else []
+    found = [json.loads(line) for line in lines]
+    return [
+        Found(
+            seconds=line["time"] - start,
+            architecture=line["architecture"],
+            accuracy=line["accuracy"],
+        )
+        for line in found
+    ]
+
+
+def _run_for(command: Sequence[str], seconds: float) -> None:
+    """Run a search; one that has not ended a while after its time is ended."""
+    root = Path(__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), *_python_path()))}
+    process = subprocess.Popen(command, env=environment, stdout=sys.stderr, start_new_session=True)
+    try:
+        process.wait(seconds + 120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 15)
+        process.wait(60)
+    if process.returncode not in (0, -15):
+        raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
+
+
+def _python_path() -> list[str]:
+    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+
+
+def read_pieces(pieces: Path) -> list[dict[str, Any]]:
+    """Return every run that is there."""
+    return [json.loads(path.read_text()) for path in sorted(pieces.glob("*.json"))]
+
+
+def course(
+    found: Sequence[Sequence[Any]], shape: ImageShape, classes: int, most: float
+) -> list[tuple[float, float]]:
+    """Return the hypervolume after each network that was found within ``most`` seconds."""
+    worst = HYPERVOLUME_COST_FACTOR * macs(REFERENCES["cnn"], shape, classes)
+    reference = (1.0 / classes, math.log10(worst))
+    points: list[tuple[float, float]] = []
+    volumes = []
+    for seconds, architecture, accuracy in sorted(map(tuple, found)):
+        if seconds > most:
+            break
+        work = macs(Architecture.parse(architecture), shape, classes)
+        points.append((accuracy, math.log10(work)))
+        volumes.append((float(seconds), hypervolume(points, reference)))
+    return volumes
+
+
+def time_to(volumes: Sequence[tuple[float, float]], goal: float) -> float | None:
+    """Return the seconds until a hypervolume is reached; None where it is not."""
+    return next((seconds for seconds, volume in volumes if volume >= goal), None)
+
+
+def compare(
+    runs: Sequence[dict[str, Any]], shape: ImageShape, classes: int, seconds: float
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return, a row a competitor, its seconds to the plain script's hypervolume, seed by seed."""
+    courses = {(r["name"], r["seed"]): course(r["found"], shape, classes, seconds) for r in runs}
+    goals = {
+        seed: volumes[-1][1]
+        for (name, seed), volumes in courses.items()
+        if name == PLAIN and volumes
+    }
+    rows: list[dict[str, Any]] = []
+    for name in (OURS, *PEERS):
+        own = {seed: c for (n, seed), c in courses.items() if n == name and seed in goals}
+        times = [time_to(own[seed], goals[seed]) for seed in sorted(own)]
+        reached = [t for t in times if t is not None]
+        rows.append(
+            {
+                "name": name,
+                "seconds": times,
+                "median_seconds": statistics.median(reached)
+                if reached and len(reached) == len(times) else None,
+                "hypervolume": [own[seed][-1][1] if own[seed] else 0.0 for seed in sorted(own)],
+                "trials": [len(own[seed]) for seed in sorted(own)],
+            }
+        )  # fmt: skip
+    ours = rows[0]["median_seconds"]
+    lines = [
+        f"Seconds to the hypervolume that the plain script with TPE reaches in {seconds / 60:.0f} "
+        f"minutes; {len(goals)} seeds, median of those where it was reached in all.",
+        "",
+        "| search | networks | hypervolume at the end | seconds to it | against ours |",
+        "| --- | --- | --- | --- | --- |",
+        *(_line(row, ours) for row in rows),
+    ]
+    return rows, lines
+
+
+def _line(row: dict[str, Any], ours: float | None) -> str:
+    own = row["median_seconds"]
+    volumes = ", ".join(f"{volume:.4f}" for volume in row["hypervolume"]) or "not run"
+    trials = ", ".join(map(str, row["trials"])) or "–"
+    taken = "not reached" if own is None else f"{own:.0f}"
+    ratio = f"{own / ours:.1f}×" if own is not None and ours else "–"
+    return f"| {row['name']} | {trials} | {volumes} | {taken} | {ratio} |"

@@ -1,0 +1,75 @@
+"""How the benchmark of searches is read: hypervolumes over time, and who was there first."""
+
+import math
+
+import pytest
+
+from benchmarks import results_files
+from benchmarks.front_time import OURS, PLAIN, compare, course, draw, time_to
+from pipeline.core.architecture import Architecture
+from pipeline.core.journey import macs
+
+SHAPE, CLASSES = (28, 28, 1), 10
+
+
+def run(name, *found, seed=0):
+    return {"name": name, "seed": seed, "found": [list(one) for one in found]}
+
+
+RUNS = [
+    run(PLAIN, (100.0, "d128", 0.85), (400.0, "16k3-d32", 0.9)),
+    run(OURS, (20.0, "16k3-d32", 0.9), (40.0, "d128", 0.86), (2000.0, "d32", 0.99)),
+    run("Syne Tune MO-ASHA", (100.0, "d128", 0.85)),
+]
+
+
+def test_the_hypervolume_grows_with_what_is_found_in_time():
+    volumes = course(RUNS[1]["found"], SHAPE, CLASSES, 1500)
+    assert [seconds for seconds, _ in volumes] == [20.0, 40.0]
+    worst = math.log10(10 * macs(Architecture.parse("64k3-64k3-d128"), SHAPE, CLASSES))
+    work = math.log10(macs(Architecture.parse("16k3-d32"), SHAPE, CLASSES))
+    assert volumes[0][1] == pytest.approx((0.9 - 0.1) * (worst - work))
+    assert volumes[1][1] > volumes[0][1]
+    # The order in which runs were written down does not matter.
+    assert course(RUNS[1]["found"][::-1], SHAPE, CLASSES, 1500) == volumes
+
+
+def test_the_goal_is_what_the_plain_script_ends_with():
+    rows, lines = compare(RUNS, SHAPE, CLASSES, 1500)
+    by_name = {row["name"]: row for row in rows}
+    assert by_name[PLAIN]["median_seconds"] == 400.0
+    assert by_name[OURS]["median_seconds"] == 40.0
+    assert by_name["Syne Tune MO-ASHA"]["median_seconds"] is None
+    text = "\n".join(lines)
+    assert "| plain TPE | 2 |" in text and "10.0×" in text
+    assert "not reached" in text  # MO-ASHA
+    assert "not run" in text  # Hyperband
+
+
+def test_a_median_needs_the_goal_in_every_seed():
+    runs = [*RUNS, run(PLAIN, (10.0, "64k3-d128", 0.95), seed=1),
+            run(OURS, (5.0, "d32", 0.15), seed=1)]  # fmt: skip
+    rows, _ = compare(runs, SHAPE, CLASSES, 1500)
+    assert rows[0]["seconds"] == [40.0, None]
+    assert rows[0]["median_seconds"] is None
+    assert time_to([], 1.0) is None
+
+
+def test_the_picture_has_a_line_for_every_run(tmp_path):
+    draw(RUNS, SHAPE, CLASSES, 1500, tmp_path / "course.png")
+    assert (tmp_path / "course.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_todays_results_are_put_together_and_short_ones_apart(tmp_path, monkeypatch):
+    full, short = tmp_path / "full", tmp_path / "short"
+    monkeypatch.setattr(results_files, "RESULTS", full)
+    monkeypatch.setattr(results_files, "SHORT_RESULTS", short)
+    assert results_files.combine(("one", "two")) is None
+    results_files.keep("one", {"value": 1}, ["First."])
+    results_files.keep("two", {"value": 2}, ["Second."])
+    results_files.keep("two", {"value": 3}, ["Short."], short=True)
+    path = results_files.combine(("one", "two", "three"))
+    assert path is not None and path.parent == full
+    text = path.with_suffix(".md").read_text()
+    assert "First." in text and "Second." in text and "Short." not in text
+    assert [p.name for p in short.iterdir() if "two" in p.name]
