@@ -55,7 +55,7 @@ def main(short: bool) -> None:
         ),
     ]
     print("\n".join(lines))
-    print(keep("augmentation", {"threads": default_threads(), "rows": rows}, lines))
+    print(keep("augmentation", {"threads": default_threads(), "rows": rows}, lines, short=short))
 
 
 def _row(notation: str, data: DeviceData, turns: int) -> dict[str, Any]:
