@@ -26,8 +26,8 @@ from benchmarks.peers.networks import (
     arguments,
     build,
     load,
+    work,
 )
-from benchmarks.peers.plain_optuna import work
 
 WORKERS, MOST_EPOCHS = 2, 8
 

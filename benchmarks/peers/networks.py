@@ -4,12 +4,12 @@ Nothing of ``pipeline`` is used here: this is what somebody without it would wri
 """
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 DEPTHS, FILTERS, KERNELS = (0, 1, 2, 3), (16, 32, 64), (3, 5)
@@ -28,6 +28,9 @@ def load(path: str) -> tuple[Any, Any, Any, Any]:
 
 def build(params: dict[str, Any], image_shape: tuple[int, ...], classes: int) -> tuple[Any, str]:
     """Return the compiled network of some parameters, and its architecture as text."""
+    # Not above: whoever only needs the space, as Syne Tune's tuner, need not wait ten seconds.
+    import keras
+
     layers: list[Any] = [keras.layers.Input(image_shape)]
     blocks, side = [], image_shape[0]
     for number in range(1, params["depth"] + 1):
@@ -61,6 +64,20 @@ def build(params: dict[str, Any], image_shape: tuple[int, ...], classes: int) ->
     )
     rate = f"p{params['dropout']:g}" if params["dropout"] else ""
     return model, "-".join([*blocks, f"d{params['dense_units']}{rate}"])
+
+
+def work(model: Any) -> float:
+    """Return the multiply-accumulates of an image."""
+    import keras
+
+    total = 0.0
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            _, height, width, _ = layer.output.shape
+            total += float(height * width * math.prod(layer.kernel.shape))
+        elif isinstance(layer, keras.layers.Dense):
+            total += float(math.prod(layer.kernel.shape))
+    return total
 
 
 class Log:

@@ -29,6 +29,7 @@ from benchmarks.peers.networks import (
     arguments,
     build,
     load,
+    work,
 )
 
 
@@ -81,18 +82,6 @@ def main() -> None:
             sampler=sampler,
         )
         study.optimize(objective, timeout=seconds)
-
-
-def work(model: Any) -> float:
-    """Return the multiply-accumulates of an image."""
-    total = 0.0
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            _, height, width, _ = layer.output.shape
-            total += float(height * width * math.prod(layer.kernel.shape))
-        elif isinstance(layer, keras.layers.Dense):
-            total += float(math.prod(layer.kernel.shape))
-    return total
 
 
 if __name__ == "__main__":
