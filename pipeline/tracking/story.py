@@ -144,7 +144,8 @@ def _ended(story: TrialStory, content: Ended, now: float) -> TrialStory:
         costs=story.record.costs | ended.costs,
         measurements=story.record.measurements | ended.measurements,
         history=(*before, *ended.history),
-        started=min(t for t in (story.record.started, ended.started, now) if t is not None),
+        # Nobody knew better while it ran, and MLflow's runs keep the start they were made with.
+        started=story.record.started,
         ended=now if ended.ended is None else ended.ended,
     )
     return replace(story, record=record, details=content.details)

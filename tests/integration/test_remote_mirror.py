@@ -163,7 +163,7 @@ def test_a_sweep_is_renamed_and_removed_on_a_server(home, expected):
 def test_trouble_of_every_kind_many_times(home, expected, signed_in, monkeypatch, keep_campaign):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     failures = {}
-    for kind, share in (("error", 0.1), ("unheard", 0.1), ("cut", 0.1), ("silent", 0.04)):
+    for kind, share in (("error", 0.04), ("unheard", 0.04), ("cut", 0.04), ("silent", 0.02)):
         failures[kind] = 0
         for seed in range(5):
             source = random.Random(f"{kind} {seed}")
