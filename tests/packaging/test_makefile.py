@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = ["sweep", "train", "status", "report", "ui", "dashboard", "clean"]
-TARGETS = ["bench", "check", "docs", "help", "lock", "soak", "test", *COMMANDS]
+TARGETS = ["audit", "bench", "check", "docs", "help", "lock", "soak", "test", *COMMANDS]
 MAKE = shutil.which("make") or "make"
 TELL = f"""#!{sys.executable}
 import json, sys
