@@ -8,6 +8,7 @@ an answer off.
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -147,6 +148,17 @@ class MlflowServer:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            # Its children die a moment later, and until then one of them accepts connections.
+            deadline = time.monotonic() + _START_SECONDS
+            while self._listens() and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection((LOOPBACK, self._port), timeout=5).close()
+        except OSError:
+            return False
+        return True
 
     def _is_up(self) -> bool:
         connection = HTTPConnection(LOOPBACK, self._port, timeout=5)
