@@ -73,7 +73,7 @@ def settle(config: Config, say: Callable[[str], None]) -> None:
     with QuietLock(lock_name()).measuring():
         if read_calibration(config.mlruns):
             return  # somebody else has done it meanwhile
-        say("Measuring what this machine trains best with, once and for about half a minute ...")
+        say("Measuring what this machine trains best with, once and for less than a minute ...")
         calibration = calibrate(this_machine(), processes)
         keep_calibration(config.mlruns, calibration)
     say(f"{calibration.sentence()}.")

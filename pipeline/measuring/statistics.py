@@ -62,7 +62,7 @@ def _median_ranks(samples: int, seed: int) -> tuple[NDArray[np.int64], NDArray[n
     return ranks[:, middle[0]].copy(), ranks[:, middle[1]].copy()
 
 
-def interval_of_turns(values: Sequence[float], seed: int = 0) -> Interval:
+def interval_of_turns(values: Sequence[float]) -> Interval:
     """Return the 95% interval of the median of values that were taken one after the other.
 
     Neighbours resemble each other where a machine's moods outlast a turn; n values then say as
@@ -83,7 +83,7 @@ def interval_of_turns(values: Sequence[float], seed: int = 0) -> Interval:
     (F. H. C. Marriott, J. A. Pope, "Bias in the Estimation of Autocorrelations", Biometrika 41
     (1954) 390-402), which is added back.
     """
-    interval = median_interval(values, seed)
+    interval = median_interval(values)
     median = float(np.median(values))
     correlation = neighbour_correlation(values)
     factor = math.sqrt((1.0 + correlation) / (1.0 - correlation))
