@@ -2,32 +2,35 @@
 
     make bench ARGS=recording
 
-Trains the two references and ``NETWORKS`` further networks to their end, one after the other,
-on 20,000 images for 8 epochs, and keeps each one's validation accuracy after every epoch in
-``benchmarks/curves``. It takes about an hour of one core; ended early, it goes on where it was.
-Data: the complete Fashion-MNIST where it can be had; the short mode records four networks of
-the embedded digits to see that it works.
+Trains the two references and ``NETWORKS`` further networks to their end, one on each core at a
+time, on 20,000 images for 8 epochs, and keeps each one's validation accuracy after every epoch
+in ``benchmarks/curves``. It takes about two hours of one core; ended early, it goes on where it
+was. Data: the complete Fashion-MNIST where it can be had; the short mode records four networks
+of the embedded digits to see that it works.
 """
 
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Config
-from pipeline.core.architecture import Architecture
+from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification, derived_seed
 from pipeline.data.dataset import DataDescription
 from pipeline.measuring.clocks import Clocks
+from pipeline.measuring.machine import default_workers
 from pipeline.measuring.quiet import QuietLock
-from pipeline.testing.curves import Curve, add_curve, start_recording
+from pipeline.search.dice import Dice
+from pipeline.search.space import SearchSpace
+from pipeline.testing.curves import Curve, add_curve, read_recording, start_recording
 
 if TYPE_CHECKING:
     from pipeline.training.session import TrainingSession
 
 CURVES = Path(__file__).parent / "curves"
-NETWORKS = 110
+NETWORKS = 100
 EPOCHS = 8
 COSTS = ("epoch_seconds", "latency_ms", "parameters", "macs")
 #: 20,000 images to train on, 8,000 to validate with.
@@ -40,43 +43,44 @@ def main(short: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "digits.jsonl" if short else CURVES / "fashion_mnist.jsonl"
         settings = DIGITS if short else ("data=fashion_mnist", *SETTINGS)
-        for done, curve in enumerate(record(path, settings, 4 if short else NETWORKS), start=1):
-            print(f"{done}: {curve.architecture} {curve.val_accuracy[-1]:.4f}", flush=True)
+        processes = default_workers()
+        arguments = [str(path), str(4 if short else NETWORKS), str(processes)]
+        # Keras must not be imported before a process knows how many threads it has.
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.recording", *arguments, str(share), *settings]
+            )
+            for share in range(processes)
+        ]
+        if any([process.wait() for process in running]):
+            raise RuntimeError("recording ended early; the same command goes on")
+        print(f"{path.name}: {len(read_recording(path).curves)} networks")
 
 
-def record(
-    path: Path,
-    overrides: tuple[str, ...],
-    networks: int,
-    turn: AbstractContextManager[object] | None = None,
-) -> Iterator[Curve]:
-    """Record the references and ``networks`` others; yield each curve that was missing.
+def record(path: Path, networks: int, processes: int, share: int, *overrides: str) -> None:
+    """Record every network of this process' share that is missing, and print each.
 
-    Parameters
-    ----------
-    turn
-        Entered for every network, for whoever shares the machine.
+    The references and ``networks`` others count as one list, dealt out to ``processes``.
     """
     from benchmarks.measured import load, open_session, settings
-    from pipeline.core.architecture import REFERENCES
-    from pipeline.search.dice import Dice
-    from pipeline.search.space import SearchSpace
 
     config = settings("measuring=quick", *overrides)
-    turn = turn or nullcontext()
+    data = load(config)
+    description = data.description
+    space = SearchSpace(config.space, description.image_shape, len(description.classes))
+    wanted: list[tuple[Architecture, Recipe, str | None]] = [
+        (REFERENCES[name], config.training.recipe, name) for name in REFERENCES
+    ]
+    wanted += [(*space.draw(Dice(number)), None) for number in range(networks)]
+    there = start_recording(path, _origin(config, description)).curves
+    known = {(curve.architecture, curve.recipe) for curve in there}
     with tempfile.TemporaryDirectory() as locks:
-        with turn:
-            data = load(config)
-            # Nobody has to be quiet: the curves are what counts here, not the costs.
-            session = open_session(config, QuietLock("recording", Path(locks)), data)
-        description = data.description
-        space = SearchSpace(config.space, description.image_shape, len(description.classes))
-        wanted: list[tuple[Architecture, Recipe, str | None]] = [
-            (REFERENCES[name], config.training.recipe, name) for name in REFERENCES
-        ]
-        wanted += [(*space.draw(Dice(number)), None) for number in range(networks)]
-        known = len(start_recording(path, _origin(config, session, description)).curves)
-        for number, (architecture, recipe, reference) in enumerate(wanted[known:], start=known):
+        # Nobody has to be quiet: the curves are what counts here, not the costs.
+        session = open_session(config, QuietLock("recording", Path(locks)), data)
+        for number in range(share, len(wanted), processes):
+            architecture, recipe, reference = wanted[number]
+            if (architecture, recipe) in known:
+                continue
             trial = TrialSpecification(
                 number=number,
                 architecture=architecture,
@@ -84,10 +88,9 @@ def record(
                 seed=derived_seed("recording", number),
                 reference=reference,
             )
-            with turn:
-                curve = _train(session, trial)
+            curve = _train(session, trial)
             add_curve(path, curve)
-            yield curve
+            print(f"{number}: {architecture} {curve.val_accuracy[-1]:.4f}", flush=True)
 
 
 def _train(session: "TrainingSession", trial: TrialSpecification) -> Curve:
@@ -97,15 +100,14 @@ def _train(session: "TrainingSession", trial: TrialSpecification) -> Curve:
         architecture=trial.architecture,
         recipe=trial.recipe,
         reference=trial.reference,
+        precision=session.precision,
         costs={name: observer.costs[name] for name in COSTS},
         val_accuracy=tuple(round(epoch.val_accuracy, 6) for epoch in trained.epochs),
         val_loss=tuple(round(epoch.val_loss, 5) for epoch in trained.epochs),
     )
 
 
-def _origin(
-    config: Config, session: "TrainingSession", description: DataDescription
-) -> dict[str, Any]:
+def _origin(config: Config, description: DataDescription) -> dict[str, Any]:
     """Return what every curve of a recording has in common."""
     return {
         "data": description.name,
@@ -115,7 +117,6 @@ def _origin(
         "train": description.train,
         "validation": description.validation,
         "epochs": config.training.epochs,
-        "precision": session.precision,
     }
 
 
@@ -135,3 +136,8 @@ class _Writer:
 
     def between_executions(self) -> None:
         pass
+
+
+if __name__ == "__main__":
+    target, count, among, own, *given = sys.argv[1:]
+    record(Path(target), int(count), int(among), int(own), *given)

@@ -22,6 +22,8 @@ class Curve:
     ----------
     reference
         ``dnn`` or ``cnn``, else None.
+    precision
+        The Keras dtype policy it was trained with.
     costs
         What the untrained network costs, by cost name.
     val_accuracy, val_loss
@@ -31,6 +33,7 @@ class Curve:
     architecture: Architecture
     recipe: Recipe
     reference: str | None
+    precision: str
     costs: Mapping[str, float]
     val_accuracy: tuple[float, ...]
     val_loss: tuple[float, ...]
@@ -50,6 +53,7 @@ class Curve:
             architecture=Architecture.parse(values["architecture"]),
             recipe=Recipe(**values["recipe"]),
             reference=values["reference"],
+            precision=values["precision"],
             costs=values["costs"],
             val_accuracy=tuple(values["val_accuracy"]),
             val_loss=tuple(values["val_loss"]),

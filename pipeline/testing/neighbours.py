@@ -51,6 +51,7 @@ class NearestCurves:
             architecture=architecture,
             recipe=recipe,
             reference=None,
+            precision=found[0].precision,
             costs=self._costs(architecture, found, weights),
             val_accuracy=_mean([curve.val_accuracy for curve in found], weights),
             val_loss=_mean([curve.val_loss for curve in found], weights),

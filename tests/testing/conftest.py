@@ -16,6 +16,7 @@ def curve(notation, accuracies, reference=None, recipe=RECIPE):
         architecture=architecture,
         recipe=recipe,
         reference=reference,
+        precision="float32",
         costs={
             "macs": float(work),
             "parameters": float(parameters(architecture, SHAPE, CLASSES)),
