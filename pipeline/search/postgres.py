@@ -137,14 +137,18 @@ class _LockableStorage(RDBStorage):
         return not self.get_trial(trial_id).state.is_finished()
 
     def silent(self, study: str, seconds: float) -> frozenset[int]:
-        """Return the running trials without a heartbeat in the last ``seconds``."""
+        """Return the running trials without a heartbeat in the last ``seconds``.
+
+        While the server was away nobody could beat: from its start on all have as long again.
+        """
         # Optuna's own list leaves out those that never beat. Ours beat under the lock under
         # which they were asked for: without a heartbeat that was never done to its end.
         query = sqlalchemy.text(
             "SELECT trials.number FROM trials JOIN studies USING (study_id)"
             " LEFT JOIN trial_heartbeats USING (trial_id)"
             " WHERE study_name = :study AND state = 'RUNNING' AND (heartbeat IS NULL"
-            " OR heartbeat < localtimestamp - make_interval(secs => :seconds))"
+            " OR greatest(heartbeat, pg_postmaster_start_time()::timestamp)"
+            " < localtimestamp - make_interval(secs => :seconds))"
         )
         session = self.scoped_session()
         try:

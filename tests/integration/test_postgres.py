@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import optuna
+import psycopg
 import pytest
 from optuna.trial import TrialState
 
@@ -76,6 +77,19 @@ def test_a_worker_that_is_silent_for_too_long_loses_its_trial(config, space):
     patient = SweepStudy(config, space)
     patient.claim("elsewhere-2")
     assert patient.recover(lambda worker: True, lambda bare: bare) == []
+
+
+def test_a_server_that_was_away_for_longer_than_the_grace_takes_no_trial(config, space, postgres):
+    """Nobody could beat meanwhile: from its start on the workers have as long again."""
+    day = 24 * 3600
+    study = SweepStudy(storing(config, grace_seconds=day), space)
+    claim = study.claim("elsewhere-1")
+    assert claim is not None
+    database = os.environ["SWEETSPOT_STORAGE_URL"].rpartition("/")[2]
+    with psycopg.connect(postgres.url(database)) as connection:
+        connection.execute("UPDATE trial_heartbeats SET heartbeat = heartbeat - interval '3 days'")
+    assert study.recover(lambda worker: True, lambda bare: bare) == []
+    assert finish(study, claim)
 
 
 def test_a_wrong_password_is_told_at_once_and_not_shown(config, monkeypatch):
