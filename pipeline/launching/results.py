@@ -263,7 +263,8 @@ class SweepResults:
         """Remove the models of trials that are no longer on the front."""
         kept = {member.number for member in self._front(records)}
         kept |= {item.number for item in records if item.specification.reference is not None}
-        for path in (self._folder / "models").glob("*.keras"):
+        # Not those that another worker writes, or wrote when it was killed; see `save_model`.
+        for path in (self._folder / "models").glob("[0-9]*.keras"):
             number = int(path.stem)
             if number not in kept:
                 path.unlink()

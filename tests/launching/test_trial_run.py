@@ -276,12 +276,17 @@ def test_an_ending_that_storage_never_heard_of_is_written_anew(plan, replan, mon
 
 def test_models_of_trials_that_left_the_front_are_removed(plan, replan):
     run = trial_run(replan(plan, search={"trials": 20}))
+    models = plan.config.sweep_dir / "models"
+    models.mkdir()
+    unfinished = models / ".0003-4711.keras"  # another worker's, or a dead one's
+    unfinished.write_bytes(b"half a mod")
     seen = set()
     while (claim := run.study.claim("w")) is not None:
         run.run(claim)
-        seen |= {int(path.stem) for path in (plan.config.sweep_dir / "models").glob("*.keras")}
+        seen |= {int(path.stem) for path in models.glob("[0-9]*.keras")}
     front = {m["trial"] for m in read_summary(plan.config.sweep_dir)["front"]}
-    kept = {int(path.stem) for path in (plan.config.sweep_dir / "models").glob("*.keras")}
+    kept = {int(path.stem) for path in models.glob("[0-9]*.keras")}
+    assert unfinished.exists()
     assert kept == front | {0, 1}
     gone = seen - kept
     assert gone
