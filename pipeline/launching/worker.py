@@ -78,8 +78,8 @@ class Leaving:
         trace: TracebackType | None,
     ) -> None:
         """Let the process take its time: it leaves."""
-        self._left.set()
         signal.set_wakeup_fd(-1)
+        self._left.set()
         self._told_through.close()
 
     def _told(self, number: int, _frame: FrameType | None) -> None:
@@ -87,10 +87,10 @@ class Leaving:
 
     def _watch(self, heard: socket.socket) -> None:
         """End the process where it does not leave in time."""
-        with heard:
+        with heard:  # open until the end, for a cluster tells twice: USR2, then TERM
             status = self._hear(heard)
-        if status is not None and not self._left.wait(LEAVING_SECONDS):
-            os._exit(status)
+            if status is not None and not self._left.wait(LEAVING_SECONDS):
+                os._exit(status)
 
     def _hear(self, heard: socket.socket) -> int | None:
         """Wait for a reason to leave; return what a process that does not is ended with."""

@@ -262,3 +262,30 @@ def test_a_worker_that_cannot_even_hear_is_ended_in_time(told):
         if told:
             process.send_signal(signal.SIGUSR2)
         assert process.wait(timeout=60) == (128 + signal.SIGUSR2 if told else 1)
+
+
+def test_a_worker_may_be_told_twice():
+    """A cluster says SIGUSR2 first, and SIGTERM when its patience is over."""
+    text = (
+        "import time\n"
+        "from pipeline.launching import worker\n"
+        "worker.LEAVING_SECONDS = 60.0\n"
+        "with worker.Leaving() as leaving:\n"
+        "    for number in ('there', 'SIGUSR2', 'SIGTERM'):\n"
+        "        while number not in (leaving.reason() or 'there'):\n"
+        "            time.sleep(0.01)\n"
+        "        time.sleep(0.1)\n"  # the watching thread, too, has heard of it
+        "        print(number, flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {PARENT_VARIABLE: str(os.getpid())},
+    )  # fmt: skip
+    with process:
+        for word, number in (
+            ("there", signal.SIGUSR2), ("SIGUSR2", signal.SIGTERM), ("SIGTERM", None),
+        ):  # fmt: skip
+            assert process.stdout.readline() == f"{word}\n"
+            if number is not None:
+                process.send_signal(number)
+        assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
