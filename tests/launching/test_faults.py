@@ -1,5 +1,6 @@
 """Whatever goes wrong on the way, a sweep ends with every trial accounted for, and none twice."""
 
+import functools
 import random
 from collections import Counter, defaultdict
 
@@ -8,6 +9,7 @@ from optuna.trial import TrialState
 
 from benchmarks.results_files import keep
 from pipeline.core.trial import Outcome
+from pipeline.launching import evaluation
 from pipeline.launching.results import SweepResults
 from pipeline.reporting.files import read_summary
 from pipeline.search.study import SweepStudy
@@ -24,6 +26,12 @@ from pipeline.tracking.story import trial_story
 
 TRIALS, EPOCHS = 6, 3
 SHORT, LONG = 50, 1000
+
+
+@pytest.fixture(autouse=True)
+def _read_once(monkeypatch):
+    """Read the test images once: they are the same in every schedule."""
+    monkeypatch.setattr(evaluation, "load_test", functools.cache(evaluation.load_test))
 
 
 def counted(faults, happened):
