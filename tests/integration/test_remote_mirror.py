@@ -21,7 +21,14 @@ pytestmark = pytest.mark.services
 NAME = "remote"
 TRIALS, LONG_AWAY_SECONDS = 6, 60
 #: What a real sweep meets, from its first epoch on.
-CAMPAIGNS = ("killed for 60 s", "killed for good", "slow", "error", "cut", "silent")
+CAMPAIGNS = {
+    "killed for 60 s": "killed for 60 s",
+    "killed for good": "killed for good",
+    "slow": "answering each request after 5 s",
+    "error": "answering each request with 500",
+    "cut": "cutting each answer off",
+    "silent": "answering no request",
+}
 
 
 @pytest.fixture(scope="module")
@@ -234,8 +241,8 @@ def test_a_real_sweep_does_not_mind(trouble, command, signed_in, tmp_path, keep_
             "seconds_after_last_trial": left,
             "most_tracking_seconds_a_trial": tracking,
         },
-        f"A sweep of {TRIALS} trials on digits, its MLflow server {trouble} from the first epoch "
-        f"on: complete, ended {left:.0f} s after its last trial; recording took at most "
-        f"{tracking:.2f} s of a trial. After `sweetspot sync` the server equals a local store that "
-        "is made from the event logs; once more changes nothing.",
+        f"A sweep of {TRIALS} trials on digits, its MLflow server {CAMPAIGNS[trouble]} from the "
+        f"first epoch on: complete, ended {left:.0f} s after its last trial; recording took at "
+        f"most {tracking:.2f} s of a trial. After `sweetspot sync` the server equals a local store "
+        "that is made from the event logs; once more changes nothing.",
     )
