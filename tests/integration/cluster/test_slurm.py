@@ -67,7 +67,7 @@ def test_scancel_of_all_loses_nothing_and_the_same_command_goes_on(slurm, comman
     assert "SIGTERM" in left.record.reason
     assert command.processes() == []
 
-    said = command.run(*words).stdout
+    said = command.run(*words, timeout=800).stdout
     assert "The sweet spot is " in " ".join(said.split())
     check_complete(slurm, command, "cancelled")
     done = [result.epoch for result in story(command, "cancelled", 1).record.history]
@@ -117,7 +117,7 @@ def test_an_array_shares_a_sweep_and_mirrors_it(slurm, command, storage, account
     assert command.summary(name)["mlflow_run_id"] is not None
     account.check(name, url, trials=TRIALS, epochs=len(account.records(name)[0].history), lost=0)
     account.check_mirror(name, TRIALS)
-    again = command.run(*words)  # complete: nothing is submitted
+    again = command.run(*words, timeout=1500)  # complete: nothing is submitted
     assert "submitted" not in again.stdout + again.stderr
     synced = command.run("sync", name).stdout
     assert "3 runs in MLflow, 0 brought up to date" in synced
@@ -140,7 +140,7 @@ def test_a_preempted_job_comes_back(slurm, command, keep_scene):
     )
     seconds = time.monotonic() - began
     wait_for_epochs(slurm, command, "preempted", attempt=1)
-    command.run(*LONG, "sweep_name=preempted")  # follows
+    command.run(*LONG, "sweep_name=preempted", timeout=1500)  # follows
     check_complete(slurm, command, "preempted")
     keep_scene(
         "preempted",
@@ -184,7 +184,7 @@ def test_scancel_of_all_on_postgres(slurm, command, storage, account, keep_scene
     slurm.call("scancel", f"--name=sweetspot-{name}")
     slurm.wait_until(lambda: slurm.jobs(name) == [], "the cancelled job to be gone")
     assert all(trial.state is not TrialState.RUNNING for trial in account.attempts(name, url))
-    command.run(*words)
+    command.run(*words, timeout=1500)
     check_complete(slurm, command, name)
     account.check(name, url, trials=TRIALS, epochs=60, lost=1)
     keep_scene(name, "`scancel` of all on postgres, then the same command again")
