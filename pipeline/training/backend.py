@@ -17,6 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.training.importing import without
+
 #: Set before the backend loads, unless the user has set them.
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
@@ -54,7 +56,7 @@ def _noise_kept_back() -> Iterator[None]:
 
 for _name, _value in ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
-with _noise_kept_back():
+with _noise_kept_back(), without():
     import keras
 
 __all__ = [
