@@ -12,6 +12,7 @@ from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from pipeline.launching.prepared import PreparedWorkers
     from pipeline.reporting.console import ProgressView
 
 #: A status above this is 128 plus the number of the signal that told us to stop.
@@ -112,13 +113,25 @@ def run_sweep(config: Config, view: "ProgressView", *, patient: bool = True) -> 
         Whether to wait where the sweep is being run by somebody else.
     """
     from pipeline.launching.calibrating import settle
-    from pipeline.launching.notify import tell_end
-    from pipeline.launching.planning import create_folder, plan_sweep
-    from pipeline.reporting.progress import ProgressReader
+    from pipeline.launching.prepared import PreparedWorkers
 
     if config.launch.kind == "slurm":
         return _run_on_cluster(config, view, patient=patient)
     settle(config, _say)
+    prepared = PreparedWorkers.of(config)
+    try:
+        return _run_here(config, view, prepared, patient=patient)
+    finally:
+        prepared.close()
+
+
+def _run_here(
+    config: Config, view: "ProgressView", prepared: "PreparedWorkers", *, patient: bool
+) -> Run:
+    from pipeline.launching.notify import tell_end
+    from pipeline.launching.planning import create_folder, plan_sweep
+    from pipeline.reporting.progress import ProgressReader
+
     plan = plan_sweep(config, _say)
     reader = ProgressReader(plan.config.sweep_dir)
 
@@ -129,12 +142,14 @@ def run_sweep(config: Config, view: "ProgressView", *, patient: bool = True) -> 
         from pipeline.launching.peers import Peer
 
         create_folder(plan)
-        peer = Peer(plan=plan, say=view.note, show=show)
+        peer = Peer(plan=plan, say=view.note, show=show, prepared=prepared)
         status, ended = peer.run(), peer.ended
     else:
         from pipeline.launching.local import LocalSupervisor
 
-        local = LocalSupervisor(plan=plan, say=view.note, show=show, patient=patient)
+        local = LocalSupervisor(
+            plan=plan, say=view.note, show=show, patient=patient, prepared=prepared
+        )
         status, ended = local.run(), True
     if ended:
         tell_end(plan.config, status, view.note)

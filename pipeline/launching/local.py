@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,17 +13,23 @@ from typing import ClassVar
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome
-from pipeline.launching.devices import lock_name, next_gpu
+from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import is_due
 from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, create_folder
+from pipeline.launching.prepared import (
+    Assignment,
+    PreparedWorkers,
+    WorkerProcess,
+    wanted_workers,
+)
 from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.recovery import recover_lost
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
-from pipeline.launching.worker import PARENT_VARIABLE, RECYCLE_STATUS, out_of_time
+from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
 from pipeline.measuring.automatic import automatic
 from pipeline.measuring.machine import this_machine
 from pipeline.measuring.quiet import QuietLock
@@ -35,11 +39,13 @@ from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
 from pipeline.tracking.mirror import Mirror
-from pipeline.tracking.sync_loop import SyncLoop
+from pipeline.tracking.sync_loop import SyncLoop, is_training
 
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 15.0
 _DISPLAY_SECONDS = 1.0
+#: MLflow is begun with once a trial trains, and after so long whatever happens.
+_MIRROR_AFTER_SECONDS = 60.0
 #: A worker that ends like this was asked wrongly, and would be again.
 _REFUSED = 2
 #: Longest wait for MLflow after the last trial; `sweetspot sync` finishes the rest.
@@ -54,9 +60,8 @@ class WorkersFailed(SweetspotError):
 
 @dataclass
 class _Worker:
-    process: subprocess.Popen[bytes]
+    process: WorkerProcess
     log: Path
-    gpu: str | None = None
 
 
 @dataclass
@@ -73,12 +78,15 @@ class LocalSupervisor:
         Called about once a second while workers train.
     patient
         Whether to wait while somebody else runs the sweep; else ``SweepBusy`` is raised.
+    prepared
+        Processes that were started while the sweep was planned; closed by whoever gives them.
     """
 
     plan: SweepPlan
     say: Callable[[str], None]
     show: Callable[[], None]
     patient: bool = True
+    prepared: PreparedWorkers | None = None
     #: The signals that tell it to leave.
     _told_by: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGINT, signal.SIGTERM)
     _workers: list[_Worker] = field(default_factory=list)
@@ -113,6 +121,8 @@ class LocalSupervisor:
             if not self.patient:
                 raise SweepBusy(f"{busy}; nothing was started")
             self.say(f"{busy}; waiting for it.")
+            if self.prepared is not None:
+                self.prepared.close()  # nobody knows for how long
             lock.acquire(wait=True)
         try:
             yield
@@ -185,7 +195,16 @@ class LocalSupervisor:
         if not tracking.enabled:
             return None
         mirror = Mirror(self.config.sweep_dir, self.config, self.plan.description)
-        return SyncLoop(mirror, tracking.interval_seconds, self.say)
+        began = time.time()
+        return SyncLoop(
+            mirror,
+            tracking.interval_seconds,
+            self.say,
+            lambda: (
+                time.time() - began > _MIRROR_AFTER_SECONDS
+                or is_training(self.config.sweep_dir, began)
+            ),
+        )
 
     def _supervise(self, study: SweepStudy, results: SweepResults, mirror: SyncLoop | None) -> None:
         if self._is_finished(study, results):
@@ -265,8 +284,7 @@ class LocalSupervisor:
         return not is_due(results.refresh(study), Sessions.read(self.config.sweep_dir))
 
     def _wanted_workers(self) -> int:
-        workers = self.config.launch.workers
-        return automatic(self.config).workers if workers == "auto" else workers
+        return wanted_workers(self.config)
 
     def _threads(self) -> int:
         threads = self.config.launch.threads
@@ -285,24 +303,18 @@ class LocalSupervisor:
 
     def _start_worker(self) -> _Worker:
         self._started += 1
-        gpu = next_gpu(this_machine().gpus, [worker.gpu for worker in self._workers])
-        variables = {PARENT_VARIABLE: str(os.getpid())}
-        if gpu is not None:
-            variables["CUDA_VISIBLE_DEVICES"] = gpu
         logs = self.config.sweep_dir / "logs"
         logs.mkdir(exist_ok=True)
         log = logs / f"{self._log_name()}-{self._started:03d}.log"
-        name = self.config.sweep_name
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline", "worker", str(name),
-                 f"mlruns={self.config.mlruns}", f"launch.threads={self._threads()}"],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                env=os.environ | variables,
-                # Ctrl-C reaches the supervisor alone, which tells its workers in good order.
-                start_new_session=True,
-            )  # fmt: skip
-        return _Worker(process=process, log=log, gpu=gpu)
+        assignment = Assignment(
+            mlruns=str(self.config.mlruns),
+            sweep=str(self.config.sweep_name),
+            threads=self._threads(),
+            log=str(log),
+        )
+        prepared = self.prepared or PreparedWorkers(self.config.mlruns, 0)
+        gpus = [worker.process.gpu for worker in self._workers]
+        return _Worker(process=prepared.take(gpus, assignment), log=log)
 
     def _signal_workers(self, number: int) -> None:
         for worker in self._workers:
@@ -314,11 +326,7 @@ class LocalSupervisor:
         self._signal_workers(signal.SIGTERM)
         deadline = time.monotonic() + _GRACE_SECONDS
         for worker in self._workers:
-            try:
-                worker.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
+            worker.process.end(max(0.0, deadline - time.monotonic()))
         self._workers = []
 
     def _recover(self, study: SweepStudy, results: SweepResults) -> bool:

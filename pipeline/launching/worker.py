@@ -18,6 +18,7 @@ from pipeline.data.dataset import TrainingData
 from pipeline.data.loading import load_training
 from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import evaluate
+from pipeline.launching.prepared import PARENT_VARIABLE
 from pipeline.launching.presence import Presence
 from pipeline.launching.recovery import Lookout
 from pipeline.launching.results import SweepResults
@@ -39,8 +40,6 @@ _WAIT_SECONDS = 0.5
 #: trial goes on from the last epoch's checkpoint all the same.
 LEAVING_SECONDS = 8.0
 _LOOK_SECONDS = 1.0
-#: The number of the process that started the worker.
-PARENT_VARIABLE = "SWEETSPOT_PARENT"
 _TOLD_BY = (signal.SIGTERM, signal.SIGUSR2)
 
 

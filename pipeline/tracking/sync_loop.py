@@ -2,24 +2,39 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
+from pipeline.tracking.event_log import read, training_log_paths
+from pipeline.tracking.events import EpochEnded, Measured
 from pipeline.tracking.mirror import Mirror, SyncReport
+
+_LOOK_SECONDS = 0.5
 
 
 class SyncLoop:
     """Syncs every ``interval_seconds`` in a daemon thread, and once more when it is closed.
 
-    MLflow is imported in that thread. A failure is said once and then retried in silence until
-    a pass succeeds again.
+    MLflow is imported in that thread, once the sweep ``is_under_way`` or is being closed: that
+    takes seconds of a processor that those who train need to begin. A failure is said once and
+    then retried in silence until a pass succeeds again.
 
     Parameters
     ----------
     say
         Takes a sentence for the user; called from the thread.
+    is_under_way
+        Whether there is reason to begin; asked now and then until there is.
     """
 
-    def __init__(self, mirror: Mirror, interval_seconds: float, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        interval_seconds: float,
+        say: Callable[[str], None],
+        is_under_way: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.mirror = mirror
+        self._is_under_way = is_under_way
         self._interval_seconds = interval_seconds
         self._say = say
         self._closing = threading.Event()
@@ -49,6 +64,8 @@ class SyncLoop:
 
     def _run(self) -> None:
         try:
+            while not self._is_under_way() and not self._closing.wait(_LOOK_SECONDS):
+                pass
             while True:
                 last_pass = self._closing.is_set()
                 self._last = self.mirror.sync()
@@ -65,3 +82,11 @@ class SyncLoop:
         elif not self._failing:
             self._failing = True
             self._say(report.failure)
+
+
+def is_training(sweep_dir: Path, since: float) -> bool:
+    """Return whether a trial has come to its first epoch since then, seconds since the epoch."""
+    kinds = (Measured.kind, EpochEnded.kind)
+    logs = training_log_paths(sweep_dir).values()
+    fresh = [path for path in logs if path.stat().st_mtime >= since]
+    return any(e.kind in kinds and e.time >= since for path in fresh for e in read(path))

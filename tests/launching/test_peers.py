@@ -14,11 +14,12 @@ from pipeline.reporting.files import read_summary
 from pipeline.tracking.event_log import read, sweep_log_path, trial_log_paths
 
 SIMULATED = """
-import subprocess, sys, time
+import sys, time
 from pathlib import Path
 from pipeline.launching import local
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import load_config, load_plan
+from pipeline.launching.prepared import Assignment, WorkerProcess
 from pipeline.launching.worker import work
 from pipeline.testing.simulated import SimulatedTrainer
 
@@ -28,8 +29,8 @@ class SimulatedPeer(Peer):
     def _start_worker(self):
         log = self.config.sweep_dir / "worker.log"
         words = [sys.executable, __file__, str(mlruns), name, "worker"]
-        with log.open("ab") as output:
-            process = subprocess.Popen(words, stdout=output, stderr=output)
+        process = WorkerProcess(words)
+        process.assign(Assignment(mlruns=str(mlruns), sweep=name, threads=1, log=str(log)))
         return local._Worker(process=process, log=log)
 
 if role == "worker":
