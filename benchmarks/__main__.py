@@ -3,17 +3,21 @@
 import importlib
 import sys
 
+from benchmarks import table
 from benchmarks.results_files import combine
 
 BENCHMARKS = (
     "asking",
     "augmentation",
     "front_time",
+    "memory",
     "overhead",
     "quiet",
     "recording",
     "repeatability",
+    "scaling",
     "serving",
+    "start_up",
     "stopping",
     "throughput",
 )
@@ -34,6 +38,8 @@ def main(arguments: list[str]) -> int:
     for name in names or [name for name in BENCHMARKS if name not in ON_DEMAND]:
         importlib.import_module(f"benchmarks.{name}").main(short)
     print(combine(BENCHMARKS, short=short))
+    if not short:
+        table.write()
     return 0
 
 

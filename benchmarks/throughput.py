@@ -4,7 +4,8 @@
 
 Both use all cores. The sweep trains the reference's architecture again and again, and all of its
 time counts from the first trial's start to the last one's end: building, measuring, evaluation,
-event logs and the mirror to MLflow included. Keras is measured before and after it.
+event logs and the mirror to MLflow included. Keras is measured before and after it. The share of
+the machine's peak is that of a matrix product in the precision that the sweep has trained with.
 """
 
 import json
@@ -15,10 +16,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peak import DTYPES, operations_a_second
 from benchmarks.results_files import keep
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.journey import macs
-from pipeline.launching.estimate import matrix_product_rate
+from pipeline.launching.planning import load_config
 from pipeline.measuring.machine import default_workers
 from pipeline.reporting.progress import read_records
 
@@ -28,18 +30,21 @@ CLASSES = 10
 
 def main(short: bool) -> None:
     """Run the benchmark; ``short`` trains fewer epochs."""
-    rate = matrix_product_rate()
     before = plain_keras(short)
     swept = sweep(short)
     after = plain_keras(short)
     plain = statistics.mean([before, after])
     work = 6.0 * macs(REFERENCES["cnn"], IMAGE_SHAPE, CLASSES)
+    peaks = {d: operations_a_second(d) for d in ("float32", DTYPES[swept["precision"]])}
+    shares = {dtype: swept["images_per_second"] * work / rate for dtype, rate in peaks.items()}
+    used = DTYPES[swept["precision"]]
     result = {
         "plain_keras_images_per_second": [before, after],
         **swept,
         "ratio": swept["images_per_second"] / plain,
-        "matrix_product_gflops": rate / 1e9,
-        "share_of_matrix_product_rate": swept["images_per_second"] * work / rate,
+        "matrix_product_gflops": {dtype: rate / 1e9 for dtype, rate in peaks.items()},
+        "share_of_matrix_product_rate": shares,
+        "share_of_used_precision": shares[used],
     }
     lines = [
         "| what | images a second |",
@@ -49,9 +54,13 @@ def main(short: bool) -> None:
         f"{swept['images_per_second']:,.0f} |",
         f"| the same, training steps alone | {swept['training_images_per_second']:,.0f} |",
         "",
-        f"**{result['ratio']:.1f} times** Keras' `fit`; "
-        f"{result['share_of_matrix_product_rate']:.0%} of the rate of a float32 matrix product "
-        f"here ({rate / 1e9:.0f} GFLOP/s).",
+        f"**{result['ratio']:.1f} times** Keras' `fit`; trained with {swept['precision']}, "
+        + ", ".join(
+            f"{'**' if dtype == used else ''}{share:.1%}{'**' if dtype == used else ''} of the "
+            f"rate of a {dtype} matrix product here ({peaks[dtype] / 1e9:,.0f} GFLOP/s)"
+            for dtype, share in shares.items()
+        )
+        + ".",
     ]
     print("\n".join(lines))
     print(keep("throughput", result, lines, short=short))
@@ -81,6 +90,7 @@ def sweep(short: bool) -> dict[str, Any]:
         sweep_dir = Path(folder) / "sweeps" / "throughput"
         records = [r for r in read_records(sweep_dir) if r.specification.reference != "dnn"]
         description = json.loads((sweep_dir / "description.json").read_text())
+        precision = load_config(Path(folder), "throughput").training.precision
     images = sum(len(record.history) for record in records) * description["train"]
     started = min(record.started for record in records if record.started is not None)
     ended = max(record.ended for record in records if record.ended is not None)
@@ -88,6 +98,7 @@ def sweep(short: bool) -> dict[str, Any]:
     return {
         "trials": trials,
         "workers": workers,
+        "precision": precision,
         "images_per_second": images / (ended - started),
         "training_images_per_second": images / training * workers,
     }

@@ -1,0 +1,170 @@
+"""The README's table of what was measured, from the newest dated result of each benchmark.
+
+    python -m benchmarks.table
+
+Written again whenever benchmarks have run. A row whose result is not there is left out.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results_files import RESULTS
+
+README = RESULTS.parent.parent / "README.md"
+BEGIN, END = "<!-- measured: written by python -m benchmarks.table -->", "<!-- end of measured -->"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A line of the table.
+
+    Parameters
+    ----------
+    against
+        What it is compared with.
+    wanted
+        What was set out to be reached.
+    reached
+        Reads what was reached from the benchmark's result; an old result may lack the key.
+    """
+
+    what: str
+    against: str
+    wanted: str
+    benchmark: str
+    reached: Callable[[dict[str, Any]], str]
+
+
+def _front_time(name: str) -> Callable[[dict[str, Any]], str]:
+    def reached(result: dict[str, Any]) -> str:
+        own = {row["name"]: row["median_seconds"] for row in result["rows"]}
+        if own["sweetspot"] is None or own[name] is None:
+            raise KeyError(name)
+        return f"{own[name] / own['sweetspot']:.1f}×"
+
+    return reached
+
+
+def _limit(result: dict[str, Any]) -> str:
+    last = result["rows"][-1]
+    if result["limit"] is None:
+        return f"{last['trials_an_hour']:,.0f} with {last['workers']} workers, and above"
+    return f"{result['limit']:,.0f}"
+
+
+def _latency(condition: str) -> Callable[[dict[str, Any]], str]:
+    def reached(result: dict[str, Any]) -> str:
+        of = result["median"]
+        return f"{of[condition]['latency_ms'] / of['alone']['latency_ms'] - 1:+.1%}"
+
+    return reached
+
+
+ROWS = (
+    Row(
+        what="images a second while the `cnn` reference trains, all of a sweep's time",
+        against="Keras' `fit`, batch 32, float32", wanted="4×", benchmark="throughput",
+        reached=lambda result: f"{result['ratio']:.1f}×",
+    ),
+    Row(
+        what="the same", against="the machine's matrix product in the precision used",
+        wanted="20%", benchmark="throughput",
+        reached=lambda result: f"{result['share_of_used_precision']:.1%}",
+    ),
+    *(
+        Row(what="time to the hypervolume that the plain script reaches in 25 minutes",
+            against=against, wanted=wanted, benchmark="front_time", reached=_front_time(name))
+        for name, against, wanted in (
+            ("plain TPE", "plain Optuna and Keras, TPE", "8×"),
+            ("KerasTuner Hyperband", "KerasTuner's Hyperband", "5×"),
+            ("Syne Tune MO-ASHA", "Syne Tune's MO-ASHA", "5×"),
+        )
+    ),
+    Row(
+        what="a sweep of 24 trials: neither training nor evaluation nor measuring",
+        against="all its workers' time", wanted="at most 3%", benchmark="overhead",
+        reached=lambda result: f"{result['outside_share']:.1%}",
+    ),
+    Row(
+        what="`sweetspot sweep` to the first training step", against="`import tensorflow` alone",
+        wanted="at most 1.4×", benchmark="start_up",
+        reached=lambda result: f"{result['ratios']['trained']:.2f}×",
+    ),
+    Row(
+        what="100 trivial trials through all that a worker does",
+        against="Optuna alone, same sampler and journal", wanted="at most 5×",
+        benchmark="asking", reached=lambda result: f"{result['trivial']['ratio']:.1f}×",
+    ),
+    Row(
+        what="ask and tell with 1,000 finished trials", against="with 100",
+        wanted="at most 4×", benchmark="asking",
+        reached=lambda result: f"{result['ratio_1000_to_100']:.1f}×",
+    ),
+    Row(
+        what="trials of 10 s an hour that one journal carries at 85% efficiency", against="–",
+        wanted="–", benchmark="scaling", reached=_limit,
+    ),
+    Row(
+        what="memory that a worker's process gains with a trial, after 10", against="–",
+        wanted="flat", benchmark="memory",
+        reached=lambda result: f"{result['mib_a_trial_after_first']:.2f} MiB",
+    ),
+    Row(
+        what="latency measured while others train and give way", against="measured alone",
+        wanted="within 5%", benchmark="quiet", reached=_latency("giving way"),
+    ),
+    Row(
+        what="a network's latency against the reference, in five processes",
+        against="itself, standard deviation", wanted="at most 5%", benchmark="repeatability",
+        reached=lambda result: f"{result['median_deviation']['latency_ratio']:.1%}",
+    ),
+)  # fmt: skip
+
+
+def newest(benchmark: str, results: Path = RESULTS) -> dict[str, Any] | None:
+    """Return the newest dated result of a benchmark, or None."""
+    day = "[0-9]" * 4 + "-" + "[0-9]" * 2 + "-" + "[0-9]" * 2
+    found = sorted(results.glob(f"{day}-{benchmark}.json"))
+    if not found:
+        return None
+    result: dict[str, Any] = json.loads(found[-1].read_text())
+    return result
+
+
+def table(results: Path = RESULTS) -> str:
+    """Return the table as Markdown."""
+    lines = ["| what | against | wanted | reached | measured |", "| --- | --- | --- | --- | --- |"]
+    for row in ROWS:
+        result = newest(row.benchmark, results)
+        if result is None:
+            continue
+        try:
+            reached = row.reached(result)
+        except KeyError:
+            continue
+        device = result["device"]
+        cores = "" if device["device"] == "gpu" else f", {device['cores']} cores"
+        lines.append(
+            f"| {row.what} | {row.against} | {row.wanted} | {reached} | "
+            f"{result['date']}, {device['name']}{cores} |"
+        )
+    return "\n".join(lines)
+
+
+def written(text: str, results: Path = RESULTS) -> str:
+    """Return a page with the table between its two marks as it is now."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table(results)}\n{END}{after}"
+
+
+def write() -> None:
+    """Write the table into the README."""
+    README.write_text(written(README.read_text()))
+
+
+if __name__ == "__main__":
+    write()
