@@ -38,7 +38,8 @@ from pipeline.testing.neighbours import NearestCurves
 from pipeline.testing.simulation import OrderedSpace, Simulation, Simulator
 
 CURVES = Path(__file__).parent / "curves" / "fashion_mnist.jsonl"
-ORDERS, SEEDS, SEARCH_TRIALS = 100, 20, 60
+ORDERS, ORDERS_OF_WORKERS = 100, 20
+SEEDS, SEARCH_TRIALS = 20, 60
 WORKERS = (1, 4, 16)
 #: Of one thread: the time of an image whatever the network, and its share of the work.
 SECONDS_AN_IMAGE, OPERATIONS_A_MAC, OPERATIONS_A_SECOND = 1e-5, 6.0, 7e10
@@ -52,7 +53,7 @@ def main(short: bool) -> None:
     share = 10 if short else 1
     orders = compare_orders(recording, ORDERS // share)
     samplers = compare_samplers(recording, SEEDS // share)
-    workers = compare_workers(recording, ORDERS // share)
+    workers = compare_workers(recording, ORDERS_OF_WORKERS // share)
     lines = [*_order_lines(recording, orders), *_sampler_lines(samplers), *_worker_lines(workers)]
     print("\n".join(lines))
     result = {"recording": dict(recording.origin), "networks": len(recording.curves),

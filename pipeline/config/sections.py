@@ -171,8 +171,11 @@ class RungsConfig(Section):
     """When a running trial is compared with its peers."""
 
     enabled: bool
-    first: Positive  #: epoch of the first rung; the next ones double it
-    keep: Share  #: share of a rung that goes on
+    first: Positive  #: epoch of the first rung; every later one is a rung, too
+    risk: Annotated[float, Field(gt=0, lt=0.5)]  #: of stopping a member of the front
+    keep: Annotated[
+        float, Field(gt=0, le=1)
+    ]  #: share that goes on at the first rung, and each time its epoch has doubled
     peers: Annotated[int, Field(ge=2)]  #: trials a rung needs before it stops anything
 
 

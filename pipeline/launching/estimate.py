@@ -13,7 +13,7 @@ from pipeline.launching.planning import SweepPlan
 from pipeline.measuring.automatic import automatic
 from pipeline.reporting.plan import Estimate
 from pipeline.search.dice import Dice
-from pipeline.search.rungs import rung_epochs
+from pipeline.search.rungs import sorting_epochs
 
 #: A training step costs about three times the forward pass, and a multiply-accumulate is two
 #: operations (Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1).
@@ -89,13 +89,14 @@ def _epochs(plan: SweepPlan) -> float:
 def _trained_in_full(plan: SweepPlan) -> tuple[float, float]:
     """Return the trials that train to the end, and what the others amount to in such trials.
 
-    A rung stops all but ``keep`` of those that reach it, once it has seen enough of them.
+    A rung that sorts stops all but ``keep`` of those that reach it, once it has seen enough of
+    them; on recorded curves, what the others stop beside it shortens trials by little more.
     """
     search, epochs = plan.config.search, plan.config.training.epochs
     references = len(REFERENCES) if plan.config.references else 0
     full = min(search.trials, references + search.rungs.peers)
     share, reaching, before = 0.0, 1.0, 0
-    for epoch in rung_epochs(search.rungs, epochs):
+    for epoch in sorting_epochs(search.rungs, epochs):
         share += reaching * (epoch - before)
         reaching *= search.rungs.keep
         before = epoch

@@ -41,7 +41,7 @@ from pipeline.launching.pace import DevicePace
 from pipeline.launching.results import Kept, NotKept, SweepResults
 from pipeline.measuring.clocks import Clocks
 from pipeline.search.ledger import TAKEN_AWAY, Claim
-from pipeline.search.rungs import rung_epochs
+from pipeline.search.rungs import Reached, rung_epochs
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, trial_log_path
 from pipeline.tracking.events import EpochEnded, Measured, Started, record
@@ -203,11 +203,15 @@ class _TrialObserver:
             raise LimitBroken(said, excess)
 
     def _check_rung(self, result: EpochResult) -> None:
-        self._claim.reached_rung(result.epoch, result.val_accuracy)
+        reached = {
+            done.epoch: Reached(accuracy=done.val_accuracy, loss=done.val_loss)
+            for done in self.story.history
+        }
+        self._claim.reached_rung(result.epoch, reached[result.epoch])
         if self._is_free:
             return
         reason = self._run.study.reason_to_stop(
-            self._claim, result.epoch, result.val_accuracy, self.story.costs
+            self._claim, result.epoch, reached, self.story.costs
         )
         if reason is not None:
             raise StoppedAtRung(reason)

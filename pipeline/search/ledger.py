@@ -10,7 +10,7 @@ start at any point: it looks first at what is there already.
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import optuna
@@ -28,6 +28,7 @@ from pipeline.core.trial import (
     specification_to_json,
 )
 from pipeline.search.experimental import experiments_accepted
+from pipeline.search.rungs import Reached
 from pipeline.search.storage import StudyStorage
 from pipeline.search.telling import tell
 
@@ -48,9 +49,9 @@ class Claim:
         epochs = self.specification.recipe.epochs
         return f"{RUNG}:" if epochs is None else f"{RUNG}/{epochs}:"
 
-    def reached_rung(self, epoch: int, accuracy: float) -> None:
-        """Let peers know the accuracy at a rung."""
-        self._tell_peers(f"{self.rungs}{epoch}", accuracy)
+    def reached_rung(self, epoch: int, reached: Reached) -> None:
+        """Let peers know what it has come to at a rung."""
+        self._tell_peers(f"{self.rungs}{epoch}", asdict(reached))
 
     def knows_costs(self, costs: dict[str, float]) -> None:
         """Let peers know the costs that were measured before training."""
@@ -70,7 +71,7 @@ class Claim:
 #: Why a worker that was silent for too long has to let go of its trial.
 TAKEN_AWAY = "the trial was given to another worker, as nothing was heard of this one"
 #: Attributes of a trial by which its peers know it.
-RUNG, COSTS = "rung", "costs"
+RUNG, COSTS = "reached", "costs"
 
 
 class TrialLedger(ABC):

@@ -1,103 +1,186 @@
-"""Rungs: epochs at which a running trial is compared with its peers and may be stopped.
+"""Rungs: epochs after which a running trial is compared with its peers and may be stopped.
 
 Optuna's pruners refuse studies with several objectives, so the decision is our own. Peers
 train for the same number of epochs, so the same epoch is the same progress of the learning-rate
-schedule. Two questions are asked at a rung; a trial goes on if both say so:
+schedule. A trial goes on unless one of two things is known of it:
 
-1. Is it among the better part of its rung? Non-dominated sorting of (accuracy at this epoch,
-   costs), as in MO-ASHA (Schmucker et al. 2021, "Multi-objective Asynchronous Successive
-   Halving"), without waiting for anybody.
-2. Could it still reach the front? Its accuracy plus the largest gain that a finished trial has
-   made from this epoch to its end, at its known costs, must not be dominated by the front.
+1. It will hardly reach the front. Where it would end is predicted from the trials that came to
+   their end: a linear regression of the logarithm of their final error on the logarithms of the
+   least error and the least loss up to this epoch, and of each cost. If even the upper end of
+   the prediction interval (Montgomery, Peck and Vining, "Introduction to Linear Regression
+   Analysis", 3.5) is below the accuracy of a finished trial that costs no more, it is stopped.
+   The chance that is taken falls with the square of the share of epochs that would be saved:
+   the last jump of a learning curve, when the rate falls, is hard to foresee, and to wait for it
+   costs little.
+2. It is behind most of its peers: non-dominated sorting of (accuracy at this epoch, costs), as
+   in MO-ASHA (Schmucker et al. 2021, "Multi-objective Asynchronous Successive Halving"),
+   without waiting for anybody, at the first rung and whenever its epoch has doubled.
+
+How much each saves and costs is in ``benchmarks/results`` (``stopping``).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.config import RungsConfig
 from pipeline.core.front import nondominated_ranks
+from pipeline.core.student import student_quantile
+
+#: Finished peers beyond the regression's coefficients, so that their spread is known at all.
+_LEAST_DEGREES = 2
+#: No logarithm of an error or a loss of 0.
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reached:
+    """What a trial had come to after an epoch: validation accuracy and loss."""
+
+    accuracy: float
+    loss: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RungPeer:
-    """What another trial is known by.
+    """What a trial is known by.
 
     Parameters
     ----------
     costs
         The objective's costs that are known before training, in their order.
-    accuracies
-        Validation accuracy at each rung's epoch that it has reached.
+    reached
+        By the epochs of its rungs.
     final_accuracy
         Of a complete trial; None for every other.
     """
 
     costs: tuple[float, ...]
-    accuracies: dict[int, float]
+    reached: dict[int, Reached]
     final_accuracy: float | None = None
 
 
 def rung_epochs(rungs: RungsConfig, epochs: int) -> tuple[int, ...]:
     """Return the epochs of the rungs, the last epoch excluded: there, nothing is saved."""
-    if not rungs.enabled:
-        return ()
-    found, epoch = [], rungs.first
-    while epoch < epochs:
-        found.append(epoch)
-        epoch *= 2
-    return tuple(found)
+    return tuple(range(rungs.first, epochs)) if rungs.enabled else ()
+
+
+def sorting_epochs(rungs: RungsConfig, epochs: int) -> tuple[int, ...]:
+    """Return the epochs of those rungs at which trials are sorted."""
+    return tuple(epoch for epoch in rung_epochs(rungs, epochs) if _sorts(rungs, epoch))
+
+
+def _sorts(rungs: RungsConfig, epoch: int) -> bool:
+    times, left = divmod(epoch, rungs.first)
+    return left == 0 and times & (times - 1) == 0
 
 
 def reason_to_stop(
-    rungs: RungsConfig,
-    epoch: int,
-    accuracy: float,
-    costs: tuple[float, ...],
-    peers: Sequence[RungPeer],
+    rungs: RungsConfig, epoch: int, epochs: int, trial: RungPeer, peers: Sequence[RungPeer]
 ) -> str | None:
     """Return why a trial should stop at this rung, or None to let it go on.
 
     Parameters
     ----------
     epoch
-        The rung.
-    accuracy
-        The trial's validation accuracy at this epoch.
-    costs
-        Its known costs, in the order of the peers'.
+        The rung, which the trial has reached.
+    epochs
+        Of the whole training.
     peers
         The other trials of the sweep; those that never came to this rung do not count.
     """
-    here = [peer for peer in peers if epoch in peer.accuracies]
+    here = [peer for peer in peers if epoch in peer.reached]
     if len(here) < rungs.peers:
         return None
-    reason = _unreachable(epoch, accuracy, costs, here)
-    if reason is not None:
-        return reason
-    points = [(accuracy, *costs), *((peer.accuracies[epoch], *peer.costs) for peer in here)]
-    ranks = nondominated_ranks(points)
-    better = sum(rank < ranks[0] for rank in ranks)
-    if better >= rungs.keep * len(points):
-        return (
-            f"epoch {epoch}: {better} of {len(here)} other trials are ahead of accuracy "
-            f"{accuracy:.4f} at this cost"
-        )
-    return None
+    risk = rungs.risk * (1.0 - epoch / epochs) ** 2
+    return _hardly_reaches_the_front(risk, epoch, trial, here) or (
+        _is_behind(rungs, epoch, trial, here) if _sorts(rungs, epoch) else None
+    )
 
 
-def _unreachable(
-    epoch: int, accuracy: float, costs: tuple[float, ...], here: Sequence[RungPeer]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """The final accuracy of a running trial, and one that it passes with a small chance."""
+
+    accuracy: float
+    at_best: float
+
+
+def predict_end(
+    risk: float, epoch: int, trial: RungPeer, finished: Sequence[RungPeer]
+) -> Prediction | None:
+    """Return where a trial will end, or None where too little is known.
+
+    Parameters
+    ----------
+    risk
+        Chance of an end above ``at_best``.
+    epoch
+        The rung; what was reached later does not count.
+    finished
+        Complete trials that came to this rung.
+    """
+    known = np.array([_features(peer, epoch) for peer in finished])
+    ends = np.log([max(1.0 - (peer.final_accuracy or 0.0), _LEAST) for peer in finished])
+    own = _features(trial, epoch)
+    if not (len(known) and np.isfinite(known).all() and np.isfinite(own).all()):
+        return None
+    degrees = len(known) - int(np.linalg.matrix_rank(known))
+    if degrees < _LEAST_DEGREES:
+        return None
+    inverse = np.linalg.pinv(known.T @ known)
+    coefficients = inverse @ known.T @ ends
+    variance = float(np.square(ends - known @ coefficients).sum()) / degrees
+    middle = float(own @ coefficients)
+    half = student_quantile(degrees, 1.0 - 2.0 * risk) * np.sqrt(
+        variance * (1.0 + own @ inverse @ own)
+    )
+    return Prediction(
+        accuracy=1.0 - float(np.exp(middle)), at_best=1.0 - float(np.exp(middle - half))
+    )
+
+
+def _hardly_reaches_the_front(
+    risk: float, epoch: int, trial: RungPeer, here: Sequence[RungPeer]
 ) -> str | None:
     finished = [peer for peer in here if peer.final_accuracy is not None]
-    gains = [(p.final_accuracy or 0.0) - p.accuracies[epoch] for p in finished]
-    if not gains:
+    rivals = [
+        peer.final_accuracy or 0.0
+        for peer in finished
+        if all(theirs <= ours for theirs, ours in zip(peer.costs, trial.costs, strict=True))
+    ]
+    predicted = predict_end(risk, epoch, trial, finished)
+    if predicted is None or not rivals or max(rivals) <= predicted.at_best:
         return None
-    bound = accuracy + max(0.0, *gains)
-    for peer in finished:
-        at_most = all(theirs <= ours for theirs, ours in zip(peer.costs, costs, strict=True))
-        if at_most and (peer.final_accuracy or 0.0) > bound:
-            return (
-                f"epoch {epoch}: could reach {bound:.4f} at best, and a cheaper trial has "
-                f"{peer.final_accuracy:.4f}"
-            )
-    return None
+    return (
+        f"epoch {epoch}: would end at about {predicted.accuracy:.4f}, {predicted.at_best:.4f} at "
+        f"best, and a cheaper trial has {max(rivals):.4f}"
+    )
+
+
+def _features(trial: RungPeer, epoch: int) -> NDArray[np.float64]:
+    """Return a row of the regression: 1, and logarithms.
+
+    The least error so far, not the latest: halfway a high rate makes an epoch's accuracy jump.
+    """
+    so_far = [reached for known, reached in trial.reached.items() if known <= epoch]
+    error = min(1.0 - reached.accuracy for reached in so_far)
+    loss = min(reached.loss for reached in so_far)
+    return np.array([1.0, *(np.log(max(value, _LEAST)) for value in (error, loss, *trial.costs))])
+
+
+def _is_behind(
+    rungs: RungsConfig, epoch: int, trial: RungPeer, here: Sequence[RungPeer]
+) -> str | None:
+    accuracy = trial.reached[epoch].accuracy
+    points = [(peer.reached[epoch].accuracy, *peer.costs) for peer in (trial, *here)]
+    ranks = nondominated_ranks(points)
+    better = sum(rank < ranks[0] for rank in ranks)
+    if better < rungs.keep * len(points):
+        return None
+    return (
+        f"epoch {epoch}: {better} of {len(here)} other trials are ahead of accuracy "
+        f"{accuracy:.4f} at this cost"
+    )

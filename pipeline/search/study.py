@@ -26,7 +26,7 @@ from pipeline.search.finalists import FinalistStudy
 from pipeline.search.ledger import COSTS, RUNG, Claim, TrialLedger, next_attempt, was_interrupted
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
-from pipeline.search.rungs import RungPeer, reason_to_stop
+from pipeline.search.rungs import Reached, RungPeer, reason_to_stop
 from pipeline.search.sampler import build_sampler
 from pipeline.search.space import SearchSpace
 from pipeline.search.storage import StudyStorage
@@ -190,27 +190,30 @@ class SweepStudy(TrialLedger):
         return self.unmet_limits(self._config.search.max_infeasible) is not None
 
     def reason_to_stop(
-        self, claim: Claim, epoch: int, accuracy: float, costs: Mapping[str, float]
+        self,
+        claim: Claim,
+        epoch: int,
+        reached: Mapping[int, Reached],
+        costs: Mapping[str, float],
     ) -> str | None:
         """Return why a trial should stop at this rung, or None to let it go on.
 
         Parameters
         ----------
-        accuracy
-            The trial's validation accuracy at the rung's epoch.
+        reached
+            What the trial had come to, by epoch, up to the rung's.
         costs
             What it is known to cost, by name.
         """
         # Only what is known before training can be compared at equal terms on the way.
         known = (*MEASURED_COSTS, *ANALYTIC_COSTS)
         names = tuple(name for name in self._config.objective.costs if name in known)
-        return reason_to_stop(
-            self._config.search.rungs,
-            epoch,
-            accuracy,
-            tuple(costs[name] for name in names),
-            self.peers(claim, names),
-        )
+        if not names:
+            return None
+        trial = RungPeer(costs=tuple(costs[name] for name in names), reached=dict(reached))
+        epochs = claim.specification.recipe.epochs or self._config.training.epochs
+        peers = self.peers(claim, names)
+        return reason_to_stop(self._config.search.rungs, epoch, epochs, trial, peers)
 
     def peers(self, claim: Claim, cost_names: tuple[str, ...]) -> list[RungPeer]:
         """Return what the other trials are known by at the rungs, those before a retry included.
@@ -231,8 +234,8 @@ class SweepStudy(TrialLedger):
             if limits.broken(costs):
                 continue
             rungs = claim.rungs
-            accuracies = {
-                int(key.removeprefix(rungs)): value
+            reached = {
+                int(key.removeprefix(rungs)): Reached(**value)
                 for key, value in trial.user_attrs.items()
                 if key.startswith(rungs)
             }
@@ -240,7 +243,7 @@ class SweepStudy(TrialLedger):
             found.append(
                 RungPeer(
                     costs=tuple(costs[name] for name in cost_names),
-                    accuracies=accuracies,
+                    reached=reached,
                     final_accuracy=trial.values[0] if complete else None,
                 )
             )

@@ -1,74 +1,147 @@
+import math
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import RungsConfig
-from pipeline.search.rungs import RungPeer, reason_to_stop, rung_epochs
+from pipeline.search.rungs import (
+    Reached,
+    RungPeer,
+    predict_end,
+    reason_to_stop,
+    rung_epochs,
+    sorting_epochs,
+)
 
-RUNGS = RungsConfig(enabled=True, first=1, keep=0.5, peers=3)
+RUNGS = RungsConfig(enabled=True, first=1, risk=0.05, keep=0.7, peers=3)
 
 
-def peer(accuracy, cost, final=None, epoch=1):
-    return RungPeer(costs=(cost,), accuracies={epoch: accuracy}, final_accuracy=final)
+def peer(accuracy, cost, final=None, epoch=1, loss=0.5):
+    return RungPeer(
+        costs=(cost,),
+        reached={epoch: Reached(accuracy=accuracy, loss=loss)},
+        final_accuracy=final,
+    )
 
 
-def test_rungs_double_and_the_last_epoch_is_none():
-    assert rung_epochs(RUNGS, 9) == (1, 2, 4, 8)
-    assert rung_epochs(RUNGS, 8) == (1, 2, 4)
+def changed(**values):
+    return RUNGS.model_copy(update=values)
+
+
+def test_every_epoch_is_a_rung_but_the_last_and_those_before_the_first():
+    assert rung_epochs(RUNGS, 5) == (1, 2, 3, 4)
     assert rung_epochs(RUNGS, 1) == ()
-    assert rung_epochs(RUNGS.model_copy(update={"enabled": False}), 8) == ()
-    assert rung_epochs(RUNGS.model_copy(update={"first": 3}), 20) == (3, 6, 12)
+    assert rung_epochs(changed(first=3), 6) == (3, 4, 5)
+    assert rung_epochs(changed(enabled=False), 8) == ()
+
+
+def test_trials_are_sorted_whenever_the_epoch_has_doubled():
+    assert sorting_epochs(RUNGS, 9) == (1, 2, 4, 8)
+    assert sorting_epochs(RUNGS, 8) == (1, 2, 4)
+    assert sorting_epochs(changed(first=3), 20) == (3, 6, 12)
+    assert sorting_epochs(changed(enabled=False), 8) == ()
 
 
 def test_nothing_is_stopped_before_there_are_enough_peers():
     peers = [peer(0.9, 1.0), peer(0.9, 1.0)]
-    assert reason_to_stop(RUNGS, 1, 0.1, (9.0,), peers) is None
+    assert reason_to_stop(RUNGS, 1, 8, peer(0.1, 9.0), peers) is None
     elsewhere = [*peers, peer(0.9, 1.0, epoch=2)]
-    assert reason_to_stop(RUNGS, 1, 0.1, (9.0,), elsewhere) is None
+    assert reason_to_stop(RUNGS, 1, 8, peer(0.1, 9.0), elsewhere) is None
 
 
 def test_a_trial_behind_most_of_its_peers_stops():
     peers = [peer(0.9, 1.0), peer(0.8, 0.5), peer(0.85, 0.7)]
-    assert reason_to_stop(RUNGS, 1, 0.5, (2.0,), peers) == (
+    assert reason_to_stop(RUNGS, 1, 8, peer(0.5, 2.0), peers) == (
         "epoch 1: 3 of 3 other trials are ahead of accuracy 0.5000 at this cost"
     )
+    assert reason_to_stop(changed(keep=1.0), 1, 8, peer(0.5, 2.0), peers) is None
+
+
+def test_trials_are_not_sorted_between_the_doublings():
+    peers = [peer(accuracy, 1.0, epoch=3) for accuracy in (0.7, 0.8, 0.9)]
+    assert reason_to_stop(RUNGS, 3, 8, peer(0.5, 2.0, epoch=3), peers) is None
 
 
 def test_a_cheap_trial_goes_on_however_inaccurate():
     peers = [peer(0.9, 1.0, 0.95), peer(0.8, 0.5, 0.85), peer(0.85, 0.7, 0.9)]
-    assert reason_to_stop(RUNGS, 1, 0.3, (0.1,), peers) is None
+    assert reason_to_stop(RUNGS, 1, 8, peer(0.3, 0.1), peers) is None
 
 
-def test_a_trial_that_could_still_pass_the_front_goes_on():
-    # Peers gained up to 0.3 from here: 0.75 may become 1.05, which nothing dominates.
-    peers = [peer(0.6, 1.0, 0.9), peer(0.5, 1.0, 0.6), peer(0.4, 1.0, 0.5), peer(0.3, 2.0)]
-    assert reason_to_stop(RUNGS, 1, 0.75, (2.0,), peers) is None
+def finished(number, noise=0.0, seed=0):
+    """Return trials whose final error is half of that at the rung, but for some noise."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for cost, error in zip(
+        generator.uniform(1, 10, number), generator.uniform(0.2, 0.4, number), strict=True
+    ):
+        final = 1 - error / 2 * math.exp(noise * generator.standard_normal())
+        found.append(peer(1 - error, cost, final, loss=2 * error))
+    return found
 
 
-def test_a_trial_that_cannot_reach_the_front_stops():
-    peers = [peer(0.90, 1.0, 0.91), peer(0.5, 2.0), peer(0.4, 2.0)]
-    assert reason_to_stop(RUNGS, 1, 0.8, (2.0,), peers) == (
-        "epoch 1: could reach 0.8100 at best, and a cheaper trial has 0.9100"
+def test_a_trial_that_will_not_reach_the_front_stops_and_is_told_where_it_would_end():
+    peers = [*finished(10), peer(0.9, 0.5, 0.95, loss=0.2)]
+    never_sorted = changed(keep=1.0)
+    assert reason_to_stop(never_sorted, 1, 8, peer(0.7, 5.0, loss=0.6), peers) == (
+        "epoch 1: would end at about 0.8500, 0.8500 at best, and a cheaper trial has 0.9500"
     )
+    assert reason_to_stop(never_sorted, 1, 8, peer(0.91, 5.0, loss=0.18), peers) is None
+    assert reason_to_stop(never_sorted, 1, 8, peer(0.7, 0.4, loss=0.6), peers) is None
+
+
+def test_the_least_error_on_the_way_counts_not_the_latest():
+    peers = [
+        RungPeer(
+            costs=trial.costs,
+            reached={1: trial.reached[1], 2: Reached(accuracy=0.1, loss=9.0)},
+            final_accuracy=trial.final_accuracy,
+        )
+        for trial in [*finished(10), peer(0.9, 0.5, 0.95, loss=0.2)]
+    ]
+    trial = RungPeer(
+        costs=(5.0,),
+        reached={1: Reached(accuracy=0.7, loss=0.6), 2: Reached(accuracy=0.2, loss=4.0)},
+    )
+    reason = reason_to_stop(changed(keep=1.0), 2, 8, trial, peers)
+    assert reason is not None and "would end at about 0.8500" in reason
+
+
+def test_with_few_finished_trials_nothing_is_predicted():
+    peers = [*finished(3), peer(0.9, 0.5, 0.95, loss=0.2)]
+    assert reason_to_stop(changed(keep=1.0), 1, 8, peer(0.7, 5.0, loss=0.6), peers) is None
+
+
+def test_a_loss_without_bounds_is_nothing_to_predict_from():
+    peers = [*finished(10), peer(0.9, 0.5, 0.95, loss=math.inf)]
+    assert reason_to_stop(changed(keep=1.0), 1, 8, peer(0.7, 5.0, loss=0.6), peers) is None
+
+
+@pytest.mark.parametrize("risk", [0.05, 0.2])
+def test_as_many_end_above_their_best_as_the_risk_says(risk):
+    cases, passed = 2000, 0
+    for seed in range(cases):
+        *peers, trial = finished(13, noise=0.1, seed=seed)
+        passed += trial.final_accuracy > predict_end(risk, 1, trial, peers).at_best
+    assert abs(passed / cases - risk) < 4 * math.sqrt(risk * (1 - risk) / cases)
 
 
 accuracies = st.floats(0.0, 1.0)
 costs = st.floats(0.1, 10.0)
-peers_lists = st.lists(st.builds(peer, accuracies, costs, st.none() | accuracies), max_size=12)
+peers_lists = st.lists(
+    st.builds(peer, accuracies, costs, st.none() | accuracies, loss=st.floats(0.0, 9.0)),
+    max_size=12,
+)
 
 
 @given(peers_lists, accuracies)
 def test_the_cheapest_trial_is_never_stopped(peers, accuracy):
     cheapest = min((p.costs[0] for p in peers), default=1.0) / 2
-    assert reason_to_stop(RUNGS, 1, accuracy, (cheapest,), peers) is None
-
-
-@given(peers_lists, costs)
-def test_the_most_accurate_trial_is_never_stopped(peers, cost):
-    best = max([1.0, *(p.final_accuracy or 0.0 for p in peers)])
-    assert reason_to_stop(RUNGS, 1, best + 0.1, (cost,), peers) is None
+    assert reason_to_stop(RUNGS, 1, 8, peer(accuracy, cheapest), peers) is None
 
 
 @given(peers_lists, accuracies, costs)
-def test_a_better_trial_is_not_stopped_where_a_worse_one_goes_on(peers, accuracy, cost):
-    if reason_to_stop(RUNGS, 1, accuracy, (cost,), peers) is None:
-        assert reason_to_stop(RUNGS, 1, accuracy + 0.05, (cost / 2,), peers) is None
+def test_a_trial_at_whose_cost_nothing_has_ended_is_not_stopped_for_its_end(peers, accuracy, cost):
+    dearer = [p for p in peers if p.final_accuracy is None or p.costs[0] > cost]
+    assert reason_to_stop(changed(keep=1.0), 1, 8, peer(accuracy, cost), dearer) is None

@@ -14,6 +14,7 @@ from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.search.moving import delete_study
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
+from pipeline.search.rungs import Reached
 from pipeline.search.study import SweepStudy
 
 
@@ -216,14 +217,18 @@ def test_a_trial_whose_worker_died_at_once_is_recovered(config, space):
     assert {s.number for s in specifications} == {0, 1}
 
 
+def at(accuracy):
+    return Reached(accuracy=accuracy, loss=1.0 - accuracy)
+
+
 def test_peers_at_the_rungs(config, space):
     study = SweepStudy(config, space)
     first, second = claimed(study, "a"), claimed(study, "b")
     first.knows_costs({"macs": 10.0})
-    first.reached_rung(1, 0.5)
+    first.reached_rung(1, at(0.5))
     assert study.peers(first, ("macs",)) == []
     (peer,) = study.peers(second, ("macs",))
-    assert (peer.costs, peer.accuracies, peer.final_accuracy) == ((10.0,), {1: 0.5}, None)
+    assert (peer.costs, peer.reached, peer.final_accuracy) == ((10.0,), {1: at(0.5)}, None)
     finish(study, first, accuracy=0.8)
     assert study.peers(second, ("macs",))[0].final_accuracy == 0.8
     assert study.peers(second, ("latency_ms",)) == []
@@ -241,7 +246,7 @@ def test_a_reference_above_a_limit_stops_nobody(config, space):
     reference, other = claimed(study, "a"), claimed(study, "b")
     for claim, parameters in ((reference, 6.0), (other, 4.0)):
         claim.knows_costs({"macs": 10.0, "parameters": parameters})
-        claim.reached_rung(1, 0.5)
+        claim.reached_rung(1, at(0.5))
     assert study.peers(other, ("macs",)) == []
     assert len(study.peers(reference, ("macs",))) == 1
 
@@ -258,28 +263,28 @@ def test_trials_of_another_length_are_no_peers_at_a_rung(config, space):
     _, cnn, *begun = [claimed(study, "w") for _ in range(5)]
     for accuracy, claim in enumerate([cnn, *begun]):
         claim.knows_costs({"macs": 10.0})
-        claim.reached_rung(1, accuracy / 10)
+        claim.reached_rung(1, at(accuracy / 10))
     short, other, long = begun
-    known = [[peer.accuracies for peer in study.peers(c, ("macs",))] for c in (short, long, cnn)]
-    assert known == [[{}, {1: 0.2}, {}], [{}, {}, {}], [{}, {}, {}]]
+    known = [[peer.reached for peer in study.peers(c, ("macs",))] for c in (short, long, cnn)]
+    assert known == [[{}, {1: at(0.2)}, {}], [{}, {}, {}], [{}, {}, {}]]
     finish(study, other, Ending(outcome=Outcome.INTERRUPTED))
-    assert {1: 0.2} in [peer.accuracies for peer in study.peers(short, ("macs",))]
+    assert {1: at(0.2)} in [peer.reached for peer in study.peers(short, ("macs",))]
 
 
 def test_a_trial_that_goes_on_keeps_its_rungs_and_is_no_peer_of_itself(config, space):
     study = SweepStudy(config, space)
     first, second = claimed(study, "a"), claimed(study, "b")
     first.knows_costs({"macs": 10.0})
-    first.reached_rung(1, 0.5)
+    first.reached_rung(1, at(0.5))
     finish(study, first, Ending(outcome=Outcome.INTERRUPTED))
     (peer,) = study.peers(second, ("macs",))
-    assert peer.accuracies == {1: 0.5}
+    assert peer.reached == {1: at(0.5)}
     again = claimed(study, "a")
     assert again.specification.number == first.specification.number
     assert study.peers(again, ("macs",)) == []
-    again.reached_rung(2, 0.6)
+    again.reached_rung(2, at(0.6))
     (peer,) = study.peers(second, ("macs",))
-    assert (peer.costs, peer.accuracies) == ((10.0,), {1: 0.5, 2: 0.6})
+    assert (peer.costs, peer.reached) == ((10.0,), {1: at(0.5), 2: at(0.6)})
 
 
 def test_tpe_learns_from_constraints(config, space):

@@ -15,7 +15,7 @@ from pipeline.tracking.story import TrialStory
 
 CONFIG = """\
 search:
-  rungs: {enabled: true, first: 1, keep: 0.5, peers: 5}
+  rungs: {enabled: true, first: 1, risk: 0.05, keep: 0.7, peers: 5}
 training:
   epochs: 3
 storage:
