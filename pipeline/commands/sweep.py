@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.commands.arguments import CommandLine
-from pipeline.commands.compose import compose_each
-from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError
+from pipeline.launching.prepared import PreparedWorkers
+from pipeline.measuring.machine import default_workers
 
 if TYPE_CHECKING:
-    from pipeline.launching.prepared import PreparedWorkers
+    from pipeline.config import Config
     from pipeline.reporting.console import ProgressView
 
 #: A status above this is 128 plus the number of the signal that told us to stop.
@@ -27,6 +27,19 @@ def run(line: CommandLine) -> int:
     ``--dry-run`` says what would be done, and about how long it takes, and creates nothing;
     ``--scheduled`` is for cron and its like.
     """
+    if {"--dry-run", "--scheduled"} <= line.flags:
+        raise ConfigurationError("--dry-run and --scheduled exclude each other, choose one")
+    if "--dry-run" in line.flags:
+        return run_each(_composed(line), _dry_run)
+    run_one = _scheduled if "--scheduled" in line.flags else _sweep
+    with prepared_workers(line, default_workers()) as prepared:
+        return run_each(_composed(line), lambda config: run_one(config, prepared))
+
+
+def _composed(line: CommandLine) -> "list[Config]":
+    # Hydra takes half a second, in which the workers are importing already.
+    from pipeline.commands.compose import compose_each
+
     configs = compose_each(line)
     names = [config.sweep_name for config in configs if config.sweep_name is not None]
     if len(configs) > 1 and names:
@@ -34,13 +47,31 @@ def run(line: CommandLine) -> int:
             f"sweep_name={names[0]} with --multirun would put several sweeps under one name; "
             "leave it out, each gets its own"
         )
-    if {"--dry-run", "--scheduled"} <= line.flags:
-        raise ConfigurationError("--dry-run and --scheduled exclude each other, choose one")
-    run_one = _scheduled if "--scheduled" in line.flags else _sweep
-    return run_each(configs, _dry_run if "--dry-run" in line.flags else run_one)
+    return configs
 
 
-def run_each(configs: Iterable[Config], run_one: Callable[[Config], int]) -> int:
+def prepared_workers(line: CommandLine, count: int) -> PreparedWorkers:
+    """Start as many workers' processes as a command will probably want.
+
+    What it wants is known once its configuration is composed; see ``run_sweep``.
+
+    Parameters
+    ----------
+    count
+        How many, where the command line does not say.
+    """
+    said = dict(word.partition("=")[::2] for word in line.overrides)
+    for setting in ("launch.workers", "search.trials"):
+        if (value := said.get(setting, "")).isdecimal():
+            count = int(value) if setting == "launch.workers" else min(count, int(value))
+    if said.get("launch") == "slurm":
+        count = 0
+    # Somebody may have asked for a thousand by mistake, which the configuration refuses.
+    count = min(count, default_workers())
+    return PreparedWorkers(count, [f"mlruns={said['mlruns']}"] if "mlruns" in said else [])
+
+
+def run_each(configs: "Iterable[Config]", run_one: "Callable[[Config], int]") -> int:
     """Run the configurations one after the other and return the worst status."""
     worst = 0
     for config in configs:
@@ -54,7 +85,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _dry_run(config: Config) -> int:
+def _dry_run(config: "Config") -> int:
     from pipeline.launching.estimate import estimate
     from pipeline.launching.planning import plan_sweep
     from pipeline.launching.results import data_summary
@@ -72,24 +103,24 @@ def _dry_run(config: Config) -> int:
     return 0
 
 
-def _sweep(config: Config) -> int:
+def _sweep(config: "Config", prepared: PreparedWorkers) -> int:
     from pipeline.reporting.console import open_view
     from pipeline.reporting.result import show_sweep
 
     with open_view() as view:
-        run = run_sweep(config, view)
+        run = run_sweep(config, view, prepared)
     if run.has_result:
         show_sweep(run.folder)
     return run.status
 
 
-def _scheduled(config: Config) -> int:
+def _scheduled(config: "Config", prepared: PreparedWorkers) -> int:
     """Run for a scheduler: no progress, no waiting for another run, one line at the end."""
     from pipeline.launching.notify import summary_message
     from pipeline.reporting.console import RemarksView
 
     with RemarksView(sys.stderr) as view:
-        run = run_sweep(config, view, patient=False)
+        run = run_sweep(config, view, prepared, patient=False)
     if run.has_result:
         print(summary_message(run.folder, run.status)["line"])
     return run.status
@@ -104,30 +135,26 @@ class Run:
     has_result: bool = True
 
 
-def run_sweep(config: Config, view: "ProgressView", *, patient: bool = True) -> Run:
+def run_sweep(
+    config: "Config", view: "ProgressView", prepared: PreparedWorkers, *, patient: bool = True
+) -> Run:
     """Run one sweep, wherever it trains, and tell whoever wants to hear of its end.
 
     Parameters
     ----------
+    prepared
+        Takes workers from these; whatever their number is, it will be right.
     patient
         Whether to wait where the sweep is being run by somebody else.
     """
-    from pipeline.launching.calibrating import settle
-    from pipeline.launching.prepared import PreparedWorkers
-
     if config.launch.kind == "slurm":
+        prepared.want(0)
         return _run_on_cluster(config, view, patient=patient)
+    from pipeline.launching.calibrating import settle
+    from pipeline.launching.local import wanted_workers
+
     settle(config, _say)
-    prepared = PreparedWorkers.of(config)
-    try:
-        return _run_here(config, view, prepared, patient=patient)
-    finally:
-        prepared.close()
-
-
-def _run_here(
-    config: Config, view: "ProgressView", prepared: "PreparedWorkers", *, patient: bool
-) -> Run:
+    prepared.want(min(wanted_workers(config), config.search.trials))
     from pipeline.launching.notify import tell_end
     from pipeline.launching.planning import create_folder, plan_sweep
     from pipeline.reporting.progress import ProgressReader
@@ -156,7 +183,7 @@ def _run_here(
     return Run(status=status, folder=plan.config.sweep_dir)
 
 
-def _run_on_cluster(config: Config, view: "ProgressView", *, patient: bool) -> Run:
+def _run_on_cluster(config: "Config", view: "ProgressView", *, patient: bool) -> Run:
     from pipeline.launching.cluster import ClusterSweep, settled_precision
     from pipeline.launching.planning import plan_sweep
     from pipeline.reporting.files import SUMMARY_NAME

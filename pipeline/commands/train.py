@@ -1,10 +1,14 @@
 """``sweetspot train``: train and measure one network by hand."""
 
+from typing import TYPE_CHECKING
+
 from pipeline.commands.arguments import CommandLine
-from pipeline.commands.compose import compose_each
-from pipeline.commands.sweep import run_each, run_sweep
-from pipeline.config import Config
+from pipeline.commands.sweep import prepared_workers, run_each, run_sweep
 from pipeline.core.errors import ConfigurationError
+from pipeline.launching.prepared import PreparedWorkers
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 FLAGS = ()
 NAMES = 0
@@ -12,10 +16,14 @@ NAMES = 0
 
 def run(line: CommandLine) -> int:
     """Train one network, or each of several with ``--multirun``; return the worst status."""
-    return run_each(compose_each(line), _train)
+    with prepared_workers(line, 1) as prepared:
+        # Hydra takes half a second, in which the worker is importing already.
+        from pipeline.commands.compose import compose_each
+
+        return run_each(compose_each(line), lambda config: _train(config, prepared))
 
 
-def _train(config: Config) -> int:
+def _train(config: "Config", prepared: PreparedWorkers) -> int:
     from pipeline.reporting.console import open_view
     from pipeline.reporting.trial_page import show_trial
 
@@ -30,6 +38,6 @@ def _train(config: Config) -> int:
     finalists = config.finalists.model_copy(update={"limit": 0})
     update = {"search": search, "launch": launch, "finalists": finalists, "references": False}
     with open_view() as view:
-        run = run_sweep(config.model_copy(update=update), view)
+        run = run_sweep(config.model_copy(update=update), view, prepared)
     show_trial(run.folder, 0)
     return run.status

@@ -18,12 +18,7 @@ from pipeline.launching.evaluation import is_due
 from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, create_folder
-from pipeline.launching.prepared import (
-    Assignment,
-    PreparedWorkers,
-    WorkerProcess,
-    wanted_workers,
-)
+from pipeline.launching.prepared import Assignment, PreparedWorkers, WorkerProcess
 from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.recovery import recover_lost
@@ -79,7 +74,7 @@ class LocalSupervisor:
     patient
         Whether to wait while somebody else runs the sweep; else ``SweepBusy`` is raised.
     prepared
-        Processes that were started while the sweep was planned; closed by whoever gives them.
+        Processes that were started while the sweep was planned; ended by whoever gives them.
     """
 
     plan: SweepPlan
@@ -122,7 +117,7 @@ class LocalSupervisor:
                 raise SweepBusy(f"{busy}; nothing was started")
             self.say(f"{busy}; waiting for it.")
             if self.prepared is not None:
-                self.prepared.close()  # nobody knows for how long
+                self.prepared.want(0)  # nobody knows for how long
             lock.acquire(wait=True)
         try:
             yield
@@ -300,6 +295,8 @@ class LocalSupervisor:
     def _start_workers(self, count: int) -> None:
         for _ in range(count):
             self._workers.append(self._start_worker())
+        if self.prepared is not None:
+            self.prepared.want(0)  # there is less to do than they had been started for
 
     def _start_worker(self) -> _Worker:
         self._started += 1
@@ -312,7 +309,7 @@ class LocalSupervisor:
             threads=self._threads(),
             log=str(log),
         )
-        prepared = self.prepared or PreparedWorkers(self.config.mlruns, 0)
+        prepared = self.prepared or PreparedWorkers(0, (f"mlruns={self.config.mlruns}",))
         gpus = [worker.process.gpu for worker in self._workers]
         return _Worker(process=prepared.take(gpus, assignment), log=log)
 
@@ -342,6 +339,12 @@ class LocalSupervisor:
         records = (*study.records(), *study.finalists.records())
         failed = sum(item.outcome is Outcome.FAILED for item in records)
         return 1 if failed > self.config.search.max_failed else 0
+
+
+def wanted_workers(config: Config) -> int:
+    """Return how many workers train side by side on this machine."""
+    workers = config.launch.workers
+    return automatic(config).workers if workers == "auto" else workers
 
 
 def last_line(path: Path) -> str:

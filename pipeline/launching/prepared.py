@@ -11,11 +11,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import IO, Self
 
-from pipeline.config import Config
 from pipeline.launching.devices import lock_name, next_gpu
-from pipeline.measuring.automatic import automatic
 from pipeline.measuring.machine import this_machine
 from pipeline.measuring.quiet import QuietLock
 
@@ -110,24 +109,40 @@ class WorkerProcess:
 
 
 class PreparedWorkers:
-    """Processes that wait for an assignment.
+    """Processes that wait for an assignment; those that still do are ended with the block.
 
     Parameters
     ----------
     count
         How many to start.
+    words
+        Further words of their command lines, for whoever lists the processes of this machine:
+        what they are to work for is told to them later.
     """
 
-    def __init__(self, mlruns: Path, count: int) -> None:
-        self._mlruns = mlruns
+    def __init__(self, count: int, words: Sequence[str] = ()) -> None:
+        self._words = tuple(words)
         self._waiting: list[WorkerProcess] = []
-        for _ in range(count):
-            self._waiting.append(self._start([process.gpu for process in self._waiting]))
+        self.want(count)
 
-    @classmethod
-    def of(cls, config: Config) -> Self:
-        """Start as many as the sweep will want at first."""
-        return cls(config.mlruns, min(wanted_workers(config), config.search.trials))
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.want(0)
+
+    def want(self, count: int) -> None:
+        """Have so many wait: start further ones, or end some."""
+        for process in self._waiting[count:]:
+            process.end()
+        del self._waiting[count:]
+        while len(self._waiting) < count:
+            self._waiting.append(self._start([process.gpu for process in self._waiting]))
 
     def take(self, gpus: Sequence[str | None], assignment: Assignment) -> WorkerProcess:
         """Return a process with this assignment, a new one where none waits.
@@ -147,22 +162,8 @@ class PreparedWorkers:
         return process
 
     def _start(self, gpus: Sequence[str | None]) -> WorkerProcess:
-        # Where its sweep is, is told again: this is for whoever lists this machine's processes.
-        command = [sys.executable, "-m", "pipeline", "worker", "--prepared",
-                   f"mlruns={self._mlruns}"]  # fmt: skip
+        command = [sys.executable, "-m", "pipeline", "worker", "--prepared", *self._words]
         return WorkerProcess(command, next_gpu(this_machine().gpus, gpus))
-
-    def close(self) -> None:
-        """End those that still wait."""
-        for process in self._waiting:
-            process.end()
-        self._waiting = []
-
-
-def wanted_workers(config: Config) -> int:
-    """Return how many workers train side by side on this machine."""
-    workers = config.launch.workers
-    return automatic(config).workers if workers == "auto" else workers
 
 
 def work_when_told() -> int:

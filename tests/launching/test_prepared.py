@@ -24,17 +24,17 @@ def waited(process) -> int:
     return process.poll()
 
 
-def test_who_is_not_needed_is_ended(tmp_path):
-    prepared = PreparedWorkers(tmp_path, 2)
-    waiting = list(prepared._waiting)
-    assert [process.poll() for process in waiting] == [None, None]
-    prepared.close()
-    assert [process.poll() for process in waiting] == [-signal.SIGKILL] * 2
-    prepared.close()  # a second time does nothing
+def test_who_is_not_needed_is_ended():
+    with PreparedWorkers(3) as prepared:
+        waiting = list(prepared._waiting)
+        assert [process.poll() for process in waiting] == [None] * 3
+        prepared.want(1)
+        assert [process.poll() for process in waiting] == [None, -signal.SIGKILL, -signal.SIGKILL]
+    assert waiting[0].poll() == -signal.SIGKILL
 
 
-def test_who_waits_is_taken_and_a_dead_one_is_not(tmp_path, assignment):
-    prepared = PreparedWorkers(tmp_path, 2)
+def test_who_waits_is_taken_and_a_dead_one_is_not(assignment):
+    prepared = PreparedWorkers(2)
     first, second = prepared._waiting
     first.send_signal(signal.SIGKILL)
     waited(first)
@@ -50,14 +50,14 @@ def test_who_waits_is_taken_and_a_dead_one_is_not(tmp_path, assignment):
 
 def test_what_it_says_before_it_knows_its_log_is_there(tmp_path, assignment, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "nonsense")
-    process = PreparedWorkers(tmp_path, 0).take([], assignment)
+    process = PreparedWorkers(0).take([], assignment)
     assert waited(process) == 1
     text = (tmp_path / "worker.log").read_text()
     assert text.startswith("Traceback") and "nonsense" in last_line(tmp_path / "worker.log")
 
 
 def test_it_reports_to_the_log_that_it_is_told(tmp_path, assignment):
-    process = PreparedWorkers(tmp_path, 0).take([], assignment)
+    process = PreparedWorkers(0).take([], assignment)
     assert waited(process) == 2
     said = last_line(tmp_path / "worker.log")
     assert said == f"sweetspot: there is no sweep nothing under {tmp_path / 'sweeps'}"
