@@ -84,7 +84,7 @@ def sweep(short: bool) -> dict[str, Any]:
             [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}", "calibrate=false",
              "data=auto", f"architecture={REFERENCES['cnn'].notation}",
              f"training.epochs={1 if short else 4}", f"search.trials={trials + 1}",
-             "search.rungs.enabled=false", "sweep_name=throughput"],
+             "search.rungs.enabled=false", "finalists=off", "sweep_name=throughput"],
             check=True, stdout=sys.stderr,
         )  # fmt: skip
         sweep_dir = Path(folder) / "sweeps" / "throughput"

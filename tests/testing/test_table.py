@@ -16,7 +16,7 @@ def test_a_row_without_a_result_is_left_out_and_the_newest_counts(tmp_path):
     assert len(table.table(tmp_path).splitlines()) == 2
     device = {"device": "cpu", "name": "Some CPU", "cores": "8"}
     for day, ratio in (("2026-01-02", 1.31), ("2026-01-10", 1.26)):
-        result = {"date": day, "device": device, "ratios": {"trained": ratio}}
+        result = {"date": day, "device": device, "ratios": {"stepped": ratio}}
         (tmp_path / f"{day}-start_up.json").write_text(json.dumps(result))
     # An older result of another form, and one that is not of this benchmark.
     old = {"date": "2026-01-01", "device": device, "median_outside_seconds": 0.4}
