@@ -113,6 +113,16 @@ ROWS = (
         reached=lambda result: f"{result['mib_a_trial_after_first']:.2f} MiB",
     ),
     Row(
+        what="epochs of a sweep that stops early, to full training's final hypervolume",
+        against="training every network to its end", wanted="under half", benchmark="stopping",
+        reached=lambda result: f"{result['orders']['epoch_share_to_the_same']:.0%}",
+    ),
+    Row(
+        what="members of the final front that are stopped early", against="all of them",
+        wanted="at most 2%", benchmark="stopping",
+        reached=lambda result: f"{result['orders']['front_stopped_share']:.1%}",
+    ),
+    Row(
         what="latency measured while others train and give way", against="measured alone",
         wanted="within 5%", benchmark="quiet", reached=_latency("giving way"),
     ),
