@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import load_plan
+from pipeline.launching.presence import living
 from pipeline.launching.sbatch import AGAIN_STATUS
 from pipeline.reporting.files import read_summary
 from pipeline.tracking.event_log import read, sweep_log_path, trial_log_paths
@@ -79,6 +80,11 @@ def wait_for_epoch(config):
         time.sleep(0.02)
 
 
+def wait_for_both(config):
+    while len(living(config.sweep_dir, "peers")) < 2:
+        time.sleep(0.02)
+
+
 def check_complete(config, sessions=1):
     summary = read_summary(config.sweep_dir)
     assert summary["trials"]["complete"] == 8
@@ -96,6 +102,7 @@ def test_one_is_told_to_leave_and_the_other_finishes(sweep):
     verdict = Peer(plan=plan, say=print, show=lambda: None).verdict
     assert verdict() is None
     first, second = start(), start()
+    wait_for_both(config)  # whoever leaves as the only one ends the session
     wait_for_epoch(config)
     first.send_signal(signal.SIGUSR2)
     assert ended(first)[0] == AGAIN_STATUS
