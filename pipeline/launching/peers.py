@@ -66,6 +66,8 @@ class Peer(LocalSupervisor):
     _rounds: int = 0
     #: When the session that we take part in began, as far as another peer has led it.
     _session: float | None = None
+    #: When this peer came.
+    _came: float = 0.0
     #: Whether this peer was the last one and has ended the sweep's session.
     ended: bool = False
 
@@ -80,6 +82,7 @@ class Peer(LocalSupervisor):
             Ctrl-C.
         """
         folder = self.config.sweep_dir
+        self._came = time.time()
         with self._signals(), Presence(folder, "peers") as presence:
             study = SweepStudy(self.config, self.plan.space, first=self.plan.first)
             results = SweepResults(self.config, self.plan.description)
@@ -157,9 +160,11 @@ class Peer(LocalSupervisor):
         if not lock.acquire(wait=False):
             self._session = Sessions.read(folder).open_since
             return None
-        # A session that is open goes on, unless everybody who took part in it is gone.
+        # A session that is open goes on, unless everybody who took part in it is gone. We did if
+        # it began beside us; who led it may not have said so yet when we asked to lead.
         began = Sessions.read(folder).open_since
-        if began is None or (began != self._session and self._is_last(presence)):
+        took_part = began is not None and (began == self._session or began >= self._came)
+        if began is None or (not took_part and self._is_last(presence)):
             self._open_session()
         return _Lead(lock=lock, mirror=self._start_mirror())
 
