@@ -184,7 +184,7 @@ class SearchConfig(Section):
 
     sampler: Literal["tpe", "random"]
     seed: Annotated[int, Field(ge=0)]
-    startup_trials: Positive  #: random trials before TPE starts to model
+    startup_trials: Positive  #: before TPE models: references, then random ones, cheapest first
     rungs: RungsConfig
     first: tuple[str, ...] = ()  #: networks to begin with, by their notation
     trials: Positive  #: originals in all, the two references included

@@ -21,6 +21,7 @@ from pipeline.measuring.automatic import automatic
 from pipeline.measuring.machine import this_machine
 from pipeline.reporting.files import write_atomically
 from pipeline.search.space import AnalyticCost, SearchSpace
+from pipeline.search.startup import startup_proposals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,7 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
         first = read_first(config.sweep_dir)
     else:
         first = first_proposals(config, description, say)
+        first += startup_proposals(config, space, first)
     return SweepPlan(
         config=config,
         description=description,

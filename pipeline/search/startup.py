@@ -1,0 +1,75 @@
+"""How a search starts: random networks for the sampler to learn from, the cheapest first.
+
+Their order is free, and cheap ones first has three advantages: the cheapest network of a space is
+on the front whatever it learns, since nothing else can cost as little; most of the front is there
+within minutes; and the dear networks, which take most of the time, meet rungs that already have
+peers to compare them with.
+"""
+
+from collections.abc import Sequence
+
+from pipeline.config import Config
+from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.journey import macs, parameters
+from pipeline.core.proposal import Proposal
+from pipeline.core.trial import derived_seed
+from pipeline.search.dice import Dice
+from pipeline.search.space import AnalyticCost, SearchSpace
+
+#: Draws for each network that is wanted, before a space counts as exhausted.
+_DRAWS = 100
+
+
+def startup_proposals(
+    config: Config, space: SearchSpace, known: Sequence[Proposal]
+) -> tuple[Proposal, ...]:
+    """Return the random networks of a search's start, by increasing multiply-accumulates.
+
+    Those above a limit on parameters or multiply-accumulates are left out. The cheapest network
+    of the space, trained with the references' recipe, is the first.
+
+    Parameters
+    ----------
+    known
+        What the sweep begins with anyway; it counts among ``search.startup_trials``, as the
+        references do.
+
+    Returns
+    -------
+    tuple
+        Nothing where nothing is searched, or by the sampler ``random``, which learns nothing.
+    """
+    search, recipe = config.search, config.training.recipe
+    if search.sampler == "random" or config.architecture is not None or not config.references:
+        return ()
+    taken = [Proposal(architecture=network, recipe=recipe) for network in REFERENCES.values()]
+    taken += known
+    count = min(search.startup_trials, search.trials) - len(taken)
+    cost: AnalyticCost = "parameters" if "parameters" in config.objective.costs else "macs"
+    cheapest = Proposal(architecture=space.cheapest(cost), recipe=recipe)
+    dice = Dice(derived_seed("startup", search.seed))
+    found: list[Proposal] = []
+    for number in range(_DRAWS * count):
+        if len(found) == count:
+            break
+        drawn = cheapest if number == 0 else _drawn(space, dice)
+        if drawn not in (*taken, *found) and _keeps_limits(drawn.architecture, config, space):
+            found.append(drawn)
+    return tuple(sorted(found, key=lambda item: _work(item.architecture, space)))
+
+
+def _drawn(space: SearchSpace, dice: Dice) -> Proposal:
+    architecture, recipe = space.draw(dice)
+    return Proposal(architecture=architecture, recipe=recipe)
+
+
+def _keeps_limits(network: Architecture, config: Config, space: SearchSpace) -> bool:
+    costs = {
+        "macs": float(_work(network, space)),
+        "parameters": float(parameters(network, space.image_shape, space.classes)),
+    }
+    return not config.objective.limits.broken(costs)
+
+
+def _work(network: Architecture, space: SearchSpace) -> int:
+    return macs(network, space.image_shape, space.classes)
