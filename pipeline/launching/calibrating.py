@@ -1,4 +1,4 @@
-"""Measures once a machine what trains most images a second, in well under a minute.
+"""Measures once a machine what trains most images a second, in about a minute.
 
 Processes are started as workers would be, and asked for the rate of a reference network in one
 way after the other: first the precision, XLA and the steps a call, in one process, then how
@@ -73,7 +73,7 @@ def settle(config: Config, say: Callable[[str], None]) -> None:
     with QuietLock(lock_name()).measuring():
         if read_calibration(config.mlruns):
             return  # somebody else has done it meanwhile
-        say("Measuring what this machine trains best with, once and for less than a minute ...")
+        say("Measuring what this machine trains best with, once, for about a minute ...")
         calibration = calibrate(this_machine(), processes)
         keep_calibration(config.mlruns, calibration)
     say(f"{calibration.sentence()}.")
