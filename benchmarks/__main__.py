@@ -13,6 +13,7 @@ BENCHMARKS = (
     "memory",
     "overhead",
     "quiet",
+    "recipe",
     "recording",
     "repeatability",
     "scaling",

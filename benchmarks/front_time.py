@@ -40,6 +40,7 @@ from pipeline.core.journey import ImageShape, macs
 from pipeline.core.summary import HYPERVOLUME_COST_FACTOR
 from pipeline.core.trial import Outcome
 from pipeline.data.loading import load_training, resolve
+from pipeline.launching.provenance import git_commit
 from pipeline.measuring.machine import describe_device
 from pipeline.reporting.progress import read_records
 
@@ -147,6 +148,7 @@ def run(name: str, seed: int, seconds: float, data: Path, pieces: Path) -> None:
         "seed": seed,
         "seconds": seconds,
         "device": describe_device(),
+        "commit": git_commit(),
         "found": [[round(f.seconds, 2), f.architecture, f.accuracy] for f in found],
     }
     pieces.mkdir(parents=True, exist_ok=True)
@@ -210,7 +212,7 @@ def _run_for(command: Sequence[str], seconds: float) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 15)
         process.wait(60)
-    if process.returncode not in (0, -15):
+    if process.returncode not in (0, -15, 128 + 15):
         raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
 
 

@@ -184,8 +184,10 @@ def _workers(
     def run(index: int, study: SweepStudy) -> None:
         # Workers of a sweep that runs for a while do not begin their trials together.
         time.sleep(trial_seconds * (index / count + shift))
-        for _ in range(cycles):
-            done.append(train(study, f"{index}", rungs, trial_seconds))
+        for cycle in range(cycles + 2):
+            trial = train(study, f"{index}", rungs, trial_seconds)
+            if 0 < cycle <= cycles:  # in the first and the last not everybody is there
+                done.append(trial)
 
     threads = [
         threading.Thread(target=run, args=(index, study)) for index, study in enumerate(studies)

@@ -12,6 +12,8 @@ import os
 import sys
 import tempfile
 
+import numpy as np
+
 from benchmarks.peers.networks import (
     BATCH_SIZE,
     DEPTHS,
@@ -40,7 +42,9 @@ def search() -> None:
     from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
     data, log, seconds, seed = arguments()
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))
+    share = str(max(1, len(os.sched_getaffinity(0)) // WORKERS))
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = share
+    np.random.seed(seed)  # the scheduler draws from this one, whatever its own seed
     space = {
         "data": data,
         "log": str(log.path),

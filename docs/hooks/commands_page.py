@@ -36,8 +36,11 @@ be chosen, `--cfg job` prints what would be used, `--resolve` and `--info` show 
 completion in bash: `eval "$(.venv/bin/sweetspot -sc install=bash)"`.
 
 A command ends with status 0 when what was asked is done, 1 when it failed, 2 when it was asked
-wrongly, and 128 plus the signal's number when it was told to stop (130 after Ctrl-C).
+wrongly, 75 when somebody else runs the sweep and it was not to wait (`--scheduled`), and 128 plus
+the signal's number when it was told to stop (130 after Ctrl-C).
 """
+#: What stands behind a command that is no sweep's name.
+_WORDS = {"predict": ["PICTURE …"], "restore": ["FILE"]}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -68,7 +71,12 @@ def _commands() -> Iterator[str]:
     yield ""
     for name in COMMANDS:
         module = importlib.import_module(f"pipeline.commands.{name}")
-        words = ["sweetspot", name, *_names(module.NAMES), *(f"[{flag}]" for flag in module.FLAGS)]
+        words = [
+            "sweetspot",
+            name,
+            *_names(name, module.NAMES),
+            *(f"[{flag}]" for flag in module.FLAGS),
+        ]
         if _takes(name, "--multirun"):
             words.append("[--multirun]")
         yield f"### `{name}`\n"
@@ -76,7 +84,9 @@ def _commands() -> Iterator[str]:
         yield f"{_about(module)}\n"
 
 
-def _names(most: int) -> list[str]:
+def _names(command: str, most: int) -> list[str]:
+    if command in _WORDS:
+        return _WORDS[command]
     return ["[SWEEP]"] if most == 1 else ["SWEEP SWEEP …"] if most else []
 
 

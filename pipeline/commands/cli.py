@@ -16,7 +16,7 @@ COMMANDS = {
     "sweep": "search the space of networks for the sweet spot of accuracy and cost",
     "train": "train and measure one network by hand: architecture=64k3-d128",
     "status": "show what a sweep is doing, or did (--watch: until it ends; --json: for programs)",
-    "report": "write a sweep's summary, front.csv and figures",
+    "report": "write a sweep's page (report.html), tables and figures anew",
     "compare": "show 2 to 8 sweeps of the same images side by side (--force: of any device)",
     "filters": "lay a classic filter, or your own, over a picture: see what a convolution does",
     "maps": "show what a network sees: its filters and feature maps (maps.run=, maps.images=)",

@@ -9,7 +9,7 @@ NAMES = 1
 
 
 def run(line: CommandLine) -> int:
-    """Write report.html, front.csv and the figures, and print the result."""
+    """Write report.html, importance.json, the tables and the figures, and print the result."""
     from pipeline.reporting.result import show_sweep
     from pipeline.reporting.writing import write_report
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.core.errors import ConfigurationError
-from pipeline.launching.prepared import PreparedWorkers
-from pipeline.measuring.machine import default_workers
+from pipeline.launching.forking import prepare
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -32,12 +31,12 @@ def run(line: CommandLine) -> int:
     if "--dry-run" in line.flags:
         return run_each(_composed(line), _dry_run)
     run_one = _scheduled if "--scheduled" in line.flags else _sweep
-    with prepared_workers(line, default_workers()) as prepared:
-        return run_each(_composed(line), lambda config: run_one(config, prepared))
+    prepare_workers(line)
+    return run_each(_composed(line), run_one)
 
 
 def _composed(line: CommandLine) -> "list[Config]":
-    # Hydra takes half a second, in which the workers are importing already.
+    # Hydra takes half a second, in which the workers' libraries are being imported already.
     from pipeline.commands.compose import compose_each
 
     configs = compose_each(line)
@@ -50,25 +49,10 @@ def _composed(line: CommandLine) -> "list[Config]":
     return configs
 
 
-def prepared_workers(line: CommandLine, count: int) -> PreparedWorkers:
-    """Start as many workers' processes as a command will probably want.
-
-    What it wants is known once its configuration is composed; see ``run_sweep``.
-
-    Parameters
-    ----------
-    count
-        How many, where the command line does not say.
-    """
-    said = dict(word.partition("=")[::2] for word in line.overrides)
-    for setting in ("launch.workers", "search.trials"):
-        if (value := said.get(setting, "")).isdecimal():
-            count = int(value) if setting == "launch.workers" else min(count, int(value))
-    if said.get("launch") == "slurm":
-        count = 0
-    # Somebody may have asked for a thousand by mistake, which the configuration refuses.
-    count = min(count, default_workers())
-    return PreparedWorkers(count, [f"mlruns={said['mlruns']}"] if "mlruns" in said else [])
+def prepare_workers(line: CommandLine) -> None:
+    """Have the workers' libraries imported while the command finds out what it is asked."""
+    if "launch=slurm" not in line.overrides:
+        prepare()
 
 
 def run_each(configs: "Iterable[Config]", run_one: "Callable[[Config], int]") -> int:
@@ -103,24 +87,24 @@ def _dry_run(config: "Config") -> int:
     return 0
 
 
-def _sweep(config: "Config", prepared: PreparedWorkers) -> int:
+def _sweep(config: "Config") -> int:
     from pipeline.reporting.console import open_view
     from pipeline.reporting.result import show_sweep
 
     with open_view() as view:
-        run = run_sweep(config, view, prepared)
+        run = run_sweep(config, view)
     if run.has_result:
         show_sweep(run.folder)
     return run.status
 
 
-def _scheduled(config: "Config", prepared: PreparedWorkers) -> int:
+def _scheduled(config: "Config") -> int:
     """Run for a scheduler: no progress, no waiting for another run, one line at the end."""
     from pipeline.launching.notify import summary_message
     from pipeline.reporting.console import RemarksView
 
     with RemarksView(sys.stderr) as view:
-        run = run_sweep(config, view, prepared, patient=False)
+        run = run_sweep(config, view, patient=False)
     if run.has_result:
         print(summary_message(run.folder, run.status)["line"])
     return run.status
@@ -135,26 +119,19 @@ class Run:
     has_result: bool = True
 
 
-def run_sweep(
-    config: "Config", view: "ProgressView", prepared: PreparedWorkers, *, patient: bool = True
-) -> Run:
+def run_sweep(config: "Config", view: "ProgressView", *, patient: bool = True) -> Run:
     """Run one sweep, wherever it trains, and tell whoever wants to hear of its end.
 
     Parameters
     ----------
-    prepared
-        Takes workers from these; whatever their number is, it will be right.
     patient
         Whether to wait where the sweep is being run by somebody else.
     """
     if config.launch.kind == "slurm":
-        prepared.want(0)
         return _run_on_cluster(config, view, patient=patient)
     from pipeline.launching.calibrating import settle
-    from pipeline.launching.local import wanted_workers
 
     settle(config, _say)
-    prepared.want(min(wanted_workers(config), config.search.trials))
     from pipeline.launching.notify import tell_end
     from pipeline.launching.planning import create_folder, plan_sweep
     from pipeline.reporting.progress import ProgressReader
@@ -169,14 +146,12 @@ def run_sweep(
         from pipeline.launching.peers import Peer
 
         create_folder(plan)
-        peer = Peer(plan=plan, say=view.note, show=show, prepared=prepared)
+        peer = Peer(plan=plan, say=view.note, show=show)
         status, ended = peer.run(), peer.ended
     else:
         from pipeline.launching.local import LocalSupervisor
 
-        local = LocalSupervisor(
-            plan=plan, say=view.note, show=show, patient=patient, prepared=prepared
-        )
+        local = LocalSupervisor(plan=plan, say=view.note, show=show, patient=patient)
         status, ended = local.run(), True
     if ended:
         tell_end(plan.config, status, view.note)

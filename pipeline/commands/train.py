@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 from pipeline.commands.arguments import CommandLine
-from pipeline.commands.sweep import prepared_workers, run_each, run_sweep
+from pipeline.commands.sweep import prepare_workers, run_each, run_sweep
 from pipeline.core.errors import ConfigurationError
-from pipeline.launching.prepared import PreparedWorkers
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -16,14 +15,14 @@ NAMES = 0
 
 def run(line: CommandLine) -> int:
     """Train one network, or each of several with ``--multirun``; return the worst status."""
-    with prepared_workers(line, 1) as prepared:
-        # Hydra takes half a second, in which the worker is importing already.
-        from pipeline.commands.compose import compose_each
+    prepare_workers(line)
+    # Hydra takes half a second, in which the worker's libraries are being imported already.
+    from pipeline.commands.compose import compose_each
 
-        return run_each(compose_each(line), lambda config: _train(config, prepared))
+    return run_each(compose_each(line), _train)
 
 
-def _train(config: "Config", prepared: PreparedWorkers) -> int:
+def _train(config: "Config") -> int:
     from pipeline.reporting.console import open_view
     from pipeline.reporting.trial_page import show_trial
 
@@ -38,6 +37,6 @@ def _train(config: "Config", prepared: PreparedWorkers) -> int:
     finalists = config.finalists.model_copy(update={"limit": 0})
     update = {"search": search, "launch": launch, "finalists": finalists, "references": False}
     with open_view() as view:
-        run = run_sweep(config.model_copy(update=update), view, prepared)
+        run = run_sweep(config.model_copy(update=update), view)
     show_trial(run.folder, 0)
     return run.status

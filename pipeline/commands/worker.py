@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 from pipeline.commands.arguments import CommandLine
+from pipeline.launching.forking import prepare
 
-FLAGS = ("--peer", "--prepared")
+FLAGS = ("--peer",)
 NAMES = 1
 
 
@@ -13,14 +14,11 @@ def run(line: CommandLine) -> int:
     """Work for the sweep with the settings it was started with; ``launch`` may differ.
 
     With ``--peer`` it keeps workers going as the sweep's own ``launch`` says, beside others
-    that do the same: this is what a task of a job array runs. With ``--prepared`` it is told on
-    its standard input what to work for: this is what a supervisor runs.
+    that do the same: this is what a task of a job array runs.
     """
-    if "--prepared" in line.flags:
-        from pipeline.launching.prepared import work_when_told
-
-        return work_when_told()
-    # Hydra is nothing for those that a supervisor waits for.
+    if "--peer" in line.flags:
+        prepare()
+    # Hydra takes half a second, in which its workers' libraries are being imported already.
     from pipeline.commands.compose import compose
     from pipeline.commands.sweeps import chosen_sweep
 

@@ -64,6 +64,11 @@ class IntegerDimension(_Dimension):
     high: int | None = None
     step: int | None = None
 
+    @property
+    def largest(self) -> int:
+        """The largest value that can be drawn; below ``high`` where no step ends there."""
+        return self.values()[-1]
+
     def values(self) -> tuple[int, ...]:
         """Return every value that can be drawn, in order."""
         if self.choices is not None:

@@ -85,14 +85,14 @@ class TrainingConfig(Section):
 class MeasuringConfig(Section):
     """How cost is measured before training.
 
-    The training step, then the latency at each batch size, are timed in turns, each until the
-    95% interval of its median is narrow enough or its time is over.
+    The training step, then the latency at each batch size, are timed in turn with the ``cnn``
+    reference, each until the 95% interval of the ratio is narrow enough or its time is over.
     """
 
     batch_sizes: tuple[BatchSize, ...]  #: of latency, increasing; the first is the cost's
     warmup_seconds: Annotated[float, Field(gt=0, le=60)]  #: longest warm-up of a timed call
     turns: Annotated[int, Field(ge=5)]  #: with fewer there is no 95% interval
-    tolerance: Share  #: widest interval, as a share of its median, that is narrow enough
+    tolerance: Share  #: widest interval, as a share of the ratio, that is narrow enough
     seconds: Annotated[float, Field(gt=0, le=60)]  #: after so long no further turn is begun
 
     @field_validator("batch_sizes")

@@ -7,6 +7,7 @@ many processes with how many threads do most together. The answers decide what `
 
 import datetime
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES
-from pipeline.launching.devices import lock_name
+from pipeline.launching.devices import lock_name, next_gpu
 from pipeline.measuring.automatic import (
     Automatic,
     Calibration,
@@ -190,7 +191,9 @@ def processes(threads: Sequence[int]) -> Iterator[list["RateProcess"]]:
     """Start a process for each number of threads, and end them with the block."""
     started: list[RateProcess] = []
     try:
-        started += [RateProcess(count) for count in threads]
+        for count in threads:
+            taken = [process.gpu for process in started]
+            started.append(RateProcess(count, next_gpu(this_machine().gpus, taken)))
         for process in started:
             process.receive()  # ready: nobody imports while others are measured
         yield started
@@ -200,12 +203,14 @@ def processes(threads: Sequence[int]) -> Iterator[list["RateProcess"]]:
 
 
 class RateProcess:
-    """A process of ``pipeline.training.rates``."""
+    """A process of ``pipeline.training.rates``, which sees one GPU or all of them (None)."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, gpu: str | None = None) -> None:
+        self.gpu = gpu
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.training.rates", str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
         )  # fmt: skip
 
     def send(self, request: Mapping[str, Any]) -> None:

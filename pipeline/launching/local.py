@@ -15,10 +15,10 @@ from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome
 from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import is_due
+from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, create_folder
-from pipeline.launching.prepared import Assignment, PreparedWorkers, WorkerProcess
 from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.recovery import recover_lost
@@ -73,15 +73,12 @@ class LocalSupervisor:
         Called about once a second while workers train.
     patient
         Whether to wait while somebody else runs the sweep; else ``SweepBusy`` is raised.
-    prepared
-        Processes that were started while the sweep was planned; ended by whoever gives them.
     """
 
     plan: SweepPlan
     say: Callable[[str], None]
     show: Callable[[], None]
     patient: bool = True
-    prepared: PreparedWorkers | None = None
     #: The signals that tell it to leave.
     _told_by: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGINT, signal.SIGTERM)
     _workers: list[_Worker] = field(default_factory=list)
@@ -116,8 +113,6 @@ class LocalSupervisor:
             if not self.patient:
                 raise SweepBusy(f"{busy}; nothing was started")
             self.say(f"{busy}; waiting for it.")
-            if self.prepared is not None:
-                self.prepared.want(0)  # nobody knows for how long
             lock.acquire(wait=True)
         try:
             yield
@@ -293,10 +288,12 @@ class LocalSupervisor:
         return "worker"
 
     def _start_workers(self, count: int) -> None:
+        ready = prepare()
+        while not ready.wait(_POLL_SECONDS):
+            if self._signal is not None:
+                return
         for _ in range(count):
             self._workers.append(self._start_worker())
-        if self.prepared is not None:
-            self.prepared.want(0)  # there is less to do than they had been started for
 
     def _start_worker(self) -> _Worker:
         self._started += 1
@@ -304,14 +301,13 @@ class LocalSupervisor:
         logs.mkdir(exist_ok=True)
         log = logs / f"{self._log_name()}-{self._started:03d}.log"
         assignment = Assignment(
-            mlruns=str(self.config.mlruns),
+            mlruns=self.config.mlruns,
             sweep=str(self.config.sweep_name),
             threads=self._threads(),
-            log=str(log),
+            log=log,
         )
-        prepared = self.prepared or PreparedWorkers(0, (f"mlruns={self.config.mlruns}",))
         gpus = [worker.process.gpu for worker in self._workers]
-        return _Worker(process=prepared.take(gpus, assignment), log=log)
+        return _Worker(process=WorkerProcess(assignment, gpus), log=log)
 
     def _signal_workers(self, number: int) -> None:
         for worker in self._workers:

@@ -201,7 +201,11 @@ class Peer(LocalSupervisor):
             return
         self.ended = True
         write_report(folder)
-        mirror = self._start_mirror() if self._lead is None else self._lead.mirror
+        if self._lead is None:
+            lock = SupervisorLock(folder)
+            lock.acquire(wait=True)  # a leader that is leaving still brings MLflow up to date
+            self._lead = _Lead(lock=lock, mirror=self._start_mirror())
+        mirror = self._lead.mirror
         if mirror is not None:
             mirror.close(_MIRROR_SECONDS)
             results.refresh(study, mirror.mirror.sweep_run_id())

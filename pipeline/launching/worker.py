@@ -4,6 +4,7 @@ The same on a laptop and on a cluster. It leaves when it is told to (SIGTERM, SI
 the process that started it is gone.
 """
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -18,7 +19,6 @@ from pipeline.data.dataset import TrainingData
 from pipeline.data.loading import load_training
 from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import evaluate
-from pipeline.launching.prepared import PARENT_VARIABLE
 from pipeline.launching.presence import Presence
 from pipeline.launching.recovery import Lookout
 from pipeline.launching.results import SweepResults
@@ -52,8 +52,7 @@ class Leaving:
 
     def __init__(self) -> None:
         self._reason: str | None = None
-        # It may be gone before we are here to ask who it was.
-        self._parent = int(os.environ.get(PARENT_VARIABLE, os.getppid()))
+        self._parent = os.getppid()
         self._left = threading.Event()
 
     def __enter__(self) -> Self:
@@ -107,7 +106,9 @@ class Leaving:
                 return 128 + numbers[0]
 
     def _is_orphan(self) -> bool:
-        return os.getppid() != self._parent
+        # Who was forked has the fork server for its parent, which lives as long as its workers.
+        supervisor = multiprocessing.parent_process()
+        return os.getppid() != self._parent or not (supervisor is None or supervisor.is_alive())
 
     def is_told(self) -> bool:
         """Whether there is a reason to leave."""

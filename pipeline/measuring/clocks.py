@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from typing import Literal, get_args
 
 ClockName = Literal[
-    "import", "build_and_trace", "first_step", "training", "evaluation", "measuring", "tracking",
-    "waiting",
-]  # fmt: skip
+    "build_and_trace", "first_step", "training", "evaluation", "measuring", "tracking", "waiting"
+]
 CLOCK_NAMES: tuple[ClockName, ...] = get_args(ClockName)
 
 
@@ -50,10 +49,6 @@ class Clocks:
         finally:
             self._settle()
             self._running.pop()
-
-    def add(self, name: ClockName, seconds: float) -> None:
-        """Add time that was spent before these clocks existed, such as the import."""
-        self._totals[name] += seconds
 
     def seconds(self) -> dict[str, float]:
         """Return seconds by clock name, the running clock up to this moment; 0 if never on."""

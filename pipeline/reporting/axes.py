@@ -43,7 +43,8 @@ def accuracy_limits(points: Sequence[Point]) -> Limits:
     """Return limits with a margin around accuracies in percent; above there is room for labels."""
     low = min(accuracy for _, accuracy in points)
     high = max(accuracy for _, accuracy in points)
-    margin = max(0.12 * (high - low), 0.05)
+    # Around a single point tenths, not hundredths, of a percent: their digits would need more room.
+    margin = max(0.12 * (high - low), 0.2)
     return Limits(low - margin, min(high + 1.6 * margin, max(high, 100) + 0.5 * margin))
 
 

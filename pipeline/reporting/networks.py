@@ -1,4 +1,4 @@
-"""Every network that was trained to its end, side by side: on the terminal, and as networks.csv.
+"""Every network that was trained to its end, side by side: as a table, and as networks.csv.
 
 The front says which networks win; this table says what each one came to, for questions such as
 what half of the filters cost.
@@ -6,7 +6,7 @@ what half of the filters cost.
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +18,7 @@ from pipeline.core.statistics import Interval
 from pipeline.core.student import mean_interval
 from pipeline.core.trial import COSTS, Outcome, TrialRecord
 from pipeline.reporting.files import write_atomically
-from pipeline.reporting.wording import accuracy_text, cost_text, printable
+from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -102,11 +102,58 @@ def compares_all(rows: Sequence[NetworkRow]) -> bool:
     return bool(rows) and all(row.trained.further for row in rows)
 
 
-def networks_table(rows: Sequence[NetworkRow], *, ascii_only: bool = False) -> "Table":
-    """Return the rows for the terminal; ``±`` is half of the 95% interval over seeds.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """A column of the table of networks, behind their names; it has a cell a network.
+
+    Parameters
+    ----------
+    title, short
+        For a page, and for a terminal.
+    """
+
+    title: str
+    short: str
+    cells: tuple[str, ...]
+
+
+def network_title(row: NetworkRow) -> str:
+    """Return a network's architecture, and whether it is a reference."""
+    specification = row.trained.original.specification
+    name = specification.architecture.notation
+    return f"{name} ({specification.reference})" if specification.reference else name
+
+
+def network_columns(rows: Sequence[NetworkRow]) -> list[Column]:
+    """Return what the table says of the rows; ``±`` is half of the 95% interval over seeds.
 
     What is the same in every row has no column: no test accuracy, or equal epochs.
     """
+
+    def column(title: str, short: str, cell: Callable[[NetworkRow], str]) -> Column:
+        return Column(title=title, short=short, cells=tuple(cell(row) for row in rows))
+
+    def cost(name: str) -> Callable[[NetworkRow], str]:
+        return lambda row: cost_text(name, row.mean_cost(name))
+
+    columns = [
+        column("trainings", "n", lambda row: str(row.trained.accuracy.n)),
+        column("validation accuracy", "val. accuracy", _accuracy),
+        column("training, µs an image", "µs/image", _microseconds),
+        column(cost_label("latency_ms"), "ms", cost("latency_ms")),
+        column("parameters", "parameters", cost("parameters")),
+        column("flattened", "flat", lambda row: f"{row.flattened:,}"),
+    ]
+    if any(row.test_accuracy is not None for row in rows):
+        tested = column("test accuracy", "test", lambda row: accuracy_text(row.test_accuracy))
+        columns.insert(2, tested)
+    if len({row.epochs for row in rows}) > 1:
+        columns.append(column("epochs", "epochs", lambda row: f"{row.epochs:.3g}"))
+    return columns
+
+
+def networks_table(rows: Sequence[NetworkRow], *, ascii_only: bool = False) -> "Table":
+    """Return the rows for the terminal."""
     from rich.text import Text
 
     from pipeline.reporting.tables import plain_table
@@ -116,24 +163,14 @@ def networks_table(rows: Sequence[NetworkRow], *, ascii_only: bool = False) -> "
         printable("Every network: means of n trainings, ± half of the 95% interval", encoding),
         ascii_only=ascii_only,
     )
-    columns: list[tuple[str, list[str]]] = [
-        ("n", [str(row.trained.accuracy.n) for row in rows]),
-        ("val. accuracy", [printable(_accuracy(row), encoding) for row in rows]),
-        ("us/image" if ascii_only else "µs/image", [_microseconds(row) for row in rows]),
-        ("ms", [cost_text("latency_ms", row.mean_cost("latency_ms")) for row in rows]),
-        ("parameters", [cost_text("parameters", row.mean_cost("parameters")) for row in rows]),
-        ("flat", [f"{row.flattened:,}" for row in rows]),
-    ]
-    if any(row.test_accuracy is not None for row in rows):
-        columns.insert(2, ("test", [accuracy_text(row.test_accuracy) for row in rows]))
-    if len({row.epochs for row in rows}) > 1:
-        columns.append(("epochs", [f"{row.epochs:.3g}" for row in rows]))
+    columns = network_columns(rows)
     table.add_column("architecture", overflow="fold", min_width=len("architecture"))
-    for title, _ in columns:
+    for column in columns:
+        title = column.short.replace("µ", "u") if ascii_only else column.short
         table.add_column(title, justify="right", no_wrap=True)
     for index, row in enumerate(rows):
-        name = Text(printable(_title(row), encoding))
-        table.add_row(name, *(cells[index] for _, cells in columns))
+        cells = (printable(column.cells[index], encoding) for column in columns)
+        table.add_row(Text(printable(network_title(row), encoding)), *cells)
     return table
 
 
@@ -178,12 +215,6 @@ def write_networks_csv(path: Path, rows: Sequence[NetworkRow]) -> None:
             ]
         )
     write_atomically(path, text.getvalue())
-
-
-def _title(row: NetworkRow) -> str:
-    specification = row.trained.original.specification
-    name = specification.architecture.notation
-    return f"{name} ({specification.reference})" if specification.reference else name
 
 
 def _microseconds(row: NetworkRow) -> str:

@@ -14,7 +14,6 @@ from pipeline.reporting.finalists import finalists_of, write_finalists_csv
 from pipeline.reporting.networks import NETWORKS_NAME, network_rows, write_networks_csv
 from pipeline.reporting.page.render import render_page
 from pipeline.reporting.page.sources import ReportSources
-from pipeline.reporting.progress import read_trainings
 from pipeline.reporting.tables import write_front_csv
 
 FRONT_NAME = "front.csv"
@@ -41,7 +40,7 @@ def write_report(sweep_dir: Path) -> list[Path]:
     front = sweep_dir / FRONT_NAME
     write_front_csv(front, summary, records)
     networks = sweep_dir / NETWORKS_NAME
-    write_networks_csv(networks, network_rows(summary, read_trainings(sweep_dir)))
+    write_networks_csv(networks, network_rows(summary, [*records, *sources.further]))
     tables = [front, networks]
     if finalists_of(summary):
         tables.append(sweep_dir / FINALISTS_NAME)

@@ -44,7 +44,8 @@ class JournalStudies:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise StorageError(f"the journal {path} cannot be opened: {reason}") from error
-        self._lock = FileLock(lock)
+        # Whoever waits looks again after so long: a claim takes milliseconds.
+        self._lock = FileLock(lock, poll_interval=0.005)
 
     @property
     def optuna(self) -> BaseStorage:

@@ -1,8 +1,7 @@
 """How a search starts: random networks for the sampler to learn from, the cheapest first.
 
-Their order is free, and cheap ones first has three advantages: the cheapest network of a space is
-on the front whatever it learns, since nothing else can cost as little; most of the front is there
-within minutes; and the dear networks, which take most of the time, meet rungs that already have
+Their order is free, and cheap ones first has two advantages: the cheap end of the front is there
+within seconds; and the dear networks, which take most of the time, meet rungs that already have
 peers to compare them with.
 """
 
@@ -23,10 +22,10 @@ _DRAWS = 100
 def startup_proposals(
     config: Config, space: SearchSpace, known: Sequence[Proposal]
 ) -> tuple[Proposal, ...]:
-    """Return the random networks of a search's start, by increasing multiply-accumulates.
+    """Return the networks of a search's start, in the order in which they are to be trained.
 
-    Those above a limit on parameters or multiply-accumulates are left out. The cheapest network
-    of the space, trained with the references' recipe, is the first.
+    The cheapest one of the space, with the references' recipe, then random ones by increasing
+    multiply-accumulates; those above a limit on parameters or multiply-accumulates are left out.
 
     Parameters
     ----------
@@ -55,7 +54,9 @@ def startup_proposals(
         drawn = cheapest if number == 0 else _drawn(space, dice)
         if drawn not in (*taken, *found) and _keeps_limits(drawn.architecture, config, space):
             found.append(drawn)
-    return tuple(sorted(found, key=lambda item: _work(item.architecture, space)))
+    return tuple(
+        sorted(found, key=lambda item: (item != cheapest, _work(item.architecture, space)))
+    )
 
 
 def _drawn(space: SearchSpace, dice: Dice) -> Proposal:

@@ -205,10 +205,10 @@ class SweepStudy(TrialLedger):
         costs
             What it is known to cost, by name.
         """
-        # Only what is known before training can be compared at equal terms on the way.
-        known = (*MEASURED_COSTS, *ANALYTIC_COSTS)
-        names = tuple(name for name in self._config.objective.costs if name in known)
-        if not names:
+        # Only what is known before training can be compared on the way, and a trial that is behind
+        # in all of that may be ahead in what is not.
+        names = self._config.objective.costs
+        if not set(names) <= {*MEASURED_COSTS, *ANALYTIC_COSTS}:
             return None
         trial = RungPeer(costs=tuple(costs[name] for name in names), reached=dict(reached))
         epochs = claim.specification.recipe.epochs or self._config.training.epochs

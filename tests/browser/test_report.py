@@ -38,6 +38,11 @@ def test_it_shows_what_the_summary_says(report: Page, summary: dict[str, Any]) -
         )
         for member in summary["front"]
     ]  # fmt: skip
+    every = report.locator("#every-network tbody tr")
+    assert every.count() == summary["trials"]["complete"]
+    expect(every.first).to_be_hidden()  # only a comparison of all networks opens with it
+    report.get_by_text("Every network that was trained to its end").click()
+    expect(every.first).to_be_visible()
     for row in report.locator("#outcomes tbody tr").all():
         outcome = row.locator("th").inner_text().splitlines()[0].replace(" ", "_")
         assert row.locator("td").first.inner_text() == str(summary["trials"][outcome])

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from benchmarks.results_files import keep
 from pipeline.core.trial import TrialRecord
+from pipeline.launching.presence import living
 from pipeline.testing.postgres_server import PostgresServer, find_programs
 from pipeline.tracking.event_log import read, trial_log_paths
 from pipeline.tracking.story import trial_story
@@ -71,27 +72,25 @@ class Command:
 
     def processes(self) -> list[str]:
         """Return the command lines of all processes that work under this folder."""
-        found = []
+        workers, found = self.workers(), []
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 text = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-            if str(self.mlruns) in text and int(entry.parent.name) != os.getpid():
+            number = int(entry.parent.name)
+            if number in workers or (str(self.mlruns) in text and number != os.getpid()):
                 found.append(text)
         return found
 
     def workers(self) -> list[int]:
         """Return the process numbers of the workers that run under this folder."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = entry.read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"worker" in words and f"mlruns={self.mlruns}".encode() in words:
-                found.append(int(entry.parent.name))
-        return sorted(found)
+        names = [
+            name
+            for folder in (self.mlruns / "sweeps").glob("*")
+            for name in living(folder, "workers")
+        ]
+        return sorted(int(name.rpartition("-")[2].partition(".")[0]) for name in names)
 
 
 class Account:

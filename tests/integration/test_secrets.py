@@ -107,7 +107,7 @@ def test_no_secret_is_written_or_shown_anywhere(command, postgres, server, hook,
     output, errors = process.communicate()
     assert process.returncode == 0, output + errors
     assert Hook.paths == [f"/{TOKEN}"]  # it was told, so the secrets were all in use
-    assert b"pipeline worker --prepared" in seen and found_in(seen) == set()
+    assert b"multiprocessing.forkserver" in seen and found_in(seen) == set()
     said = output + errors + command.run("status", name).stdout + command.run("sync", name).stdout
     assert found_in(said.encode()) == set()
     files = [path for path in command.mlruns.rglob("*") if path.is_file()]

@@ -87,7 +87,7 @@ def test_workers_told_to_leave(command, account, keep_campaign):
         "workers-told-to-leave",
         {"told": TOLD, "seconds": seconds, "trials": 20},
         f"{TOLD} times SIGTERM or SIGUSR2 to a random one of two workers at a random moment, "
-        f"while it imported Keras too: gone after {max(seconds):.1f} s at most, "
+        f"at whatever it did: gone after {max(seconds):.1f} s at most, "
         f"{sorted(seconds)[TOLD // 2]:.1f} s in the median; the 20 trials are complete.",
     )
 

@@ -17,32 +17,34 @@ from pipeline.tracking.event_log import read, sweep_log_path, trial_log_paths
 SIMULATED = """
 import sys, time
 from pathlib import Path
-from pipeline.launching import local
+from pipeline.launching import forking, local
+from pipeline.launching.forking import Assignment, WorkerProcess
 from pipeline.launching.peers import Peer
-from pipeline.launching.planning import load_config, load_plan
-from pipeline.launching.prepared import Assignment, WorkerProcess
+from pipeline.launching.planning import load_plan
 from pipeline.launching.worker import work
 from pipeline.testing.simulated import SimulatedTrainer
 
-mlruns, name, role = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+forking.PRELOADED = "pipeline.launching.worker"  # nobody needs Keras here
 
-class SimulatedPeer(Peer):
-    def _start_worker(self):
-        log = self.config.sweep_dir / "worker.log"
-        words = [sys.executable, __file__, str(mlruns), name, "worker"]
-        process = WorkerProcess(words)
-        process.assign(Assignment(mlruns=str(mlruns), sweep=name, threads=1, log=str(log)))
-        return local._Worker(process=process, log=log)
-
-if role == "worker":
-    config = load_config(mlruns, name)
+def simulate(config):
     def build(data, threads):
         return SimulatedTrainer(
             config=config, description=data.description,
             before_epoch=lambda specification, epoch: time.sleep(0.02),
         )
-    sys.exit(work(config, build))
-sys.exit(SimulatedPeer(plan=load_plan(mlruns, name), say=print, show=lambda: None).run())
+    return work(config, build)
+
+class SimulatedPeer(Peer):
+    def _start_worker(self):
+        log = self.config.sweep_dir / "worker.log"
+        assignment = Assignment(
+            mlruns=self.config.mlruns, sweep=self.config.sweep_name, threads=1, log=log
+        )
+        return local._Worker(process=WorkerProcess(assignment, work=simulate), log=log)
+
+if __name__ == "__main__":
+    plan = load_plan(Path(sys.argv[1]), sys.argv[2])
+    sys.exit(SimulatedPeer(plan=plan, say=print, show=lambda: None).run())
 """
 
 
@@ -56,7 +58,7 @@ def sweep(plan, replan, tmp_path):
     started = []
 
     def start():
-        words = [sys.executable, str(script), str(config.mlruns), config.sweep_name, "peer"]
+        words = [sys.executable, str(script), str(config.mlruns), config.sweep_name]
         started.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
         return started[-1]
 

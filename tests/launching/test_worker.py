@@ -12,7 +12,6 @@ from pipeline.core.outcome import LossNotFinite
 from pipeline.core.trial import Outcome, RunKey
 from pipeline.data.loading import load_test
 from pipeline.launching import evaluation
-from pipeline.launching.prepared import PARENT_VARIABLE
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import RECYCLE_STATUS, work
@@ -249,15 +248,12 @@ def test_a_worker_that_cannot_even_hear_is_ended_in_time(told):
         "import hashlib\n"
         "from pipeline.launching import worker\n"
         "worker.LEAVING_SECONDS = 0.1\n"
-        "with worker.Leaving():\n"
+        "with worker.Leaving() as leaving:\n"
+        f"    leaving._parent += {0 if told else 1}\n"
         "    print('there', flush=True)\n"
         "    hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)\n"
     )
-    parent = os.getpid() if told else 1
-    process = subprocess.Popen(
-        [sys.executable, "-c", text], stdout=subprocess.PIPE, text=True,
-        env=os.environ | {PARENT_VARIABLE: str(parent)},
-    )  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout.readline() == "there\n"
         if told:
@@ -279,9 +275,8 @@ def test_a_worker_may_be_told_twice():
         "        print(number, flush=True)\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {PARENT_VARIABLE: str(os.getpid())},
-    )  # fmt: skip
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     with process:
         for word, number in (
             ("there", signal.SIGUSR2), ("SIGUSR2", signal.SIGTERM), ("SIGTERM", None),

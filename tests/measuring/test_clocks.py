@@ -63,12 +63,6 @@ def test_an_exception_stops_the_clock(time):
     assert clocks.seconds()["training"] == 1.0
 
 
-def test_time_from_before_can_be_added(time):
-    clocks = Clocks(time)
-    clocks.add("import", 12.0)
-    assert clocks.seconds()["import"] == 12.0
-
-
 def test_an_unknown_clock_is_refused(time):
     with pytest.raises(ValueError, match="tee_break"), Clocks(time).on("tee_break"):  # type: ignore[arg-type]
         pass

@@ -16,6 +16,12 @@ from pipeline.reporting.axes import (
     linear_limits,
     log_limits,
 )
+from pipeline.reporting.networks import (
+    compares_all,
+    network_columns,
+    network_rows,
+    network_title,
+)
 from pipeline.reporting.page.plot import ticks
 from pipeline.reporting.page.sources import ReportSources
 from pipeline.reporting.page.text import plain
@@ -56,6 +62,25 @@ class FinalistRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EveryNetwork:
+    """The table of all networks that came to their end.
+
+    Parameters
+    ----------
+    titles
+        Of the columns behind the network's own.
+    rows
+        Trial, network, cells.
+    compared
+        Whether each was trained several times: the table is what the sweep was made for.
+    """
+
+    titles: tuple[str, ...]
+    rows: tuple[tuple[int, str, tuple[str, ...]], ...]
+    compared: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FrontView:
     """The section.
 
@@ -77,6 +102,7 @@ class FrontView:
     rows: tuple[FrontRow, ...]
     finalists: tuple[FinalistRow, ...]
     left_out: int
+    every: EveryNetwork
     data: Mapping[str, Any]
 
 
@@ -132,7 +158,21 @@ def front_view(sources: ReportSources) -> FrontView:
         rows=rows,
         finalists=tuple(_finalist_row(finalist, summary["costs"]) for finalist in finalists),
         left_out=len(sources.stories) - len(records),
+        every=_every_network(sources, records),
         data=plain(data),
+    )
+
+
+def _every_network(sources: ReportSources, shown: Sequence[TrialRecord]) -> EveryNetwork:
+    rows = network_rows(sources.summary, [*shown, *sources.further])
+    columns = network_columns(rows)
+    return EveryNetwork(
+        titles=tuple(column.title for column in columns),
+        rows=tuple(
+            (row.trained.number, network_title(row), tuple(c.cells[index] for c in columns))
+            for index, row in enumerate(rows)
+        ),
+        compared=compares_all(rows),
     )
 
 

@@ -12,7 +12,6 @@ from pipeline.reporting.wording import counted, duration_text
 from pipeline.tracking.events import SessionEnded, SessionStarted, TestRead, content_of
 
 _CLOCKS = {
-    "import": "importing the libraries",
     "build_and_trace": "building networks",
     "first_step": "first steps, which compile",
     "training": "training",

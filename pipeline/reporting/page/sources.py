@@ -13,7 +13,7 @@ from pipeline.reporting.files import CONFIG_NAME, read_summary
 from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name
 from pipeline.reporting.mistakes import Mistakes, mistakes_name
 from pipeline.reporting.sentence import Comparison
-from pipeline.tracking.event_log import Event, read, sweep_log_path, trial_log_paths
+from pipeline.tracking.event_log import Event, read, sweep_log_path, training_log_paths
 from pipeline.tracking.events import Ended, Started, content_of
 from pipeline.tracking.story import TrialStory, trial_story
 
@@ -73,6 +73,8 @@ class ReportSources:
         By trial number, of those for which test was read.
     maps
         By trial number, of those of them that have convolutions.
+    further
+        The further trainings of finalists.
     written
         When, in seconds since the epoch.
     """
@@ -88,6 +90,7 @@ class ReportSources:
     answers: Mapping[int, Answers] = field(default_factory=dict)
     mistakes: Mapping[int, Mistakes] = field(default_factory=dict)
     maps: Mapping[int, KeptMaps] = field(default_factory=dict)
+    further: Sequence[TrialRecord] = ()
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -123,8 +126,10 @@ class ReportSources:
         from pipeline.search.importance import importance_summary
 
         summary = read_summary(sweep_dir)
-        logs = [read(path) for path in trial_log_paths(sweep_dir).values()]
-        stories = [story for events in logs if (story := trial_story(events)) is not None]
+        every = {run: read(path) for run, path in training_log_paths(sweep_dir).items()}
+        logs = [events for run, events in every.items() if not run.repetition]
+        again = [events for run, events in every.items() if run.repetition]
+        stories = _stories(logs)
         spot = summary["sweet_spot"]
         tested = {spot["trial"]} if spot else set()
         tested |= {reference["trial"] for reference in summary["references"].values()} - {None}
@@ -144,7 +149,12 @@ class ReportSources:
             answers={n: known for n, known in answers.items() if known is not None},
             mistakes={n: known for n, known in mistakes.items() if known is not None},
             maps={n: known for n, known in maps.items() if known is not None},
+            further=[story.record for story in _stories(again)],
         )
+
+
+def _stories(logs: Sequence[Sequence[Event]]) -> list[TrialStory]:
+    return [story for events in logs if (story := trial_story(events)) is not None]
 
 
 def attempts_of(events: Sequence[Event]) -> list[Attempt]:

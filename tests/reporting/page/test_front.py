@@ -70,6 +70,35 @@ def test_finalists_have_their_means_and_errors(sources: ReportSources) -> None:
     assert front_view(sources).finalists == ()
 
 
+def test_every_network_has_the_means_of_its_trainings(sources: ReportSources) -> None:
+    every = front_view(sources).every
+    assert [(number, name) for number, name, _ in every.rows] == [
+        (record.number, title(record)) for record in sources.records[:5]
+    ]
+    assert not every.compared
+    assert {cells[0] for _, _, cells in every.rows} == {"1"}
+
+    def again(record: TrialRecord) -> TrialRecord:
+        assert record.val_accuracy is not None
+        specification = replace(record.specification, repetition=1)
+        return replace(
+            record, specification=specification, val_accuracy=record.val_accuracy + 0.002
+        )
+
+    further = [again(record) for record in sources.records[:5]]
+    every = front_view(replace(sources, further=further)).every
+    assert every.compared
+    accuracy = every.titles.index("validation accuracy")
+    # Two trainings, 0.2 points apart: t of one degree of freedom is 12.706, so 12.706 · 0.1.
+    assert every.rows[3][2][accuracy] == "91.70 ± 1.27%"
+    assert every.rows[3][2][every.titles.index("trainings")] == "2"
+
+
+def title(record: TrialRecord) -> str:
+    name, reference = record.specification.architecture.notation, record.specification.reference
+    return f"{name} ({reference})" if reference else name
+
+
 def test_too_many_trials_are_thinned_out_behind_the_front(
     trial: Callable[..., TrialRecord],
     records: list[TrialRecord],

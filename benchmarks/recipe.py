@@ -1,0 +1,88 @@
+"""What the default recipe buys: the ``cnn`` reference's accuracy, and the time that it takes.
+
+    make bench ARGS=recipe
+
+Keras' ``fit`` with its defaults trains the network for five epochs, with three seeds, one after
+the other on all cores; a sweep trains it with the default recipe for fewer epochs, twice a worker.
+A network's time is the wall time by the number of networks, evaluation after every epoch included
+on both sides. How Keras stood at its best epoch is told, too. Data: the complete Fashion-MNIST
+where it can be had, else digits.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.front_time import export
+from benchmarks.results_files import keep
+from benchmarks.throughput import sweep
+
+SEEDS, PLAIN_EPOCHS = (0, 1, 2), 5
+EPOCHS = (2, 3)
+
+
+def main(short: bool) -> None:
+    """Run the benchmark; ``short`` trains a single seed and epoch each."""
+    seeds, plain_epochs, epochs = (SEEDS[:1], 1, (1,)) if short else (SEEDS, PLAIN_EPOCHS, EPOCHS)
+    with tempfile.TemporaryDirectory() as folder:
+        data, _, _ = export(Path(folder) / "data.npz")
+        plain = [train_plainly(data, plain_epochs, seed) for seed in seeds]
+    by_epoch = list(zip(*(trained["accuracies"] for trained in plain), strict=True))
+    best = max(range(plain_epochs), key=lambda epoch: statistics.mean(by_epoch[epoch]))
+    seconds = statistics.mean(trained["seconds"] for trained in plain) / plain_epochs
+    rows = [
+        {
+            "name": f"Keras' `fit`, batch 32, float32, {name} {epoch} epochs",
+            "epochs": epoch,
+            "accuracies": list(by_epoch[epoch - 1]),
+            "seconds": seconds * epoch,
+        }
+        for name, epoch in (("after", plain_epochs), ("at its best after", best + 1))
+    ]
+    rows += [_swept(count) for count in epochs]
+    for row in rows:
+        row["accuracy"] = statistics.mean(row["accuracies"])
+        row["time_share"] = row["seconds"] / rows[0]["seconds"]
+    lines = _lines(rows)
+    print("\n".join(lines))
+    print(keep("recipe", {"rows": rows}, lines, short=short))
+
+
+def train_plainly(data: Path, epochs: int, seed: int) -> dict[str, Any]:
+    """Return the accuracies and seconds of the script that people write."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.peers.plain_keras", str(data), str(epochs), str(seed)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _swept(epochs: int) -> dict[str, Any]:
+    found = sweep(epochs)
+    return {
+        "name": f"the default recipe, {epochs} epochs",
+        "epochs": epochs,
+        "precision": found["precision"],
+        "accuracies": found["val_accuracy"],
+        "seconds": found["seconds"] / found["trials"],
+    }
+
+
+def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [
+        "| the `cnn` reference by | networks | validation accuracy | seconds a network | of the "
+        "time |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {row['name']} | {len(row['accuracies'])} | {row['accuracy']:.2%} "
+            f"({min(row['accuracies']):.2%} to {max(row['accuracies']):.2%}) | "
+            f"{row['seconds']:.0f} | {row['time_share']:.0%} |"
+            for row in rows
+        ),
+    ]

@@ -1,0 +1,182 @@
+"""Workers' processes, forked from one that imports what they need while the sweep is planned.
+
+An import takes seconds of all that a processor has, so it is done once: a worker, and whoever
+replaces it, begins where it has ended. ``multiprocessing``'s fork server is that process. It opens
+no file of a sweep, runs no operation of Keras' backend, and ends with the last process that it
+works for.
+"""
+
+import atexit
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import forkserver
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.core.errors import StorageError, SweetspotError
+from pipeline.launching.devices import next_gpu
+from pipeline.measuring.machine import this_machine
+
+#: What the fork server imports.
+PRELOADED = "pipeline.launching.preloaded"
+#: Signals that wait at the fork server for ever, so that it does not leave before its workers, and
+#: in a new worker until it is one.
+BLOCKED = (signal.SIGTERM, signal.SIGUSR2)
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assignment:
+    """What a worker is to do.
+
+    Parameters
+    ----------
+    mlruns, sweep
+        The sweep, whose folder is there.
+    threads
+        Compute threads to train with.
+    log
+        The file that it writes to.
+    """
+
+    mlruns: Path
+    sweep: str
+    threads: int
+    log: Path
+
+
+class WorkerProcess:
+    """The process of a worker, as its supervisor sees it.
+
+    Parameters
+    ----------
+    assignment
+        What it is to do.
+    taken
+        The GPUs of the workers that run already, as their ``gpu`` says.
+    work
+        Works for a sweep and returns the exit status; by default ``worker.work``.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        taken: Sequence[str | None] = (),
+        work: Callable[[Config], int] | None = None,
+    ) -> None:
+        prepare()
+        #: The identifier of the one GPU that it sees; None for all.
+        self.gpu = next_gpu(this_machine().gpus, taken)
+        arguments = (assignment, self.gpu, work)
+        self._process = _CONTEXT.Process(target=_work, args=arguments, daemon=True)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return its exit status, negative for the signal that ended it; None while it runs."""
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def end(self, seconds: float = 0.0) -> None:
+        """Wait so long for its end, and kill it then."""
+        self._process.join(seconds)
+        if self.poll() is None:
+            self._process.kill()
+            self._process.join()
+
+
+@cache
+def prepare() -> threading.Event:
+    """Have imported what workers need, by the process that they are forked from.
+
+    Returns
+    -------
+    threading.Event
+        Set once that is done, so that workers start at once.
+
+    Raises
+    ------
+    StorageError
+        The process cannot be started.
+    """
+    forkserver.set_forkserver_preload([PRELOADED])
+    try:
+        forkserver.ensure_running()
+    except OSError as error:
+        raise StorageError(
+            f"the process that workers are forked from cannot be started: {error}; its socket is "
+            f"in TMPDIR, {tempfile.gettempdir()}, whose name may be too long"
+        ) from error
+    ready = threading.Event()
+
+    def wait() -> None:
+        with suppress(EOFError, OSError):  # ended by `_give_up`
+            first = _CONTEXT.Process(target=_nothing, daemon=True)
+            first.start()
+            first.join()
+        ready.set()
+
+    threading.Thread(target=wait, name="preparing", daemon=True).start()
+    atexit.register(_give_up, ready)
+    return ready
+
+
+def _give_up(ready: threading.Event) -> None:
+    """End an import that nobody waits for any more."""
+    if ready.is_set():
+        return
+    import psutil
+
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if any("multiprocessing.forkserver" in word for word in child.cmdline()):
+                child.kill()
+
+
+def _nothing() -> None:
+    """Do what the first process does, which is there once everything is imported."""
+
+
+def _work(assignment: Assignment, gpu: str | None, work: Callable[[Config], int] | None) -> None:
+    """Be a worker; its process' exit status is the worker's."""
+    _write_to(assignment.log)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+        this_machine.cache_clear()
+    from pipeline.launching import worker
+    from pipeline.launching.planning import load_config
+
+    try:
+        config = load_config(assignment.mlruns, assignment.sweep)
+        launch = config.launch.model_copy(update={"threads": assignment.threads})
+        status = (work or worker.work)(config.model_copy(update={"launch": launch}))
+    except SweetspotError as error:
+        print(f"sweetspot: {error}", file=sys.stderr)
+        status = error.status
+    sys.exit(status)
+
+
+def _write_to(log: Path) -> None:
+    """Send what this process says to its log."""
+    with log.open("ab") as output, open(os.devnull, "rb") as nothing:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+        os.dup2(nothing.fileno(), 0)

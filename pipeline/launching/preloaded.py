@@ -1,0 +1,28 @@
+"""Imported by the process that workers are forked from, and by nobody else.
+
+What cannot be imported here is imported by each worker, which says in its log why it cannot.
+"""
+
+import gc
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from pipeline.launching.devices import lock_name
+from pipeline.launching.forking import BLOCKED
+from pipeline.measuring.machine import this_machine
+from pipeline.measuring.quiet import QuietLock
+
+os.setsid()  # Ctrl-C reaches the supervisor alone, which tells its workers in good order
+signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+# A driver of a GPU that is at work, or macOS' own libraries, do not survive a fork.
+if sys.platform == "linux" and not this_machine().gpus:
+    # Importing takes all that the processor has: not while somebody measures.
+    with suppress(Exception), QuietLock(lock_name()).training():
+        import pipeline.launching.keras_trainer
+        import pipeline.launching.planning
+        import pipeline.launching.worker  # noqa: F401
+    # What is there now stays, in pages that the workers share; a collector would write to them.
+    gc.collect()
+    gc.freeze()

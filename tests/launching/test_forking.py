@@ -1,0 +1,128 @@
+"""Workers' processes, forked from one that has imported what they need."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline.launching.forking import Assignment, WorkerProcess, prepare
+from pipeline.launching.local import last_line
+
+#: A supervisor whose worker, told by its log, waits until somebody reads that.
+SUPERVISOR = """
+import sys
+from pathlib import Path
+from pipeline.launching import forking
+
+forking.PRELOADED = "pipeline.launching.worker"  # nobody needs Keras here
+
+def work(config):
+    from pipeline.launching.worker import Leaving
+    with Leaving() as leaving:
+        print("working", flush=True)
+        while not leaving.is_told():
+            pass
+        print(leaving.reason(), flush=True)
+    return 75
+
+if __name__ == "__main__":
+    assignment = forking.Assignment(
+        mlruns=Path(sys.argv[1]), sweep=sys.argv[2], threads=1, log=Path(sys.argv[3])
+    )
+    process = forking.WorkerProcess(assignment, work=work)
+    print(process.pid, flush=True)
+    while process.poll() is None:
+        pass
+    print(process.poll(), flush=True)
+"""
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "worker.log"
+
+
+@pytest.fixture
+def assignment(tmp_path, log) -> Assignment:
+    return Assignment(mlruns=tmp_path, sweep="nothing", threads=1, log=log)
+
+
+@pytest.fixture
+def supervised(plan, replan, tmp_path, log):
+    """Return a supervisor of one worker that is at work, and the worker's process number."""
+    config = replan(plan).config
+    script = tmp_path / "supervisor.py"
+    script.write_text(SUPERVISOR)
+    words = [sys.executable, str(script), str(config.mlruns), config.sweep_name, str(log)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as supervisor:
+        pid = int(supervisor.stdout.readline())
+        while not log.exists() or "working" not in log.read_text():
+            time.sleep(0.02)
+        yield supervisor, pid
+        supervisor.kill()
+
+
+def waited(process) -> int:
+    while process.poll() is None:
+        time.sleep(0.02)
+    return process.poll()
+
+
+def test_it_reports_to_its_log_and_ends_with_the_workers_status(assignment, tmp_path, log):
+    process = WorkerProcess(assignment)
+    assert waited(process) == 2
+    said = f"sweetspot: there is no sweep nothing under {tmp_path / 'sweeps'}"
+    assert log.read_text().strip() == last_line(log) == said
+
+
+def test_it_starts_at_once_when_everything_is_imported(assignment):
+    assert prepare().wait(250)
+    assert prepare() is prepare()
+    process = WorkerProcess(assignment)
+    text = f"/proc/{process.pid}/environ"
+    assert waited(process) == 2 and not os.path.exists(text)
+
+
+def test_who_does_not_end_is_killed(assignment, log):
+    os.mkfifo(log)  # opening it takes until somebody reads
+    process = WorkerProcess(assignment)
+    assert process.poll() is None
+    process.end(0.05)
+    assert process.poll() == -signal.SIGKILL
+    process.send_signal(signal.SIGKILL)  # to nobody
+
+
+def test_it_can_be_told_to_leave(supervised, log):
+    supervisor, pid = supervised
+    os.kill(pid, signal.SIGTERM)
+    assert supervisor.stdout.readline() == "75\n"
+    assert last_line(log) == "the worker was told to leave (SIGTERM)"
+
+
+def test_it_leaves_where_its_supervisor_has_gone(supervised, log):
+    supervisor, pid = supervised
+    supervisor.kill()
+    while os.path.exists(f"/proc/{pid}"):
+        time.sleep(0.02)
+    assert last_line(log) == "the supervisor is gone"
+
+
+def test_an_import_that_nobody_waits_for_is_ended():
+    text = (
+        "import psutil\n"
+        "from pipeline.launching import forking\n"
+        "forking.prepare()\n"
+        "print(*[child.pid for child in psutil.Process().children()])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, text=True, check=True, timeout=60
+    )
+    numbers = [int(number) for number in done.stdout.split()]
+    assert numbers
+    until = time.monotonic() + 5.0
+    while any(os.path.exists(f"/proc/{number}") for number in numbers):
+        assert time.monotonic() < until
+        time.sleep(0.02)
