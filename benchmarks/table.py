@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results_files import RESULTS
+from pipeline.reporting.wording import counted
 
 README = RESULTS.parent.parent / "README.md"
 BEGIN, END = "<!-- measured: written by python -m benchmarks.table -->", "<!-- end of measured -->"
@@ -40,12 +41,15 @@ class Row:
 
 def _front_time(name: str) -> Callable[[dict[str, Any]], str]:
     def reached(result: dict[str, Any]) -> str:
-        own = {row["name"]: row["median_seconds"] for row in result["rows"]}
-        if own["sweetspot"] is None:
+        rows = {row["name"]: row for row in result["rows"]}
+        if not rows[name]["seconds"]:
+            raise KeyError(name)  # not run yet
+        ours, own = (rows[which]["median_seconds"] for which in ("sweetspot", name))
+        if ours is None:
             return "not reached"
-        if own[name] is None:
-            return "the peer does not reach it"
-        return f"{own[name] / own['sweetspot']:.1f}×"
+        if own is None:
+            return "the other one does not reach it"
+        return f"{own / ours:.1f}× ({counted(len(rows[name]['seconds']), 'seed')})"
 
     return reached
 
@@ -183,7 +187,16 @@ def written(text: str, results: Path = RESULTS) -> str:
     """Return a page with the table between its two marks as it is now."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(results)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{table(results)}\n{picture(results)}{END}{after}"
+
+
+def picture(results: Path = RESULTS) -> str:
+    """Return the newest picture of hypervolume over time as Markdown; nothing where none is."""
+    found = sorted(results.glob("*-front_time.png"))
+    if not found:
+        return ""
+    address = found[-1].relative_to(results.parent.parent)
+    return f"\n![What the searches have found, over time]({address})\n"
 
 
 def write() -> None:

@@ -5,7 +5,9 @@ within seconds; and the dear networks, which take most of the time, meet rungs t
 peers to compare them with.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
@@ -15,7 +17,7 @@ from pipeline.core.trial import derived_seed
 from pipeline.search.dice import Dice
 from pipeline.search.space import AnalyticCost, SearchSpace
 
-#: Draws for each network that is wanted, before a space counts as exhausted.
+#: Draws for each network that is wanted and each depth, before a depth counts as exhausted.
 _DRAWS = 100
 
 
@@ -25,7 +27,8 @@ def startup_proposals(
     """Return the networks of a search's start, in the order in which they are to be trained.
 
     The cheapest one of the space, with the references' recipe, then random ones by increasing
-    multiply-accumulates; those above a limit on parameters or multiply-accumulates are left out.
+    multiply-accumulates, of every depth as many as of any other; those above a limit on
+    parameters or multiply-accumulates are left out.
 
     Parameters
     ----------
@@ -46,22 +49,33 @@ def startup_proposals(
     count = min(search.startup_trials, search.trials) - len(taken)
     cost: AnalyticCost = "parameters" if "parameters" in config.objective.costs else "macs"
     cheapest = Proposal(architecture=space.cheapest(cost), recipe=recipe)
-    dice = Dice(derived_seed("startup", search.seed))
     found: list[Proposal] = []
-    for number in range(_DRAWS * count):
-        if len(found) == count:
-            break
-        drawn = cheapest if number == 0 else _drawn(space, dice)
-        if drawn not in (*taken, *found) and _keeps_limits(drawn.architecture, config, space):
+
+    def is_wanted(drawn: Proposal) -> bool:
+        new = drawn not in (*taken, *found)
+        return new and _keeps_limits(drawn.architecture, config, space)
+
+    depths = deque(space.depths)
+    if count > 0 and is_wanted(cheapest):
+        found.append(cheapest)
+        depths.rotate(-1)
+    draws = _draws(space, Dice(derived_seed("startup", search.seed)))
+    while depths and len(found) < count:
+        depth = depths.popleft()
+        some = islice(draws, _DRAWS * len(space.depths))
+        drawn = next((p for p in some if p.architecture.depth == depth and is_wanted(p)), None)
+        if drawn is not None:
             found.append(drawn)
+            depths.append(depth)
     return tuple(
         sorted(found, key=lambda item: (item != cheapest, _work(item.architecture, space)))
     )
 
 
-def _drawn(space: SearchSpace, dice: Dice) -> Proposal:
-    architecture, recipe = space.draw(dice)
-    return Proposal(architecture=architecture, recipe=recipe)
+def _draws(space: SearchSpace, dice: Dice) -> Iterator[Proposal]:
+    while True:
+        architecture, recipe = space.draw(dice)
+        yield Proposal(architecture=architecture, recipe=recipe)
 
 
 def _keeps_limits(network: Architecture, config: Config, space: SearchSpace) -> bool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
@@ -106,6 +107,16 @@ def test_it_leaves_where_its_supervisor_has_gone(supervised, log):
     supervisor, pid = supervised
     supervisor.kill()
     while os.path.exists(f"/proc/{pid}"):
+        time.sleep(0.02)
+    assert last_line(log) == "the supervisor is gone"
+
+
+def test_it_leaves_where_the_fork_server_has_gone(supervised, log):
+    """So that a supervisor, who no longer hears of it, may start another one."""
+    supervisor, pid = supervised
+    os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
+    assert supervisor.stdout.readline() == "255\n"
+    while psutil.pid_exists(pid):
         time.sleep(0.02)
     assert last_line(log) == "the supervisor is gone"
 

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 
 from pipeline.commands.arguments import CommandLine
@@ -30,6 +32,13 @@ def test_the_cheapest_network_of_the_space_is_the_first_and_the_others_follow_by
     assert found[0].recipe == config.training.recipe
     assert work(found) == sorted(work(found))
     assert len({proposal.architecture for proposal in found}) > 5
+
+
+def test_every_depth_has_its_share():
+    for seed in range(5):
+        _, space, found = start(f"search.seed={seed}")
+        counts = Counter(proposal.architecture.depth for proposal in found)
+        assert counts == dict.fromkeys(space.depths, 2)
 
 
 def test_every_one_of_them_is_of_the_space_for_the_sampler_to_learn_from():

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from benchmarks import results_files
-from benchmarks.front_time import OURS, PLAIN, compare, course, draw, time_to
+from benchmarks.front_time import OURS, PLAIN, compare, course, draw, time_to, time_to_beat
 from pipeline.core.architecture import Architecture
 from pipeline.core.journey import macs
 
@@ -44,6 +44,16 @@ def test_the_goal_is_what_the_plain_script_ends_with():
     assert "| plain TPE | 2 |" in text and "10.0×" in text
     assert "not reached" in text  # MO-ASHA
     assert "not run" in text  # Hyperband
+
+
+def test_a_front_is_beaten_once_all_its_networks_are():
+    plain, ours, moasha = (run["found"] for run in RUNS)
+    assert time_to_beat(plain, ours, SHAPE, CLASSES, 1500) == 40.0
+    assert time_to_beat(plain, ours, SHAPE, CLASSES, 30) is None
+    assert time_to_beat(plain, moasha, SHAPE, CLASSES, 1500) is None
+    rows, _ = compare(RUNS, SHAPE, CLASSES, 1500)
+    assert rows[0]["median_seconds_to_beat_all"] == 40.0
+    assert rows[1]["median_seconds_to_beat_all"] == 400.0  # itself
 
 
 def test_a_median_needs_the_goal_in_every_seed():
