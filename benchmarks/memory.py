@@ -4,7 +4,7 @@
 
 One process trains 100 small networks of the embedded digits for real, as a worker does: claims,
 measuring, event logs, models and summary included. It is not replaced on the way, as a sweep's
-would be after 40 trials. Resident memory is read after every trial.
+would be. Resident memory is read after every trial.
 """
 
 import json
@@ -42,6 +42,11 @@ def main(short: bool) -> None:
     trials = SHORT_TRIALS if short else TRIALS
     with tempfile.TemporaryDirectory() as folder:
         resident = train(Path(folder), trials)
+    report(resident, short)
+
+
+def report(resident: Sequence[float], short: bool) -> None:
+    """Keep what was measured."""
     slope = slope_after(resident, FIRST)
     grown = slope * TRIALS_A_PROCESS
     lines = [

@@ -68,7 +68,13 @@ def main(short: bool) -> None:
         alone = rows[0] if rows else row
         row["efficiency"] = alone["cycle_seconds"] / row["cycle_seconds"]
         rows.append(row)
-    limit = trials_an_hour_at(rows, LEAST_EFFICIENCY)
+    report(rows, trial, short)
+
+
+def report(rows: Sequence[dict[str, Any]], trial: float, short: bool) -> None:
+    """Keep what was measured."""
+    carried = most_carried(rows)
+    beyond = [row for row in rows if row["efficiency"] < LEAST_EFFICIENCY]
     lines = [
         f"Trials of {trial:g} s, {FINISHED} finished ones behind them, one journal:",
         "",
@@ -82,30 +88,26 @@ def main(short: bool) -> None:
             for row in rows
         ),
         "",
-        f"The efficiency falls below {LEAST_EFFICIENCY:.0%} at about **{limit:,.0f} trials an "
-        "hour**."
-        if limit is not None
-        else f"The efficiency stays above {LEAST_EFFICIENCY:.0%} with {rows[-1]['workers']} "
-        f"workers, **{rows[-1]['trials_an_hour']:,.0f} trials an hour**.",
+        f"The efficiency is at least {LEAST_EFFICIENCY:.0%} up to {carried['workers']} workers, "
+        f"**{carried['trials_an_hour']:,.0f} trials an hour**"
+        + (
+            f"; with {beyond[0]['workers']} the storage is the limit."
+            if beyond
+            else ", and nobody has tried more."
+        ),
     ]
     print("\n".join(lines))
-    result = {"trial_seconds": trial, "finished": FINISHED, "rows": rows, "limit": limit}
+    result = {
+        "trial_seconds": trial, "finished": FINISHED, "rows": list(rows),
+        "carried_workers": carried["workers"], "carried": carried["trials_an_hour"],
+    }  # fmt: skip
     print(keep("scaling", result, lines, short=short))
 
 
-def trials_an_hour_at(rows: Sequence[dict[str, Any]], efficiency: float) -> float | None:
-    """Return the trials an hour at which the efficiency is crossed; None where it is not.
-
-    Between two measured numbers of workers the efficiency is taken to fall evenly.
-    """
-    for before, after in itertools.pairwise(rows):
-        if before["efficiency"] >= efficiency > after["efficiency"]:
-            share = (before["efficiency"] - efficiency) / (
-                before["efficiency"] - after["efficiency"]
-            )
-            low, high = before["trials_an_hour"], after["trials_an_hour"]
-            return float(low + share * (high - low))
-    return None
+def most_carried(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the row of the most workers that none below ``LEAST_EFFICIENCY`` stands before."""
+    enough = itertools.takewhile(lambda row: row["efficiency"] >= LEAST_EFFICIENCY, rows)
+    return list(enough)[-1]
 
 
 def measure(workers: int, trial_seconds: float, cycles: int) -> dict[str, Any]:

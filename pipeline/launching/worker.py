@@ -32,9 +32,9 @@ from pipeline.search.space import SearchSpace
 from pipeline.search.study import SweepStudy
 
 #: The worker leaves before all is done and wants to be replaced: it was told to, or has trained
-#: enough (Keras' memory grows with each model).
+#: enough (Keras keeps a few MiB of each network; another process is forked in no time).
 RECYCLE_STATUS = 75
-TRIALS_A_PROCESS = 40
+TRIALS_A_PROCESS = 20
 _WAIT_SECONDS = 0.5
 #: A worker that has been told to leave and cannot stop what it does is ended after so long; its
 #: trial goes on from the last epoch's checkpoint all the same.

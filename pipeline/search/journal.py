@@ -45,7 +45,7 @@ class JournalStudies:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise StorageError(f"the journal {path} cannot be opened: {reason}") from error
         # Whoever waits looks again after so long: a claim takes milliseconds.
-        self._lock = FileLock(lock, poll_interval=0.005)
+        self._lock = FileLock(lock, poll_interval=0.02)
 
     @property
     def optuna(self) -> BaseStorage:

@@ -64,8 +64,9 @@ def row(efficiency, trials_an_hour):
 
 def test_the_storage_is_the_limit_where_the_efficiency_falls():
     rows = [row(1.0, 360.0), row(0.95, 1000.0), row(0.75, 2000.0), row(0.5, 2500.0)]
-    assert scaling.trials_an_hour_at(rows, 0.85) == pytest.approx(1500.0)
-    assert scaling.trials_an_hour_at(rows[:2], 0.85) is None
+    assert scaling.most_carried(rows) == rows[1]
+    assert scaling.most_carried([*rows, row(0.9, 9000.0)]) == rows[1]  # chance
+    assert scaling.most_carried(rows[:1]) == rows[0]
 
 
 def test_simulated_workers_end_their_trials_in_the_journal(tmp_path):

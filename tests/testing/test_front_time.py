@@ -49,7 +49,7 @@ def test_the_goal_is_what_the_plain_script_ends_with():
 def test_a_front_is_beaten_once_all_its_networks_are():
     plain, ours, moasha = (run["found"] for run in RUNS)
     assert time_to_beat(plain, ours, SHAPE, CLASSES, 1500) == 40.0
-    assert time_to_beat(plain, ours, SHAPE, CLASSES, 30) is None
+    assert time_to_beat(plain, ours[:1], SHAPE, CLASSES, 1500) is None
     assert time_to_beat(plain, moasha, SHAPE, CLASSES, 1500) is None
     rows, _ = compare(RUNS, SHAPE, CLASSES, 1500)
     assert rows[0]["median_seconds_to_beat_all"] == 40.0
