@@ -102,7 +102,7 @@
     const below = known.filter((p) => p.a !== null).length - placed.length;
     const nowhere = front.points.filter((p) => !(cost.name in p.c));
     const words = [];
-    if (below) words.push(`${below} further trials lie outside this view.`);
+    if (below) words.push(below === 1 ? "1 further trial lies outside this view." : `${below} further trials lie outside this view.`);
     if (without.length) words.push(`${without.length} without an accuracy are marked below the axis.`);
     if (nowhere.length) words.push(`${nowhere.length} without this cost are not drawn: see Outcomes.`);
     byId("front-note").textContent = words.join(" ");
