@@ -19,11 +19,15 @@ from dataclasses import dataclass
 from functools import cache
 from multiprocessing import forkserver
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.config import Config
 from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.launching.devices import next_gpu
 from pipeline.measuring.machine import this_machine
+
+if TYPE_CHECKING:
+    # Imported by commands before anything else: the configuration takes half a second.
+    from pipeline.config import Config
 
 #: What the fork server imports.
 PRELOADED = "pipeline.launching.preloaded"
@@ -70,7 +74,7 @@ class WorkerProcess:
         self,
         assignment: Assignment,
         taken: Sequence[str | None] = (),
-        work: Callable[[Config], int] | None = None,
+        work: "Callable[[Config], int] | None" = None,
     ) -> None:
         prepare()
         #: The identifier of the one GPU that it sees; None for all.
@@ -154,7 +158,7 @@ def _nothing() -> None:
     """Do what the first process does, which is there once everything is imported."""
 
 
-def _work(assignment: Assignment, gpu: str | None, work: Callable[[Config], int] | None) -> None:
+def _work(assignment: Assignment, gpu: str | None, work: "Callable[[Config], int] | None") -> None:
     """Be a worker; its process' exit status is the worker's."""
     _write_to(assignment.log)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
