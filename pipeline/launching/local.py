@@ -274,7 +274,8 @@ class LocalSupervisor:
         return not is_due(results.refresh(study), Sessions.read(self.config.sweep_dir))
 
     def _wanted_workers(self) -> int:
-        return wanted_workers(self.config)
+        workers = self.config.launch.workers
+        return automatic(self.config).workers if workers == "auto" else workers
 
     def _threads(self) -> int:
         threads = self.config.launch.threads
@@ -335,12 +336,6 @@ class LocalSupervisor:
         records = (*study.records(), *study.finalists.records())
         failed = sum(item.outcome is Outcome.FAILED for item in records)
         return 1 if failed > self.config.search.max_failed else 0
-
-
-def wanted_workers(config: Config) -> int:
-    """Return how many workers train side by side on this machine."""
-    workers = config.launch.workers
-    return automatic(config).workers if workers == "auto" else workers
 
 
 def last_line(path: Path) -> str:
