@@ -6,7 +6,7 @@ below this package reads an untyped setting.
 
 from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDimension
 from pipeline.config.finalists import FinalistsConfig
-from pipeline.config.identity import differing_keys, identity_hash, identity_parts
+from pipeline.config.identity import ANY_RULE, differing_keys, identity_hash, identity_parts
 from pipeline.config.launch import LaunchConfig, LocalLaunch, SlurmLaunch
 from pipeline.config.pictures import ALL_FILTERS, FiltersConfig, MapsConfig
 from pipeline.config.root import Config
@@ -35,6 +35,7 @@ from pipeline.config.storage import StorageConfig
 
 __all__ = [
     "ALL_FILTERS",
+    "ANY_RULE",
     "MAX_DEPTH",
     "PROJECT_ROOT",
     "URL_VARIABLE",

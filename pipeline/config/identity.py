@@ -7,6 +7,10 @@ from typing import Any
 
 from pipeline.config.root import Config
 
+#: Which network is chosen changes nothing of what is searched and trained. The keys are there,
+#: with what they are by default, so that sweeps keep the names they have always had.
+ANY_RULE = {"rule": "auto", "budget": None, "price": None}
+
 
 def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
     """Return what makes a sweep this sweep: another value asks another question.
@@ -31,7 +35,7 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
     training = config.training.model_dump(mode="json")
     if training["averaging"] == "none":
         del training["averaging"]
-    objective = config.objective.model_dump(mode="json")
+    objective = config.objective.model_dump(mode="json") | ANY_RULE
     if objective["target_on"] == "validation":
         del objective["target_on"]
     parts = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.config import Config, differing_keys, identity_hash, identity_parts
+from pipeline.config import ANY_RULE, Config, differing_keys, identity_hash, identity_parts
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.journey import macs, parameters, shape_journey
@@ -151,6 +151,7 @@ def _check_identity(config: Config, identity: dict[str, Any]) -> bool:
         return False
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} cannot be read: {error}") from error
+    known["objective"] = known.get("objective", {}) | ANY_RULE  # earlier versions kept the rule
     keys = differing_keys(identity, known)
     if keys:
         raise ConfigurationError(

@@ -157,12 +157,18 @@ def identity(*overrides):
 @pytest.mark.parametrize(
     "override",
     ["search.trials=30", "search.minutes=5", "search.max_failed=3", "search.max_retries=9",
-     "search.max_infeasible=5",
+     "search.max_infeasible=5", "objective.rule=knee",
      "finalists=all", "finalists=off", "finalists.seeds=5", "launch.workers=1", "tracking=off",
      "sweep_name=x", "mlruns=/elsewhere"],
 )  # fmt: skip
-def test_budget_and_workers_do_not_change_the_question(override):
+def test_budget_rule_and_workers_do_not_change_the_question(override):
     assert identity_hash(identity(override)) == identity_hash(identity())
+
+
+def test_what_a_rule_allows_does_not_change_the_question():
+    for rule in ("budget", "price"):
+        found = identity(f"objective.rule={rule}", f"objective.{rule}=3")
+        assert identity_hash(found) == identity_hash(identity())
 
 
 @pytest.mark.parametrize(

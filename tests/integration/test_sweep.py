@@ -183,6 +183,24 @@ def test_the_same_command_again_does_nothing_and_a_larger_budget_continues(comma
     assert command.summary(NAME)["trials"]["complete"] == 4
 
 
+def test_another_rule_picks_again_and_trains_nothing_for_it(command, sweep):
+    before = command.summary(NAME)
+    largest, smallest = (
+        pick(item["costs"]["macs"] for item in before["front"]) for pick in (max, min)
+    )
+    for budget in (largest, smallest):
+        command.run(
+            "sweep", *QUICK[:-2], "search.trials=4", f"sweep_name={NAME}", "finalists=off",
+            "objective.rule=budget", f"objective.budget={budget}",
+        )  # fmt: skip
+        after = command.summary(NAME)
+        assert after["sweet_spot"]["rule"] == "budget"
+        assert after["sweet_spot"]["macs"] == budget  # of a front, the dearest is the best
+        assert after["sweet_spot"]["test_accuracy"] is not None
+        assert after["trials"] == before["trials"]
+        assert after["front"] == before["front"]
+
+
 def test_another_question_under_the_same_name_is_refused(command, sweep):
     said = command.run(
         "sweep", *QUICK, "search.seed=5", "training.epochs=3", f"sweep_name={NAME}", status=2
