@@ -14,9 +14,10 @@ The hypervolume owes much to the cheapest networks. So it is told as well when a
 the whole front of the plain script: for each of its members a network that costs no more and is at
 least as accurate.
 
-A run is kept in ``benchmarks/results/front_time`` as soon as it is over, one file a competitor
-and seed, and is not run again: the benchmark may be ended at any time, and goes on. Data: the
-complete Fashion-MNIST where it can be had, else digits; the short mode runs each for a minute.
+A run is kept in ``benchmarks/results/front_time/MACHINE`` as soon as it is over, one file a
+competitor and seed, and is not run again: the benchmark may be ended at any time, and goes on.
+Data: the complete Fashion-MNIST where it can be had, else digits; the short mode runs each for a
+minute.
 """
 
 import importlib.util
@@ -35,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.results_files import RESULTS, keep
+from benchmarks.results_files import RESULTS, keep, machine_word
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.core.architecture import REFERENCES, Architecture
@@ -50,7 +51,6 @@ from pipeline.reporting.progress import read_records
 from pipeline.reporting.wording import counted
 
 MINUTES, SEEDS = 25.0, (0, 1, 2)
-PIECES = RESULTS / "front_time"
 PEERS = {
     "plain TPE": ("plain_optuna", "tpe"),
     "plain NSGA-II": ("plain_optuna", "nsga2"),
@@ -76,7 +76,7 @@ def main(short: bool) -> None:
     seconds, seeds = (60.0, SEEDS[:1]) if short else (60 * MINUTES, SEEDS)
     ensure_peers()
     with tempfile.TemporaryDirectory() as folder:
-        pieces = Path(folder) / "pieces" if short else PIECES
+        pieces = Path(folder) / "pieces" if short else pieces_here()
         data, shape, classes = export(Path(folder) / "data.npz")
         for seed in seeds:
             for name in (PLAIN, OURS, *(peer for peer in PEERS if peer != PLAIN)):
@@ -88,6 +88,11 @@ def main(short: bool) -> None:
     kept = keep("front_time", {"rows": rows, "runs": runs}, lines, short=short)
     draw(runs, shape, classes, seconds, kept.with_suffix(".png"))
     print(kept)
+
+
+def pieces_here() -> Path:
+    """Return where this machine's runs are kept: only those of one machine are compared."""
+    return RESULTS / "front_time" / machine_word()
 
 
 def draw(

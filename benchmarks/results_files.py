@@ -53,13 +53,17 @@ def combine(names: Sequence[str], *, short: bool = False) -> Path | None:
     found = {name: path for name, path in found.items() if path.exists()}
     if not found:
         return None
-    machine = re.sub(r"[^a-z0-9]+", "-", describe_device()["name"].lower()).strip("-")
-    path = folder / f"{day}-{machine}.json"
+    path = folder / f"{day}-{machine_word()}.json"
     results = {name: json.loads(own.read_text()) for name, own in found.items()}
     path.write_text(json.dumps({"date": day, "results": results}, indent=1))
     texts = [own.with_suffix(".md").read_text() for own in found.values()]
     path.with_suffix(".md").write_text("\n".join(texts))
     return path
+
+
+def machine_word() -> str:
+    """Return this machine's processor or GPU as a word for file names."""
+    return re.sub(r"[^a-z0-9]+", "-", describe_device()["name"].lower()).strip("-")
 
 
 def today() -> str:
