@@ -17,6 +17,7 @@ from pipeline.core.trial import (
     Outcome,
     TrialRecord,
 )
+from pipeline.core.wording import number
 
 _BEFORE_TRAINING = (*ANALYTIC_COSTS, *MEASURED_COSTS)
 
@@ -77,4 +78,6 @@ def _least(records: Sequence[TrialRecord], name: str) -> str:
     if not known:
         return "no trial reached objective.target_accuracy in that time"
     best = min(known, key=lambda record: record.costs[name])
-    return f"the least {name} seen is {best.costs[name]:.4g}, of trial {best.specification.label}"
+    return (
+        f"the least {name} seen is {number(best.costs[name])}, of trial {best.specification.label}"
+    )

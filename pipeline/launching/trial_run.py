@@ -35,6 +35,7 @@ from pipeline.core.trial import (
     TrialRecord,
     TrialSpecification,
 )
+from pipeline.core.wording import number
 from pipeline.data.dataset import DataDescription
 from pipeline.launching.heartbeat import Heartbeat
 from pipeline.launching.pace import DevicePace
@@ -198,7 +199,7 @@ class _TrialObserver:
         if excess and not self._is_free:
             self.story.costs |= costs
             said = ", ".join(
-                f"{name} {_number(values[name])} is above its limit {_number(limits.given[name])}"
+                f"{name} {number(values[name])} is above its limit {number(limits.given[name])}"
                 for name in sorted(excess)
             )
             raise LimitBroken(said, excess)
@@ -376,11 +377,6 @@ class TrialRun:
             reached_accuracy=max(reached, default=None),
             target_accuracy=objective.target_accuracy if timed else None,
         )
-
-
-def _number(value: float) -> str:
-    """Return a cost or a limit: whole numbers whole, so that they never look alike."""
-    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
 
 
 def _accuracy(trained: Trained | None, story: _Story) -> float | None:
