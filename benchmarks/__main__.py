@@ -1,10 +1,14 @@
-"""``python -m benchmarks [NAME ...] [--short]``: run benchmarks by name, or all of them."""
+"""``python -m benchmarks [NAME ...] [--short] [data=NAME]``: run benchmarks, by name or all.
+
+With ``data=`` those run that can train with any data, with the same settings; their results are
+kept beside the others.
+"""
 
 import importlib
 import sys
 
 from benchmarks import table
-from benchmarks.results_files import combine
+from benchmarks.results_files import AUTO, combine
 
 BENCHMARKS = (
     "asking",
@@ -25,19 +29,34 @@ BENCHMARKS = (
 
 #: Run when they are named: an hour of recording, and hours of peers.
 ON_DEMAND = ("front_time", "recording")
+#: With what, by the same settings, and which of them can.
+DATA = (AUTO, "fashion_mnist", "mnist", "digits")
+OF_ANY_DATA = ("front_time", "overhead", "recipe", "throughput")
 
 
 def main(arguments: list[str]) -> int:
     """Run the benchmarks that are named; none named is all."""
     short = "--short" in arguments
-    names = [name for name in arguments if name != "--short"]
+    given = [word.removeprefix("data=") for word in arguments if word.startswith("data=")]
+    data = given[-1] if given else AUTO
+    names = [name for name in arguments if name != "--short" and not name.startswith("data=")]
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"benchmarks: there is no {unknown[0]}; choose {', '.join(BENCHMARKS)}",
               file=sys.stderr)  # fmt: skip
         return 2
-    for name in names or [name for name in BENCHMARKS if name not in ON_DEMAND]:
-        importlib.import_module(f"benchmarks.{name}").main(short)
+    if data not in DATA:
+        print(f"benchmarks: data={data}: choose {', '.join(DATA)}", file=sys.stderr)
+        return 2
+    fixed = [name for name in names if data != AUTO and name not in OF_ANY_DATA]
+    if fixed:
+        print(f"benchmarks: {fixed[0]} takes no data=; {', '.join(OF_ANY_DATA)} do",
+              file=sys.stderr)  # fmt: skip
+        return 2
+    usual = BENCHMARKS if data == AUTO else OF_ANY_DATA
+    for name in names or [name for name in usual if name not in ON_DEMAND]:
+        module = importlib.import_module(f"benchmarks.{name}")
+        module.main(short, data) if name in OF_ANY_DATA else module.main(short)
     print(combine(BENCHMARKS, short=short))
     if not short:
         table.write()

@@ -14,9 +14,10 @@ The hypervolume owes much to the cheapest networks. So it is told as well when a
 the whole front of the plain script: for each of its members a network that costs no more and is at
 least as accurate.
 
-A run is kept in ``benchmarks/results/front_time`` as soon as it is over, one file a competitor
-and seed, and is not run again: the benchmark may be ended at any time, and goes on. Data: the
-complete Fashion-MNIST where it can be had, else digits; the short mode runs each for a minute.
+A run is kept in ``benchmarks/results/front_time/MACHINE`` as soon as it is over, one file a
+competitor and seed, and is not run again: the benchmark may be ended at any time, and goes on.
+Data: the complete Fashion-MNIST where it can be had, else digits; the short mode runs each for a
+minute.
 """
 
 import importlib.util
@@ -35,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.results_files import RESULTS, keep
+from benchmarks.results_files import AUTO, RESULTS, keep, machine_word
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.core.architecture import REFERENCES, Architecture
@@ -50,7 +51,6 @@ from pipeline.reporting.progress import read_records
 from pipeline.reporting.wording import counted
 
 MINUTES, SEEDS = 25.0, (0, 1, 2)
-PIECES = RESULTS / "front_time"
 PEERS = {
     "plain TPE": ("plain_optuna", "tpe"),
     "plain NSGA-II": ("plain_optuna", "nsga2"),
@@ -71,23 +71,29 @@ class Found:
     accuracy: float
 
 
-def main(short: bool) -> None:
+def main(short: bool, data: str = AUTO) -> None:
     """Run what is missing and compare what is there; ``short`` compares single minutes."""
     seconds, seeds = (60.0, SEEDS[:1]) if short else (60 * MINUTES, SEEDS)
     ensure_peers()
     with tempfile.TemporaryDirectory() as folder:
-        pieces = Path(folder) / "pieces" if short else PIECES
-        data, shape, classes = export(Path(folder) / "data.npz")
+        pieces = Path(folder) / "pieces" if short else pieces_here(data)
+        images, shape, classes = export(Path(folder) / "data.npz", data)
         for seed in seeds:
             for name in (PLAIN, OURS, *(peer for peer in PEERS if peer != PLAIN)):
                 if seed == seeds[0] or name not in ONCE:
-                    run(name, seed, seconds, data, pieces)
+                    run(name, seed, seconds, images, pieces, data=data)
         runs = read_pieces(pieces)
     rows, lines = compare(runs, shape, classes, seconds)
     print("\n".join(lines))
-    kept = keep("front_time", {"rows": rows, "runs": runs}, lines, short=short)
+    kept = keep("front_time", {"rows": rows, "runs": runs}, lines, short=short, data=data)
     draw(runs, shape, classes, seconds, kept.with_suffix(".png"))
     print(kept)
+
+
+def pieces_here(data: str = AUTO) -> Path:
+    """Return where this machine's runs are kept: only those of one machine are compared."""
+    folder = RESULTS / "front_time" / machine_word()
+    return folder if data == AUTO else folder / data
 
 
 def draw(
@@ -131,9 +137,9 @@ def ensure_peers() -> None:
     )  # fmt: skip
 
 
-def export(path: Path) -> tuple[Path, ImageShape, int]:
+def export(path: Path, name: str) -> tuple[Path, ImageShape, int]:
     """Write the split that our sweep trains with; return where, the image shape and classes."""
-    config = compose(CommandLine(command="sweep", overrides=("data=auto",)))
+    config = compose(CommandLine(command="sweep", overrides=(f"data={name}",)))
     data = load_training(resolve(config.data, lambda text: print(text, file=sys.stderr)))
     np.savez(
         path,
@@ -145,14 +151,22 @@ def export(path: Path) -> tuple[Path, ImageShape, int]:
     return path, data.description.image_shape, len(data.description.classes)
 
 
-def run(name: str, seed: int, seconds: float, data: Path, pieces: Path) -> None:
-    """Run one competitor with one seed, unless its result is there."""
+def run(name: str, seed: int, seconds: float, images: Path, pieces: Path, *, data: str) -> None:
+    """Run one competitor with one seed, unless its result is there.
+
+    Parameters
+    ----------
+    images
+        What peers train with, see ``export``; ours reads the data by their name.
+    """
     piece = pieces / f"{name.lower().replace(' ', '-')}-{seed}.json"
     if piece.exists():
         return
     print(f"{name}, seed {seed}: {seconds / 60:.0f} minutes ...", file=sys.stderr, flush=True)
-    search = search_with_ours if name == OURS else search_with_peer
-    found = search(name, seed, seconds, data)
+    if name == OURS:
+        found = search_with_ours(name, seed, seconds, data)
+    else:
+        found = search_with_peer(name, seed, seconds, images)
     values = {
         "name": name,
         "seed": seed,
@@ -165,12 +179,12 @@ def run(name: str, seed: int, seconds: float, data: Path, pieces: Path) -> None:
     piece.write_text(json.dumps(values) + "\n")
 
 
-def search_with_ours(name: str, seed: int, seconds: float, data: Path) -> list[Found]:
+def search_with_ours(name: str, seed: int, seconds: float, data: str) -> list[Found]:
     """Run our own sweep for so long; networks count when their trial has ended."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.time()
         _run_for(
-            [sys.executable, "-m", "pipeline", "sweep", "data=auto", "objective=macs",
+            [sys.executable, "-m", "pipeline", "sweep", f"data={data}", "objective=macs",
              f"mlruns={folder}", "calibrate=false", f"search.seed={seed}", "search.trials=100000",
              f"search.minutes={seconds / 60}", "finalists=off", f"sweep_name={name}"],
             seconds,
@@ -189,14 +203,14 @@ def search_with_ours(name: str, seed: int, seconds: float, data: Path) -> list[F
     ]
 
 
-def search_with_peer(name: str, seed: int, seconds: float, data: Path) -> list[Found]:
+def search_with_peer(name: str, seed: int, seconds: float, images: Path) -> list[Found]:
     """Run a peer for so long; networks count when it has written them down."""
     module, *options = PEERS[name]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.jsonl"
         start = time.time()
         _run_for(
-            [sys.executable, "-m", f"benchmarks.peers.{module}", str(data), str(log),
+            [sys.executable, "-m", f"benchmarks.peers.{module}", str(images), str(log),
              str(seconds), str(seed), *options],
             seconds,
         )  # fmt: skip

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results_files import keep
+from benchmarks.results_files import AUTO, keep
 from pipeline.core.trial import TrialRecord
 from pipeline.tracking.event_log import read, training_log_paths
 from pipeline.tracking.story import trial_story
@@ -39,9 +39,9 @@ class WorkerTrial:
     record: TrialRecord
 
 
-def main(short: bool) -> None:
+def main(short: bool, data: str = AUTO) -> None:
     """Run the benchmark; ``short`` trains a few small networks of the embedded digits."""
-    quick = ["data=digits", "space=small", "training=quick"] if short else ["data=auto"]
+    quick = ["data=digits", "space=small", "training=quick"] if short else [f"data={data}"]
     trials = SHORT_TRIALS if short else TRIALS
     with tempfile.TemporaryDirectory() as folder:
         began = time.time()
@@ -78,7 +78,7 @@ def main(short: bool) -> None:
         "median_outside_seconds": median,
         "trials": rows,
     }
-    print(keep("overhead", result, lines, short=short))
+    print(keep("overhead", result, lines, short=short, data=data))
 
 
 def read_trials(sweep_dir: Path) -> list[WorkerTrial]:

@@ -19,19 +19,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.front_time import export
-from benchmarks.results_files import keep
+from benchmarks.results_files import AUTO, keep
 from benchmarks.throughput import sweep
 
 SEEDS, PLAIN_EPOCHS = (0, 1, 2), 5
 EPOCHS = (2, 3)
 
 
-def main(short: bool) -> None:
+def main(short: bool, data: str = AUTO) -> None:
     """Run the benchmark; ``short`` trains a single seed and epoch each."""
     seeds, plain_epochs, epochs = (SEEDS[:1], 1, (1,)) if short else (SEEDS, PLAIN_EPOCHS, EPOCHS)
     with tempfile.TemporaryDirectory() as folder:
-        data, _, _ = export(Path(folder) / "data.npz")
-        plain = [train_plainly(data, plain_epochs, seed) for seed in seeds]
+        images, _, _ = export(Path(folder) / "data.npz", data)
+        plain = [train_plainly(images, plain_epochs, seed) for seed in seeds]
     by_epoch = list(zip(*(trained["accuracies"] for trained in plain), strict=True))
     best = max(range(plain_epochs), key=lambda epoch: statistics.mean(by_epoch[epoch]))
     seconds = statistics.mean(trained["seconds"] for trained in plain) / plain_epochs
@@ -44,13 +44,13 @@ def main(short: bool) -> None:
         }
         for name, epoch in (("after", plain_epochs), ("at its best after", best + 1))
     ]
-    rows += [_swept(count) for count in epochs]
+    rows += [_swept(count, data) for count in epochs]
     for row in rows:
         row["accuracy"] = statistics.mean(row["accuracies"])
         row["time_share"] = row["seconds"] / rows[0]["seconds"]
     lines = _lines(rows)
     print("\n".join(lines))
-    print(keep("recipe", {"rows": rows}, lines, short=short))
+    print(keep("recipe", {"rows": rows}, lines, short=short, data=data))
 
 
 def train_plainly(data: Path, epochs: int, seed: int) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def train_plainly(data: Path, epochs: int, seed: int) -> dict[str, Any]:
     return found
 
 
-def _swept(epochs: int) -> dict[str, Any]:
-    found = sweep(epochs)
+def _swept(epochs: int, data: str) -> dict[str, Any]:
+    found = sweep(epochs, data)
     return {
         "name": f"the default recipe, {epochs} epochs",
         "epochs": epochs,

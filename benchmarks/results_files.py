@@ -14,8 +14,13 @@ RESULTS = Path(__file__).parent / "results"
 #: Where the short mode leaves what it measured: no result that anybody should quote.
 SHORT_RESULTS = Path(__file__).parent.parent / "build" / "benchmarks"
 
+#: The data that are measured with where no others are asked for.
+AUTO = "auto"
 
-def keep(name: str, result: dict[str, Any], lines: list[str], *, short: bool = False) -> Path:
+
+def keep(
+    name: str, result: dict[str, Any], lines: list[str], *, short: bool = False, data: str = AUTO
+) -> Path:
     """Write a result with the machine, the commit and the versions it was measured with.
 
     Parameters
@@ -28,7 +33,10 @@ def keep(name: str, result: dict[str, Any], lines: list[str], *, short: bool = F
         The same for people, as Markdown.
     short
         Whether this is the short mode's, which overwrites no dated result.
+    data
+        What was trained with, where that was asked for: its result is kept beside the usual one.
     """
+    name = name if data == AUTO else f"{name}-{data}"
     day, folder = today(), SHORT_RESULTS if short else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{day}-{name}.json"
@@ -53,13 +61,17 @@ def combine(names: Sequence[str], *, short: bool = False) -> Path | None:
     found = {name: path for name, path in found.items() if path.exists()}
     if not found:
         return None
-    machine = re.sub(r"[^a-z0-9]+", "-", describe_device()["name"].lower()).strip("-")
-    path = folder / f"{day}-{machine}.json"
+    path = folder / f"{day}-{machine_word()}.json"
     results = {name: json.loads(own.read_text()) for name, own in found.items()}
     path.write_text(json.dumps({"date": day, "results": results}, indent=1))
     texts = [own.with_suffix(".md").read_text() for own in found.values()]
     path.with_suffix(".md").write_text("\n".join(texts))
     return path
+
+
+def machine_word() -> str:
+    """Return this machine's processor or GPU as a word for file names."""
+    return re.sub(r"[^a-z0-9]+", "-", describe_device()["name"].lower()).strip("-")
 
 
 def today() -> str:

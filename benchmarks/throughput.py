@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peak import DTYPES, operations_a_second
-from benchmarks.results_files import keep
+from benchmarks.results_files import AUTO, keep
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.journey import macs
 from pipeline.launching.planning import load_config
@@ -30,11 +30,11 @@ IMAGE_SHAPE = (28, 28, 1)
 CLASSES = 10
 
 
-def main(short: bool) -> None:
+def main(short: bool, data: str = AUTO) -> None:
     """Run the benchmark; ``short`` trains fewer epochs."""
     turns, images, epochs = (1, 5_000, 1) if short else (TURNS, 15_000, 4)
     before = [plain_keras(images) for _ in range(turns)]
-    swept = sweep(epochs)
+    swept = sweep(epochs, data)
     after = [plain_keras(images) for _ in range(turns)]
     plain = statistics.median([*before, *after])
     work = 6.0 * macs(REFERENCES["cnn"], IMAGE_SHAPE, CLASSES)
@@ -67,7 +67,7 @@ def main(short: bool) -> None:
         + ".",
     ]
     print("\n".join(lines))
-    print(keep("throughput", result, lines, short=short))
+    print(keep("throughput", result, lines, short=short, data=data))
 
 
 def plain_keras(images: int) -> float:
@@ -79,14 +79,14 @@ def plain_keras(images: int) -> float:
     return float(json.loads(done.stdout.splitlines()[-1])["images_per_second"])
 
 
-def sweep(epochs: int) -> dict[str, Any]:
+def sweep(epochs: int, data: str) -> dict[str, Any]:
     """Train the reference's architecture in a sweep, twice a worker, so many epochs each."""
     workers = default_workers()
     trials = 2 * workers  # beside the dnn reference, which every sweep begins with
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}", "calibrate=false",
-             "data=auto", f"architecture={REFERENCES['cnn'].notation}",
+             f"data={data}", f"architecture={REFERENCES['cnn'].notation}",
              f"training.epochs={epochs}", f"search.trials={trials + 1}",
              "search.rungs.enabled=false", "finalists=off", "sweep_name=throughput"],
             check=True, stdout=sys.stderr,

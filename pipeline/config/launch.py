@@ -98,12 +98,17 @@ def seconds_of(limit: str) -> int:
     return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
+#: Of a GPU's memory.
+Share = Annotated[float, Field(gt=0, le=1)] | Literal["auto"]
+
+
 class LocalLaunch(Section):
     """Worker processes on this machine."""
 
     kind: Literal["local", "peer"]  #: a `peer` shares its sweep with others, on any machine
     workers: Count
     threads: Count  #: compute threads a worker
+    gpu_memory: Share = "auto"  #: that a worker may take; auto: workers on one GPU share it evenly
 
 
 class SlurmLaunch(Section):
@@ -123,6 +128,7 @@ class SlurmLaunch(Section):
     cpus: Positive  #: processors a worker
     gpus: Annotated[int, Field(ge=0, le=64)]  #: GPUs a worker
     gpu_type: Name | None = None
+    gpu_memory: Share = "auto"  #: that a worker may take; auto: all
     memory: Memory | None = None
     modules: tuple[Name, ...] = ()
     setup: tuple[ShellLine, ...] = ()

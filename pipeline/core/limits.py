@@ -17,6 +17,7 @@ from pipeline.core.trial import (
     Outcome,
     TrialRecord,
 )
+from pipeline.core.wording import number
 
 _BEFORE_TRAINING = (*ANALYTIC_COSTS, *MEASURED_COSTS)
 
@@ -39,14 +40,16 @@ def unmet_limits(
     """
     own = [record for record in records if record.specification.reference is None]
     before = {name: limits[name] for name in _BEFORE_TRAINING if name in limits}
-    measured = [r for r in own if all(name in r.costs for name in before)]
-    passed = [record for record in measured if not above_limits(record, before)]
+    passed = [record for record in own if not above_limits(record, before)]
     if not passed:
-        return _sentence(_infeasible(measured), before, enough)
+        # Whoever is above a limit on what is counted was never measured.
+        known = [(r, above_limits(r, before) & set(r.costs)) for r in _infeasible(own)]
+        return _sentence([(r, names) for r, names in known if names], before, enough)
     trained = {name: limits[name] for name in TRAINED_COSTS if name in limits}
     if any(record.outcome is Outcome.COMPLETE for record in passed):
         return None
-    return _sentence(_infeasible(passed), trained, enough)
+    above = [(record, above_limits(record, trained)) for record in _infeasible(passed)]
+    return _sentence(above, trained, enough)
 
 
 def _infeasible(records: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -55,8 +58,11 @@ def _infeasible(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     return [record for record in records if record.outcome in above]
 
 
-def _sentence(above: Sequence[TrialRecord], limits: Mapping[str, float], enough: int) -> str | None:
-    broken = [above_limits(record, limits) for record in above]
+def _sentence(
+    above: Sequence[tuple[TrialRecord, set[str]]], limits: Mapping[str, float], enough: int
+) -> str | None:
+    """Say what trials were above; ``above`` has the names of its limits for each."""
+    records, broken = [record for record, _ in above], [names for _, names in above]
     if len(above) < max(enough, 1) or not all(broken):
         return None
     by_all = set.intersection(*broken)
@@ -64,7 +70,7 @@ def _sentence(above: Sequence[TrialRecord], limits: Mapping[str, float], enough:
     joined = " and " if by_all else " or "
     given = joined.join(f"objective.limits.{name}={limits[name]:.10g}" for name in names)
     trials = "The one trial was" if len(above) == 1 else f"All {len(above)} trials were"
-    return "; ".join([f"{trials} above {given}", *(_least(above, name) for name in names)]) + "."
+    return "; ".join([f"{trials} above {given}", *(_least(records, name) for name in names)]) + "."
 
 
 def _least(records: Sequence[TrialRecord], name: str) -> str:
@@ -72,4 +78,6 @@ def _least(records: Sequence[TrialRecord], name: str) -> str:
     if not known:
         return "no trial reached objective.target_accuracy in that time"
     best = min(known, key=lambda record: record.costs[name])
-    return f"the least {name} seen is {best.costs[name]:.4g}, of trial {best.specification.label}"
+    return (
+        f"the least {name} seen is {number(best.costs[name])}, of trial {best.specification.label}"
+    )

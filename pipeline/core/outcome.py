@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass
 
 from pipeline.core.trial import Outcome
+from pipeline.core.wording import percentage
 
 
 class TrialEnd(Exception):
@@ -112,7 +113,8 @@ def decide(
             reached = reached_accuracy or 0.0
             return Ending(
                 outcome=Outcome.CENSORED,
-                reason=f"reached {reached:.4f} of the target accuracy {target_accuracy:.4f}",
+                reason=f"reached {percentage(reached)} of the target accuracy "
+                f"{percentage(target_accuracy)}",
                 violations=(("target_accuracy", target_accuracy - reached),),
             )
         return Ending(outcome=Outcome.COMPLETE)

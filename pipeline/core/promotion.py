@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.statistics import CONFIDENCE, PairedTest, mcnemar
 from pipeline.core.trial import ANALYTIC_COSTS
+from pipeline.core.wording import number
 
 #: A champion may be followed by one that is so much less accurate and cheaper, if chance alone
 #: explains the difference.
@@ -117,7 +118,8 @@ def judge(challenger: Rival, champion: Rival | None, costs: Sequence[str]) -> Ve
             test=test,
         )
     said = ", ".join(
-        f"{name} {challenger.costs[name]:.4g} against {champion.costs[name]:.4g}" for name in costs
+        f"{name} {number(challenger.costs[name])} against {number(champion.costs[name])}"
+        for name in costs
     )
     if _is_cheaper(challenger.costs, champion.costs, costs):
         return Verdict(

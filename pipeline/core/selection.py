@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pipeline.core import picking
 from pipeline.core.errors import ConfigurationError, one_of
 from pipeline.core.picking import ROUNDING, Fronts, Picks
+from pipeline.core.wording import number, percentage
 
 Point = Sequence[float]
 #: The rule that is ``one_standard_error`` where there are finalists, else ``knee``.
@@ -149,7 +150,7 @@ def _explain_knee(
     count = int(reaching.sum())
     members = "the front"
     if count < len(front):
-        members += f" from accuracy {settings.floor:.4f} (the dnn reference) on"
+        members += f" from accuracy {percentage(_given(settings.floor))} (the dnn reference) on"
     if count == 1:
         return f"it is the only member of {members}, {_described(low, leading_cost)}"
     if high[0] == low[0]:
@@ -178,7 +179,7 @@ def _explain_budget(
     front: Sequence[Point], index: int, leading_cost: str, settings: RuleSettings
 ) -> str:
     most = _given(settings.budget)
-    limit = f"{leading_cost} of at most {most:.4g}"
+    limit = f"{leading_cost} of at most {number(most)}"
     fitting = [point for point in front if point[1] <= most]
     described = _described(front[index], leading_cost)
     if not fitting:
@@ -225,7 +226,9 @@ def _explain_one_standard_error(
         return f"it is the only {only}, {_described(front[0], leading_cost)}"
     best = int(fronts.best(fronts.everyone)[0])
     errors = _errors(fronts, settings)
-    error = f"one standard error ({errors[0, best]:.4f}, {_error_source(best, settings)})"
+    error = (
+        f"one standard error ({100 * errors[0, best]:.2f} points, {_error_source(best, settings)})"
+    )
     within = [front[i] for i in picking.within_one(fronts, errors)[0].nonzero()[0]]
     if index == best:
         first = "front's most accurate member" if trainings is None else "most accurate finalist"
@@ -276,7 +279,7 @@ def _errors(fronts: Fronts, settings: RuleSettings) -> picking.Floats:
 
 
 def _described(point: Point, leading_cost: str) -> str:
-    return f"accuracy {point[0]:.4f} at {leading_cost} {point[1]:.4g}"
+    return f"accuracy {percentage(point[0])} at {leading_cost} {number(point[1])}"
 
 
 def _percent(share: float) -> str:

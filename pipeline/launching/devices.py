@@ -1,8 +1,13 @@
 """Which device a worker trains on, and what its locks are called."""
 
+import math
 from collections.abc import Sequence
+from typing import Literal
 
 from pipeline.measuring.machine import Gpu, Machine, this_machine
+
+#: Of a GPU's memory, what workers that share it may take together.
+_SHARED = 0.9
 
 
 def lock_name(machine: Machine | None = None) -> str:
@@ -13,6 +18,24 @@ def lock_name(machine: Machine | None = None) -> str:
     """
     machine = machine or this_machine()
     return machine.gpus[0].uuid if machine.gpus else "cpu"
+
+
+def memory_share(setting: float | Literal["auto"], gpus: int, workers: int) -> float | None:
+    """Return the share of a GPU's memory that each of ``workers`` may take, or None for all.
+
+    ``auto`` leaves a worker alone with its GPU all of it, for it takes only what it needs.
+    Several share it evenly: else one of them takes what another one needs a little later. What
+    CUDA takes for each process comes on top, so a part is left.
+
+    Parameters
+    ----------
+    gpus, workers
+        Of this machine.
+    """
+    if setting != "auto":
+        return setting
+    side_by_side = math.ceil(workers / max(1, gpus))
+    return None if gpus == 0 or side_by_side == 1 else _SHARED / side_by_side
 
 
 def next_gpu(gpus: Sequence[Gpu], taken: Sequence[str | None]) -> str | None:

@@ -47,6 +47,8 @@ class Assignment:
         The sweep, whose folder is there.
     threads
         Compute threads to train with.
+    gpu_memory
+        The share of its GPU's memory that it may take; None for all.
     log
         The file that it writes to.
     """
@@ -54,6 +56,7 @@ class Assignment:
     mlruns: Path
     sweep: str
     threads: int
+    gpu_memory: float | None
     log: Path
 
 
@@ -170,7 +173,8 @@ def _work(assignment: Assignment, gpu: str | None, work: "Callable[[Config], int
 
     try:
         config = load_config(assignment.mlruns, assignment.sweep)
-        launch = config.launch.model_copy(update={"threads": assignment.threads})
+        settled = {"threads": assignment.threads, "gpu_memory": assignment.gpu_memory or "auto"}
+        launch = config.launch.model_copy(update=settled)
         status = (work or worker.work)(config.model_copy(update={"launch": launch}))
     except SweetspotError as error:
         print(f"sweetspot: {error}", file=sys.stderr)

@@ -24,9 +24,19 @@ from pipeline.training.session import (
 
 
 class KerasTrainer:
-    """Trains with Keras on this process' device, whose locks are ``quiet``."""
+    """Trains with Keras on this process' device, whose locks are ``quiet``.
 
-    def __init__(self, config: Config, data: TrainingData, threads: int, quiet: QuietLock) -> None:
+    It takes at most the share ``gpu_memory`` of a GPU's memory; None for all.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        data: TrainingData,
+        threads: int,
+        quiet: QuietLock,
+        gpu_memory: float | None = None,
+    ) -> None:
         training = settled_training(config.training, automatic(config))
         self._session = TrainingSession(
             data,
@@ -36,6 +46,7 @@ class KerasTrainer:
             precision=training.precision,
             threads=threads,
             quiet=quiet,
+            gpu_memory=gpu_memory,
         )
 
     def run(

@@ -13,7 +13,7 @@ from typing import ClassVar
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome
-from pipeline.launching.devices import lock_name
+from pipeline.launching.devices import lock_name, memory_share
 from pipeline.launching.evaluation import is_due
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.holder import SupervisorLock, SweepBusy
@@ -285,6 +285,10 @@ class LocalSupervisor:
             return automatic(self.config).threads
         return max(1, this_machine().cores // self._wanted_workers())
 
+    def _gpu_memory(self) -> float | None:
+        gpus = len(this_machine().gpus)
+        return memory_share(self.config.launch.gpu_memory, gpus, self._wanted_workers())
+
     def _log_name(self) -> str:
         return "worker"
 
@@ -305,6 +309,7 @@ class LocalSupervisor:
             mlruns=self.config.mlruns,
             sweep=str(self.config.sweep_name),
             threads=self._threads(),
+            gpu_memory=self._gpu_memory(),
             log=log,
         )
         gpus = [worker.process.gpu for worker in self._workers]

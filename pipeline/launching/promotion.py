@@ -16,6 +16,7 @@ from pipeline.core.errors import DataError, StorageError, SweetspotError
 from pipeline.core.promotion import Rival, Verdict, judge
 from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import TRAINED_COSTS, TrialRecord
+from pipeline.core.wording import percentage
 from pipeline.data.dataset import DataDescription, Split, TrainingData
 from pipeline.data.loading import load_training
 from pipeline.launching.networks import SweepNetwork, kept_network, set_up_backend
@@ -147,7 +148,7 @@ def _challenger(config: Config, network: SweepNetwork, description: DataDescript
     recorded, found = story.record.val_accuracy, float(right.mean())
     if recorded is None or abs(found - recorded) > _SAME_ACCURACY:
         raise StorageError(
-            f"{network.path} classifies {found:.4f} of the validation images rightly, not "
+            f"{network.path} classifies {percentage(found)} of the validation images rightly, not "
             f"{recorded} as when it was trained: it is damaged or another network's"
         )
     rival = Rival(

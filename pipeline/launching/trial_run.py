@@ -17,7 +17,7 @@ from pipeline.config import Config
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.feature_maps import FeatureMaps
-from pipeline.core.journey import Stage, shape_journey
+from pipeline.core.journey import Stage, macs, parameters, shape_journey
 from pipeline.core.outcome import (
     DoesNotFit,
     Ending,
@@ -35,6 +35,7 @@ from pipeline.core.trial import (
     TrialRecord,
     TrialSpecification,
 )
+from pipeline.core.wording import number
 from pipeline.data.dataset import DataDescription
 from pipeline.launching.heartbeat import Heartbeat
 from pipeline.launching.pace import DevicePace
@@ -167,7 +168,7 @@ class _TrialObserver:
                 ),
             )
             self._claim.knows_costs(costs)
-        self._check_limits(costs)
+        self.check_limits(costs)
 
     def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
         with self._clocks.on("tracking"):
@@ -175,7 +176,7 @@ class _TrialObserver:
             self.story.history = [*earlier, result]
             record(self._log, EpochEnded(attempt=self._attempt, result=result))
         # Until the target is reached, its time is at least that of the training so far.
-        self._check_limits(costs, {"time_to_accuracy_seconds": costs["train_seconds"]})
+        self.check_limits(costs, {"time_to_accuracy_seconds": costs["train_seconds"]})
         if result.epoch in self._rungs:
             with self._clocks.on("tracking"):
                 self._check_rung(result)
@@ -188,16 +189,17 @@ class _TrialObserver:
         if most is not None and time.monotonic() - self._started > most:
             raise TimeUp(f"took longer than training.max_seconds={most:g}")
 
-    def _check_limits(
+    def check_limits(
         self, costs: dict[str, float], at_least: dict[str, float] | None = None
     ) -> None:
+        """Raise ``LimitBroken`` where one of these costs is above its limit."""
         limits = self._run.config.objective.limits
         values = (at_least or {}) | costs
         excess = limits.broken(values)
         if excess and not self._is_free:
             self.story.costs |= costs
             said = ", ".join(
-                f"{name} {values[name]:.4g} is above its limit {getattr(limits, name):.4g}"
+                f"{name} {number(values[name])} is above its limit {number(limits.given[name])}"
                 for name in sorted(excess)
             )
             raise LimitBroken(said, excess)
@@ -289,6 +291,8 @@ class TrialRun:
             observer = _TrialObserver(self, claim, log, clocks, heart)
             try:
                 self._check_fit(specification)
+                # What is counted is known without a network, and nobody else has to be quiet.
+                observer.check_limits(self._counted(specification.architecture))
                 with self._sampled_system(log, specification.attempt):
                     trained = self.trainer.run(specification, observer, clocks, checkpoint)
                 self._check_costs({**observer.story.costs, **trained.costs})
@@ -348,6 +352,11 @@ class TrialRun:
             self.journey(specification)
         except ConfigurationError as error:
             raise DoesNotFit(str(error)) from error
+
+    def _counted(self, architecture: Architecture) -> dict[str, float]:
+        description = self.description
+        network = (architecture, description.image_shape, len(description.classes))
+        return {"parameters": float(parameters(*network)), "macs": float(macs(*network))}
 
     def _check_costs(self, costs: dict[str, float]) -> None:
         target = "time_to_accuracy_seconds"

@@ -220,11 +220,18 @@ def best(rates: Mapping[T, float], known: T, margin: float) -> T:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        machines: dict[str, Any] = json.loads(path.read_text())["machines"]
+        values = json.loads(path.read_text())
+        machines: dict[str, Any] = values["machines"]
+        version = values["schema_version"]
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
+    if version != _VERSION:
+        raise StorageError(
+            f"{path} has schema_version {version}, but this version of sweetspot reads "
+            f"{_VERSION}; remove it to have it measured again"
+        )
     return machines
 
 

@@ -16,6 +16,13 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 #: Processors with one of these multiply bfloat16 matrices faster than float32 ones.
 BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
+#: The widest vectors of a processor by the Linux name of the feature, the fastest first.
+_VECTORS = (
+    ("amx_bf16", "AMX"),
+    ("avx512_bf16", "AVX-512 with bfloat16"),
+    ("avx512f", "AVX-512"),
+    ("avx2", "AVX2"),
+)
 #: NVIDIA compute capability from which on a GPU has bfloat16 (Ampere) and float16 matrix units.
 BFLOAT16_CAPABILITY = (8, 0)
 FLOAT16_CAPABILITY = (7, 0)
@@ -42,7 +49,7 @@ class Machine:
     Parameters
     ----------
     cpu
-        The processor's model name.
+        The processor's model name and its widest vectors: rented machines of one name differ.
     flags
         The processor's features by their Linux names.
     cores
@@ -66,12 +73,18 @@ def this_machine() -> Machine:
     cpu, flags = read_cpu(Path("/proc/cpuinfo"))
     cgroup = own_cgroup(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
     return Machine(
-        cpu=cpu or platform.processor() or platform.machine(),
+        cpu=processor_name(cpu or platform.processor() or platform.machine(), flags),
         flags=flags,
         cores=usable_cores(_affinity(), cgroup),
         memory_bytes=available_memory(Path("/proc/meminfo"), cgroup),
         gpus=visible_gpus(_nvidia_smi(), os.environ.get("CUDA_VISIBLE_DEVICES")),
     )
+
+
+def processor_name(model: str, flags: frozenset[str]) -> str:
+    """Return a model name with the widest vectors among ``flags``, which decide the speed."""
+    vectors = next((name for flag, name in _VECTORS if flag in flags), None)
+    return model if vectors is None else f"{model} ({vectors})"
 
 
 def resolve_precision(setting: str, machine: Machine | None = None) -> Precision:

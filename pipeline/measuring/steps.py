@@ -38,10 +38,8 @@ class StepTime:
         and its interval.
     noisy
         The interval of the ratio stayed wider than the tolerance.
-    call_seconds
-        What a call takes without any step.
-    executions, steps
-        Timed executions, and steps in each.
+    executions
+        How many were timed.
     """
 
     step_seconds: float
@@ -52,9 +50,7 @@ class StepTime:
     ratio_low: float
     ratio_high: float
     noisy: bool
-    call_seconds: float
     executions: int
-    steps: int
 
 
 class TimedStep:
@@ -110,9 +106,7 @@ class TimedStep:
             ratio_low=ratio_interval.low,
             ratio_high=ratio_interval.high,
             noisy=not self.is_known(tolerance),
-            call_seconds=self._own.call_seconds,
             executions=len(own),
-            steps=self._own.steps,
         )
 
     def _ratios(self) -> list[float]:
@@ -128,18 +122,18 @@ class _Executions:
         self._most_steps = most_steps
         self._now = now
         self._seconds: list[float] = []
-        self.call_seconds = float(np.median([self._timed(0) for _ in range(EMPTY_EXECUTIONS)]))
-        first = max(self._timed(1) - self.call_seconds, 1e-9)
-        self.steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
+        self._call_seconds = float(np.median([self._timed(0) for _ in range(EMPTY_EXECUTIONS)]))
+        first = max(self._timed(1) - self._call_seconds, 1e-9)
+        self._steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
 
     def time_one(self) -> None:
-        self._seconds.append(self._timed(self.steps))
+        self._seconds.append(self._timed(self._steps))
 
     def step_seconds(self) -> list[float]:
         """Return the time of a step by each execution."""
-        call = self.call_seconds
+        call = self._call_seconds
         return [
-            max(execution - call, 1e-9) / self.steps + call / self._most_steps
+            max(execution - call, 1e-9) / self._steps + call / self._most_steps
             for execution in self._seconds
         ]
 
@@ -148,10 +142,10 @@ class _Executions:
             return {}
         before, end, executions = meter.read(), self._now() + ENERGY_SECONDS, 0
         while executions == 0 or self._now() < end:
-            self._execute(self.steps)
+            self._execute(self._steps)
             executions += 1
         spent = meter.joules_since(before)
-        return {part: joules / (executions * self.steps) for part, joules in spent.items()}
+        return {part: joules / (executions * self._steps) for part, joules in spent.items()}
 
     def _timed(self, steps: int) -> float:
         started = self._now()

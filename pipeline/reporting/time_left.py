@@ -68,9 +68,6 @@ def seconds_left(
         Seconds from now; None while no trial has ended.
     """
     over = [r for r in trials_so_far if _is_over(r)]
-    # A trial that was taken up again says nothing: it may have waited for a day in between.
-    first = [r for r in (*over, *further) if r.specification.attempt == 0]
-    durations = [r.ended - r.started for r in first if r.ended and r.started]
 
     def running(records: Sequence[TrialRecord]) -> list[float]:
         return [now - max(r.started or now, since) for r in records if r.outcome is None]
@@ -78,14 +75,35 @@ def seconds_left(
     searching, repeating = running(trials_so_far), running(further)
     waiting = max(trials - len(over) - len(searching), 0)
     last = max(finalists - sum(map(_is_over, further)) - len(repeating), 0)
-    if minutes is None:
-        started = [*searching, *repeating]
-        return estimate_seconds_left(durations, started, waiting + last, workers)
+    durations = _durations([*over, *further])
     left = estimate_seconds_left(durations, searching, waiting, workers)
-    after = estimate_seconds_left(durations, repeating, last, workers)
-    if left is None or after is None:
+    begun = estimate_seconds_left(durations, searching, 0, workers)
+    repeated = _durations(_like_finalists(over, further)) or durations
+    after = estimate_seconds_left(repeated, repeating, last, workers)
+    if left is None or begun is None or after is None:
         return None
-    return min(left, max(60 * minutes - (now - since), 0.0)) + after
+    if minutes is not None:
+        left = min(left, max(60 * minutes - (now - since), begun))
+    return left + after
+
+
+def _durations(records: Sequence[TrialRecord]) -> list[float]:
+    # A trial that was taken up again says nothing: it may have waited for a day in between.
+    first = [record for record in records if record.specification.attempt == 0]
+    return [record.ended - record.started for record in first if record.ended and record.started]
+
+
+def _like_finalists(
+    over: Sequence[TrialRecord], further: Sequence[TrialRecord]
+) -> list[TrialRecord]:
+    """Return the trainings that tell how long a finalist's takes.
+
+    Of the finalists that are known; before there are any, of all that were trained to their end.
+    """
+    known = {record.number for record in further}
+    if known:
+        return [record for record in (*over, *further) if record.number in known]
+    return [record for record in over if record.outcome is Outcome.COMPLETE]
 
 
 def _is_over(record: TrialRecord) -> bool:

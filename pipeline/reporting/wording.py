@@ -3,6 +3,8 @@
 import unicodedata
 from typing import Final
 
+from pipeline.core.wording import percentage
+
 _LABELS: Final = {
     "epoch_seconds": "epoch time (s)",
     "latency_ms": "latency (ms)",
@@ -38,7 +40,7 @@ def cost_text(cost: str, value: float | None) -> str:
 
 def accuracy_text(accuracy: float | None) -> str:
     """Return an accuracy in [0, 1] as a percentage with two decimals."""
-    return "-" if accuracy is None else f"{100 * accuracy:.2f}%"
+    return "-" if accuracy is None else percentage(accuracy)
 
 
 def duration_text(seconds: float) -> str:

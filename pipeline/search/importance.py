@@ -9,6 +9,7 @@ K. Ito and others, "Conditional PED-ANOVA", 2026 (https://arxiv.org/abs/2601.208
 It is computed from records, not from the study, so that files are enough at any time.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -108,7 +109,10 @@ def _importance(
             )
         )
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best_share)
-    found = get_param_importances(study, evaluator=evaluator)
+    with warnings.catch_warnings():
+        # A layer that a single network has counts for little; everybody's terminal need not say so.
+        warnings.filterwarnings("ignore", message="Some regimes for parameter")
+        found = get_param_importances(study, evaluator=evaluator)
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 

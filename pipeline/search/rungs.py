@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from pipeline.config import RungsConfig
 from pipeline.core.front import nondominated_ranks
 from pipeline.core.student import student_quantile
+from pipeline.core.wording import percentage
 
 #: Finished peers beyond the regression's coefficients, so that their spread is known at all.
 _LEAST_DEGREES = 2
@@ -155,8 +156,9 @@ def _hardly_reaches_the_front(
     if predicted is None or not rivals or max(rivals) <= predicted.at_best:
         return None
     return (
-        f"epoch {epoch}: would end at about {predicted.accuracy:.4f}, {predicted.at_best:.4f} at "
-        f"best, and a cheaper trial has {max(rivals):.4f}"
+        f"epoch {epoch}: would end at about {percentage(predicted.accuracy)}, "
+        f"{percentage(predicted.at_best)} at best, and a cheaper trial has "
+        f"{percentage(max(rivals))}"
     )
 
 
@@ -182,5 +184,5 @@ def _is_behind(
         return None
     return (
         f"epoch {epoch}: {better} of {len(here)} other trials are ahead of accuracy "
-        f"{accuracy:.4f} at this cost"
+        f"{percentage(accuracy)} at this cost"
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.core.trial import COSTS
+from pipeline.core.wording import number
 from pipeline.tracking.summary_metrics import escaped
 
 #: What MLflow's tables hold of a description on PostgreSQL and MySQL.
@@ -77,7 +78,7 @@ def history(data: str, versions: Sequence[Version], aliases: Mapping[str, str]) 
     for index, version in enumerate(newest_first):
         tags = version.tags
         leading = tags.get("leading_cost", "")
-        cost = f"{leading} {version.costs[leading]:.4g}" if leading in version.costs else "–"
+        cost = f"{leading} {number(version.costs[leading])}" if leading in version.costs else "–"
         cells = (
             version.number,
             tags.get("promoted", "–"),

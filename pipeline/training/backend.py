@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.measuring.machine import this_machine
 from pipeline.training.importing import without
 
 #: Set before the backend loads, unless the user has set them.
@@ -92,7 +93,7 @@ class Device:
     reset_memory: Callable[[], None]
 
 
-def set_up(*, threads: int, deterministic: bool) -> Device:
+def set_up(*, threads: int, deterministic: bool, gpu_memory: float | None = None) -> Device:
     """Set the backend up, once a process and before its first operation.
 
     Parameters
@@ -101,6 +102,8 @@ def set_up(*, threads: int, deterministic: bool) -> Device:
         Compute threads of the CPU.
     deterministic
         The same program gives the same numbers; stays so until the process ends.
+    gpu_memory
+        The share of a GPU's memory that this process may take; None for all.
 
     Raises
     ------
@@ -118,8 +121,8 @@ def set_up(*, threads: int, deterministic: bool) -> Device:
     gc.freeze()
     with _noise_kept_back():
         if keras.backend.backend() == "jax":
-            return _set_up_jax(threads, deterministic)
-        return _set_up_tensorflow(threads, deterministic)
+            return _set_up_jax(threads, deterministic, gpu_memory)
+        return _set_up_tensorflow(threads, deterministic, gpu_memory)
 
 
 def compile_inference(
@@ -169,7 +172,7 @@ def forget_networks() -> None:
     gc.collect()
 
 
-def _set_up_tensorflow(threads: int, deterministic: bool) -> Device:
+def _set_up_tensorflow(threads: int, deterministic: bool, gpu_memory: float | None) -> Device:
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
@@ -178,6 +181,15 @@ def _set_up_tensorflow(threads: int, deterministic: bool) -> Device:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+    gpus = this_machine().gpus
+    if gpus and gpu_memory is not None:
+        # The first GPU that this process sees is the one that it trains on; one that shares the
+        # host's memory has none of its own to share.
+        limit = int(gpu_memory * gpus[0].memory_mib)
+        for device in tf.config.list_physical_devices("GPU")[: 1 if limit else 0]:
+            tf.config.set_logical_device_configuration(
+                device, [tf.config.LogicalDeviceConfiguration(memory_limit=limit)]
+            )
     if not tf.config.list_logical_devices("GPU"):
         return Device(kind="cpu", xla_only=False, memory_counter=None, reset_memory=_nothing)
     memory = tf.config.experimental
@@ -189,7 +201,9 @@ def _set_up_tensorflow(threads: int, deterministic: bool) -> Device:
     )
 
 
-def _set_up_jax(threads: int, deterministic: bool) -> Device:
+def _set_up_jax(threads: int, deterministic: bool, gpu_memory: float | None) -> Device:
+    if gpu_memory is not None:
+        os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = str(gpu_memory)
     flags = [os.environ.get("XLA_FLAGS", "")]
     if threads == 1:
         flags.append("--xla_cpu_multi_thread_eigen=false")

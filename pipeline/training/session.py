@@ -84,6 +84,8 @@ class TrainingSession:
         Compute threads of the CPU.
     quiet
         The locks of the device.
+    gpu_memory
+        The share of a GPU's memory that this process may take; None for all.
 
     Raises
     ------
@@ -101,8 +103,11 @@ class TrainingSession:
         precision: str,
         threads: int,
         quiet: QuietLock,
+        gpu_memory: float | None = None,
     ) -> None:
-        self._device = set_up(threads=threads, deterministic=training.deterministic)
+        self._device = set_up(
+            threads=threads, deterministic=training.deterministic, gpu_memory=gpu_memory
+        )
         self._data = data
         # Somebody has said by now what auto stands for.
         assert training.steps_per_execution != "auto" and training.jit_compile != "auto"

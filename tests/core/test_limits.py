@@ -29,11 +29,26 @@ def test_the_sentence_names_limit_and_cheapest_cost_seen():
     assert unmet_limits(records, {"latency_ms": 0.1}, 3) is None
 
 
+def test_who_is_above_what_is_counted_was_not_measured_and_is_above_nothing_else():
+    records = [trial(2, macs=900.0), trial(3, macs=800.0)]
+    assert unmet_limits(records, {"latency_ms": 0.1, "macs": 100.0}, 2) == (
+        "All 2 trials were above objective.limits.macs=100; "
+        "the least macs seen is 800, of trial 3 8k3-d32."
+    )
+    either = [*records, trial(4, macs=9.0, latency_ms=3.0)]
+    said = unmet_limits(either, {"latency_ms": 0.1, "macs": 100.0}, 2)
+    assert said.startswith(
+        "All 3 trials were above objective.limits.latency_ms=0.1 or objective.limits.macs=100; "
+    )
+    within = [*records, trial(4, Outcome.FAILED, macs=9.0, latency_ms=0.05)]
+    assert unmet_limits(within, {"latency_ms": 0.1, "macs": 100.0}, 2) is None
+
+
 def test_several_limits_that_nothing_meets_are_all_named():
-    records = [trial(2, latency_ms=0.7, macs=900.0), trial(3, latency_ms=0.9, macs=800.0)]
-    said = unmet_limits(records, {"latency_ms": 0.1, "macs": 100.0, "parameters": 9.0}, 1)
-    assert said is None  # without all of its costs, nobody knows which limits a trial is above
-    records = [trial(r.number, parameters=5.0, **r.costs) for r in records]
+    records = [
+        trial(2, latency_ms=0.7, macs=900.0, parameters=5.0),
+        trial(3, latency_ms=0.9, macs=800.0, parameters=5.0),
+    ]
     said = unmet_limits(records, {"latency_ms": 0.1, "macs": 100.0, "parameters": 9.0}, 1)
     assert said == (
         "All 2 trials were above objective.limits.latency_ms=0.1 and objective.limits.macs=100; "

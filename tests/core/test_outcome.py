@@ -62,7 +62,7 @@ def test_a_failure_keeps_its_traceback():
 def test_a_missed_target_is_censored_not_a_number():
     ending = decide(None, reached_accuracy=0.84, target_accuracy=0.9)
     assert ending.outcome is Outcome.CENSORED
-    assert ending.reason == "reached 0.8400 of the target accuracy 0.9000"
+    assert ending.reason == "reached 84.00% of the target accuracy 90.00%"
     assert ending.violations[0][1] == pytest.approx(0.06)
     assert decide(None, reached_accuracy=0.9, target_accuracy=0.9).outcome is Outcome.COMPLETE
     assert decide(None, target_accuracy=0.9).outcome is Outcome.CENSORED

@@ -39,8 +39,8 @@ def test_knee_by_hand() -> None:
         index=1,
         rule="knee",
         reason=(
-            "of the 4 members of the front it lies farthest above the line from accuracy 0.8000 "
-            "at epoch_seconds 1 to accuracy 0.9200 at epoch_seconds 16: 75% of that gain in "
+            "of the 4 members of the front it lies farthest above the line from accuracy 80.00% "
+            "at epoch_seconds 1 to accuracy 92.00% at epoch_seconds 16: 75% of that gain in "
             "accuracy for 25% of that way in log10(epoch_seconds)"
         ),
     )
@@ -50,7 +50,7 @@ def test_knee_of_one_member() -> None:
     selection = chosen([(0.9, 3.0)], KNEE)
     assert selection.index == 0
     assert selection.reason == (
-        "it is the only member of the front, accuracy 0.9000 at epoch_seconds 3"
+        "it is the only member of the front, accuracy 90.00% at epoch_seconds 3"
     )
 
 
@@ -58,8 +58,8 @@ def test_knee_of_two_members_takes_the_accurate_one_and_says_so() -> None:
     selection = chosen([(0.92, 8.0), (0.88, 1.0)], KNEE)
     assert selection.index == 0
     assert selection.reason == (
-        "the front has no knee, as nothing lies between accuracy 0.8800 at epoch_seconds 1 "
-        "and accuracy 0.9200 at epoch_seconds 8; the more accurate end is taken"
+        "the front has no knee, as nothing lies between accuracy 88.00% at epoch_seconds 1 "
+        "and accuracy 92.00% at epoch_seconds 8; the more accurate end is taken"
     )
 
 
@@ -91,8 +91,8 @@ def test_a_network_that_learned_nothing_does_not_move_the_knee() -> None:
     selection = chosen(front, RuleSettings(name="knee", floor=0.88))
     assert selection.index == 4
     assert selection.reason == (
-        "of the 4 members of the front from accuracy 0.8800 (the dnn reference) on it lies "
-        "farthest above the line from accuracy 0.8800 at epoch_seconds 1 to accuracy 0.9200 at "
+        "of the 4 members of the front from accuracy 88.00% (the dnn reference) on it lies "
+        "farthest above the line from accuracy 88.00% at epoch_seconds 1 to accuracy 92.00% at "
         "epoch_seconds 12: 68% of that gain in accuracy for 56% of that way in "
         "log10(epoch_seconds)"
     )
@@ -102,7 +102,7 @@ def test_floor_that_one_member_or_none_reaches() -> None:
     front = [(0.80, 1.0), (0.89, 2.0), (0.92, 16.0)]
     selection = chosen(front, RuleSettings(name="knee", floor=0.92))
     assert selection.index == 2
-    assert selection.reason.startswith("it is the only member of the front from accuracy 0.9200")
+    assert selection.reason.startswith("it is the only member of the front from accuracy 92.00%")
     none = chosen(front, RuleSettings(name="knee", floor=0.99))
     assert none == chosen(front, KNEE)
 
@@ -121,7 +121,7 @@ def test_budget_by_hand() -> None:
         rule="budget",
         reason=(
             "it is the most accurate of the 3 members of the front with epoch_seconds of at "
-            "most 4: accuracy 0.9000 at epoch_seconds 4"
+            "most 4: accuracy 90.00% at epoch_seconds 4"
         ),
     )
 
@@ -131,7 +131,7 @@ def test_nothing_within_the_budget_gives_the_cheapest_and_says_so() -> None:
     assert selection.index == 1
     assert selection.reason == (
         "nothing on the front has epoch_seconds of at most 1; it is the cheapest there, "
-        "accuracy 0.8000 at epoch_seconds 1.5"
+        "accuracy 80.00% at epoch_seconds 1.5"
     )
 
 
@@ -153,8 +153,8 @@ def test_price_by_hand() -> None:
         rule="price",
         reason=(
             "at 1 point of accuracy for a doubling of epoch_seconds none of the 4 members of the "
-            "front is worth more: accuracy 0.9050 at epoch_seconds 4, 0.5 points ahead of "
-            "accuracy 0.8900 at epoch_seconds 2"
+            "front is worth more: accuracy 90.50% at epoch_seconds 4, 0.5 points ahead of "
+            "accuracy 89.00% at epoch_seconds 2"
         ),
     )
     assert chosen(front, priced(0.7)).index == 0
@@ -166,7 +166,7 @@ def test_tied_prices_give_the_cheaper_one_and_say_so() -> None:
     selection = chosen([(0.90, 4.0), (0.89, 2.0), (0.86, 1.0)], priced(1.0))
     assert selection.index == 1
     assert selection.reason.endswith(
-        "2 points ahead of accuracy 0.8600 at epoch_seconds 1 (2 members tie, the cheapest of "
+        "2 points ahead of accuracy 86.00% at epoch_seconds 1 (2 members tie, the cheapest of "
         "them is taken)"
     )
 
@@ -176,7 +176,7 @@ def test_price_at_which_all_are_worth_the_same() -> None:
     assert selection.index == 2
     assert selection.reason == (
         "at 1 point of accuracy for a doubling of epoch_seconds all members of the front are "
-        "worth the same; it is the cheapest, accuracy 0.8800 at epoch_seconds 1"
+        "worth the same; it is the cheapest, accuracy 88.00% at epoch_seconds 1"
     )
 
 
@@ -185,7 +185,7 @@ def test_the_only_member_is_picked_as_such(rule: str) -> None:
     selection = chosen([(0.9, 3.0)], RuleSettings(name=rule, price=1.0, images=100))
     assert selection.index == 0
     assert selection.reason == (
-        "it is the only member of the front, accuracy 0.9000 at epoch_seconds 3"
+        "it is the only member of the front, accuracy 90.00% at epoch_seconds 3"
     )
 
 
@@ -197,9 +197,9 @@ def test_one_standard_error_by_hand() -> None:
         index=2,
         rule="one_standard_error",
         reason=(
-            "it is the cheapest of the 2 members of the front within one standard error (0.0100, "
-            "of its repeated training) of the most accurate one, accuracy 0.9200 at "
-            "epoch_seconds 16: accuracy 0.9110 at epoch_seconds 4"
+            "it is the cheapest of the 2 members of the front within one standard error "
+            "(1.00 points, of its repeated training) of the most accurate one, accuracy 92.00% at "
+            "epoch_seconds 16: accuracy 91.10% at epoch_seconds 4"
         ),
     )
 
@@ -214,8 +214,9 @@ def test_one_standard_error_falls_back_to_the_binomial_one_and_says_so() -> None
     settings = RuleSettings(name="one_standard_error", images=400)
     selection = chosen([(0.80, 1.0), (0.91, 4.0), (0.92, 16.0)], settings)
     assert selection.index == 1
-    assert "one standard error (0.0136, binomial for 400 validation images, as it was trained " in (
-        selection.reason
+    assert (
+        "one standard error (1.36 points, binomial for 400 validation images, as it was trained "
+        in (selection.reason)
     )
 
 
@@ -224,8 +225,8 @@ def test_nothing_within_one_standard_error_of_the_best() -> None:
     selection = chosen([(0.92, 16.0), (0.90, 4.0)], settings)
     assert selection.index == 0
     assert selection.reason == (
-        "nothing cheaper is within one standard error (0.0027, binomial for 10,000 validation "
-        "images, as it was trained once) of the front's most accurate member, accuracy 0.9200 at "
+        "nothing cheaper is within one standard error (0.27 points, binomial for 10,000 validation "
+        "images, as it was trained once) of the front's most accurate member, accuracy 92.00% at "
         "epoch_seconds 16"
     )
 

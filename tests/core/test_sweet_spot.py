@@ -98,7 +98,7 @@ def test_a_reference_above_a_limit_is_no_choice_but_still_what_others_are_compar
     records = [dnn, trial(7, 0.3, 0.5), *FRONT[1:3]]
     held = choose_sweet_spot(records, COSTS, AUTO, FinalRound(), {}, limits=LIMITS)
     assert held is not None and held.record.number == 3
-    assert "from accuracy 0.8950 (the dnn reference) on" in held.reason
+    assert "from accuracy 89.50% (the dnn reference) on" in held.reason
 
 
 def test_auto_is_the_knee_while_a_training_is_still_to_come() -> None:
@@ -113,9 +113,9 @@ def test_auto_is_one_standard_error_among_finalists_by_their_means() -> None:
     spot = chosen(last)
     assert (spot.record.number, spot.rule) == (2, "one_standard_error")
     assert spot.reason.startswith(
-        "it is the cheapest of the 2 finalists within one standard error (0.0058, of the mean of "
-        "its 3 trainings) of the most accurate one, accuracy 0.9150 at epoch_seconds 7: accuracy "
-        "0.9100 at epoch_seconds 2 (means of its trainings); the same is picked in "
+        "it is the cheapest of the 2 finalists within one standard error (0.58 points, of the "
+        "mean of its 3 trainings) of the most accurate one, accuracy 91.50% at epoch_seconds 7: "
+        "accuracy 91.00% at epoch_seconds 2 (means of its trainings); the same is picked in "
     )
     assert spot.record is FRONT[1]
 
@@ -124,13 +124,13 @@ def test_a_member_that_was_trained_once_is_not_preferred_to_a_mean() -> None:
     # Trial 5 has the best accuracy of the front, 0.92, but was trained once.
     spot = chosen(settled(finalist(2, 0.89), finalist(3, 0.91)))
     assert spot.record.number == 3
-    assert "nothing cheaper is within one standard error (0.0000" in spot.reason
+    assert "nothing cheaper is within one standard error (0.00 points" in spot.reason
     assert "of the most accurate finalist" in spot.reason
 
 
 def test_the_only_finalist() -> None:
     spot = chosen(settled(finalist(4, 0.905)))
-    assert spot.reason.startswith("it is the only finalist, accuracy 0.9100 at epoch_seconds 7")
+    assert spot.reason.startswith("it is the only finalist, accuracy 91.00% at epoch_seconds 7")
 
 
 def test_a_tie_of_finalists_is_said() -> None:

@@ -1,6 +1,8 @@
 from dataclasses import replace
 
-from pipeline.launching.devices import lock_name
+import pytest
+
+from pipeline.launching.devices import lock_name, memory_share
 from pipeline.measuring.machine import Gpu, this_machine
 
 
@@ -14,3 +16,20 @@ def test_each_gpu_has_locks_of_its_own_and_the_processor_too():
     assert names == {"GPU-1", "GPU-2"}
     assert lock_name(machine) == "cpu"
     assert lock_name() == lock_name()
+
+
+@pytest.mark.parametrize(
+    ("setting", "gpus", "workers", "expected"),
+    [
+        ("auto", 0, 4, None),
+        ("auto", 1, 1, None),
+        ("auto", 4, 4, None),
+        ("auto", 1, 2, 0.45),
+        ("auto", 2, 8, 0.225),
+        ("auto", 2, 3, 0.45),  # the fuller one
+        (0.3, 1, 1, 0.3),
+        (0.3, 1, 2, 0.3),
+    ],
+)
+def test_workers_on_one_gpu_share_its_memory_evenly(setting, gpus, workers, expected):
+    assert memory_share(setting, gpus, workers) == pytest.approx(expected)

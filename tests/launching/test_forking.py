@@ -23,7 +23,7 @@ forking.PRELOADED = "pipeline.launching.worker"  # nobody needs Keras here
 def work(config):
     from pipeline.launching.worker import Leaving
     with Leaving() as leaving:
-        print("working", flush=True)
+        print("working with", config.launch.threads, config.launch.gpu_memory, flush=True)
         while not leaving.is_told():
             pass
         print(leaving.reason(), flush=True)
@@ -31,7 +31,8 @@ def work(config):
 
 if __name__ == "__main__":
     assignment = forking.Assignment(
-        mlruns=Path(sys.argv[1]), sweep=sys.argv[2], threads=1, log=Path(sys.argv[3])
+        mlruns=Path(sys.argv[1]), sweep=sys.argv[2], threads=3, gpu_memory=0.45,
+        log=Path(sys.argv[3]),
     )
     process = forking.WorkerProcess(assignment, work=work)
     print(process.pid, flush=True)
@@ -48,7 +49,7 @@ def log(tmp_path):
 
 @pytest.fixture
 def assignment(tmp_path, log) -> Assignment:
-    return Assignment(mlruns=tmp_path, sweep="nothing", threads=1, log=log)
+    return Assignment(mlruns=tmp_path, sweep="nothing", threads=1, gpu_memory=None, log=log)
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def supervised(plan, replan, tmp_path, log):
     words = [sys.executable, str(script), str(config.mlruns), config.sweep_name, str(log)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as supervisor:
         pid = int(supervisor.stdout.readline())
-        while not log.exists() or "working" not in log.read_text():
+        while not log.exists() or "working with 3 0.45" not in log.read_text():
             time.sleep(0.02)
         yield supervisor, pid
         supervisor.kill()

@@ -38,7 +38,8 @@ class SimulatedPeer(Peer):
     def _start_worker(self):
         log = self.config.sweep_dir / "worker.log"
         assignment = Assignment(
-            mlruns=self.config.mlruns, sweep=self.config.sweep_name, threads=1, log=log
+            mlruns=self.config.mlruns, sweep=self.config.sweep_name, threads=1, gpu_memory=None,
+            log=log,
         )
         return local._Worker(process=WorkerProcess(assignment, work=simulate), log=log)
 

@@ -101,7 +101,9 @@ def test_a_limit_on_a_cost_known_before_training_ends_the_trial_before_its_first
     for record in dear:
         assert record.outcome is Outcome.INFEASIBLE
         assert record.history == ()
-        assert "macs" in (record.reason or "") and "above its limit" in (record.reason or "")
+        assert record.reason == f"macs {record.costs['macs']:,.0f} is above its limit 300,000"
+        assert set(record.costs) == {"macs", "parameters"}
+        assert not record.measurements and record.clocks["measuring"] == 0.0
     references = [record for record in records if record.specification.reference]
     assert all(record.outcome is Outcome.COMPLETE for record in references)
 
@@ -148,7 +150,9 @@ def test_a_limit_on_what_the_trainer_counts_is_checked_each_epoch(plan, replan):
 
 
 def test_limits_that_nothing_meets_end_the_sweep_early(plan, replan):
-    limits = plan.config.objective.limits.model_copy(update={"latency_ms": 0.01, "macs": 10.0})
+    limits = plan.config.objective.limits.model_copy(
+        update={"latency_ms": 0.01, "epoch_seconds": 1e-6}
+    )
     run = trial_run(
         replan(plan, objective={"limits": limits}, search={"trials": 40, "max_infeasible": 4})
     )
@@ -156,7 +160,8 @@ def test_limits_that_nothing_meets_end_the_sweep_early(plan, replan):
     assert [record.outcome for record in records[2:]] == [Outcome.INFEASIBLE] * 4
     said = run.study.unmet_limits()
     assert said is not None and said.startswith(
-        "All 4 trials were above objective.limits.latency_ms=0.01 and objective.limits.macs=10; "
+        "All 4 trials were above objective.limits.epoch_seconds=1e-06 and "
+        "objective.limits.latency_ms=0.01; "
     )
     assert read_summary(plan.config.sweep_dir)["trials"]["infeasible"] == 4
 

@@ -71,8 +71,14 @@ def test_a_damaged_file_is_named(tmp_path, text):
         read_calibration(tmp_path, CPU)
 
 
+def test_another_versions_file_is_named(tmp_path):
+    (tmp_path / "calibration.json").write_text('{"schema_version": 2, "machines": {}}')
+    with pytest.raises(StorageError, match=r"calibration\.json has schema_version 2, but"):
+        read_calibration(tmp_path, CPU)
+
+
 def test_an_incomplete_answer_is_named(tmp_path):
-    values = {"machines": {machine_key(CPU): {"date": "2026-11-25"}}}
+    values = {"schema_version": 1, "machines": {machine_key(CPU): {"date": "2026-11-25"}}}
     (tmp_path / "calibration.json").write_text(json.dumps(values))
     with pytest.raises(StorageError, match="cannot be read"):
         read_calibration(tmp_path, CPU)

@@ -12,6 +12,7 @@ from pipeline.measuring.machine import (
     default_workers,
     describe_device,
     own_cgroup,
+    processor_name,
     read_cpu,
     resolve_precision,
     this_machine,
@@ -96,6 +97,14 @@ def test_descriptions():
         "cpu": "Fast One",
         "cores": "4",
     }
+
+
+def test_processors_of_one_name_are_told_apart_by_their_vectors():
+    named = [
+        processor_name("EPYC", frozenset({"fpu", *flags}))
+        for flags in ((), ("avx2",), ("avx2", "avx512f"), ("avx2", "avx512f", "avx512_bf16"))
+    ]
+    assert named == ["EPYC", "EPYC (AVX2)", "EPYC (AVX-512)", "EPYC (AVX-512 with bfloat16)"]
 
 
 def test_the_processor_is_read(tmp_path):

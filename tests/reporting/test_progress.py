@@ -130,6 +130,37 @@ def test_time_left_keeps_to_the_minutes_of_a_run(folder: Any, trial: Maker) -> N
     assert read_progress(folder.path, clock=folder.clock).seconds_left == pytest.approx(90.0)
 
 
+def test_the_time_left_of_finalists_is_that_of_their_networks(folder: Any, trial: Maker) -> None:
+    folder.configure(trials=2)
+    text = (folder.path / "config.yaml").read_text()
+    (folder.path / "config.yaml").write_text(text + "finalists: {limit: 1, seeds: 2}\n")
+    folder.session(workers=1)
+    for number, seconds, outcome in ((0, 100, Outcome.COMPLETE), (1, 2, Outcome.INFEASIBLE)):
+        record = trial(number, "d128", 0.88, 1.0, outcome=outcome)
+        folder.start(record)
+        folder.now += seconds
+        folder.end(record)
+    left = [read_progress(folder.path, clock=folder.clock).seconds_left]
+    again = trial(0, "d128", 0.88, 1.0)
+    again = replace(again, specification=replace(again.specification, repetition=1))
+    folder.start(again)
+    folder.now += 30
+    left += [read_progress(folder.path, clock=folder.clock).seconds_left]
+    assert left == [pytest.approx(200.0), pytest.approx(170.0)]
+
+
+def test_a_trial_that_goes_on_beyond_the_minutes_is_waited_for(folder: Any, trial: Maker) -> None:
+    folder.configure(trials=1_000, minutes=1)
+    folder.session(workers=1)
+    first = trial(0, "d128", 0.88, 1.0)
+    folder.start(first)
+    folder.now += 50
+    folder.end(first)
+    folder.start(trial(1, "d128", None, 1.0, outcome=None))
+    folder.now += 20
+    assert read_progress(folder.path, clock=folder.clock).seconds_left == pytest.approx(30.0)
+
+
 def test_a_larger_budget_of_a_later_run_is_seen(folder: Any) -> None:
     folder.configure(trials=4)
     reader = ProgressReader(folder.path, clock=folder.clock)

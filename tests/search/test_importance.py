@@ -80,3 +80,9 @@ def test_where_nothing_differs_nothing_matters():
 
 def test_a_cost_that_was_not_measured_is_null(records):
     assert importance_summary(records, ["latency_ms"])["importance"]["latency_ms"] is None
+
+
+def test_one_network_alone_without_a_layer_is_nobodys_warning(records, recwarn):
+    dense = drawn(60, depth=0, filters=16)
+    assert importance_summary([*records, dense], ["macs"])["importance"]["macs"] is not None
+    assert [str(warning.message) for warning in recwarn] == []

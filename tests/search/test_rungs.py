@@ -54,7 +54,7 @@ def test_nothing_is_stopped_before_there_are_enough_peers():
 def test_a_trial_behind_most_of_its_peers_stops():
     peers = [peer(0.9, 1.0), peer(0.8, 0.5), peer(0.85, 0.7)]
     assert reason_to_stop(RUNGS, 1, 8, peer(0.5, 2.0), peers) == (
-        "epoch 1: 3 of 3 other trials are ahead of accuracy 0.5000 at this cost"
+        "epoch 1: 3 of 3 other trials are ahead of accuracy 50.00% at this cost"
     )
     assert reason_to_stop(changed(keep=1.0), 1, 8, peer(0.5, 2.0), peers) is None
 
@@ -85,7 +85,7 @@ def test_a_trial_that_will_not_reach_the_front_stops_and_is_told_where_it_would_
     peers = [*finished(10), peer(0.9, 0.5, 0.95, loss=0.2)]
     never_sorted = changed(keep=1.0)
     assert reason_to_stop(never_sorted, 1, 8, peer(0.7, 5.0, loss=0.6), peers) == (
-        "epoch 1: would end at about 0.8500, 0.8500 at best, and a cheaper trial has 0.9500"
+        "epoch 1: would end at about 85.00%, 85.00% at best, and a cheaper trial has 95.00%"
     )
     assert reason_to_stop(never_sorted, 1, 8, peer(0.91, 5.0, loss=0.18), peers) is None
     assert reason_to_stop(never_sorted, 1, 8, peer(0.7, 0.4, loss=0.6), peers) is None
@@ -105,7 +105,7 @@ def test_the_least_error_on_the_way_counts_not_the_latest():
         reached={1: Reached(accuracy=0.7, loss=0.6), 2: Reached(accuracy=0.2, loss=4.0)},
     )
     reason = reason_to_stop(changed(keep=1.0), 2, 8, trial, peers)
-    assert reason is not None and "would end at about 0.8500" in reason
+    assert reason is not None and "would end at about 85.00%" in reason
 
 
 def test_with_few_finished_trials_nothing_is_predicted():
