@@ -24,19 +24,11 @@ from pipeline.training.session import (
 
 
 class KerasTrainer:
-    """Trains with Keras on this process' device, whose locks are ``quiet``.
+    """Trains with Keras on this process' device, whose locks are ``quiet``."""
 
-    It takes at most the share ``gpu_memory`` of a GPU's memory; None for all.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        data: TrainingData,
-        threads: int,
-        quiet: QuietLock,
-        gpu_memory: float | None = None,
-    ) -> None:
+    def __init__(self, config: Config, data: TrainingData, threads: int, quiet: QuietLock) -> None:
+        # Whoever started this worker has told it its share of a GPU, where it has one.
+        share = config.launch.gpu_memory
         training = settled_training(config.training, automatic(config))
         self._session = TrainingSession(
             data,
@@ -46,7 +38,7 @@ class KerasTrainer:
             precision=training.precision,
             threads=threads,
             quiet=quiet,
-            gpu_memory=gpu_memory,
+            gpu_memory=None if share == "auto" else share,
         )
 
     def run(

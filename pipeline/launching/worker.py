@@ -206,17 +206,13 @@ def out_of_time(config: Config) -> bool:
 
 
 def _keras_session(config: Config) -> Callable[[TrainingData, int], Trainer]:
-    launch = config.launch
-
     def build(data: TrainingData, threads: int) -> Trainer:
         quiet = QuietLock(lock_name())
-        # Whoever started this worker has told it its share, where it has one.
-        gpu_memory = None if launch.gpu_memory == "auto" else launch.gpu_memory
         # Importing Keras takes ten seconds of all that the processor has: only a worker that
         # trains pays them, and not while another one measures.
         with quiet.training():
             from pipeline.launching.keras_trainer import KerasTrainer
 
-            return KerasTrainer(config, data, threads, quiet, gpu_memory)
+            return KerasTrainer(config, data, threads, quiet)
 
     return build
