@@ -66,7 +66,8 @@ class SystemSampler:
         self.close()
 
     def _run(self) -> None:
-        # psutil compares with the last reading of the same thread, and so answers 0 at first.
+        # psutil compares with the last reading of the same thread, or of an ended one whose number
+        # it got: the first answer is 0, or about a time before this trial.
         self._read()
         pause = min(_FIRST_SECONDS, self._interval_seconds)
         while not self._closing.wait(pause):

@@ -45,7 +45,7 @@ def test_a_full_disk_ends_sampling_and_nothing_else() -> None:
 
 
 def test_the_load_of_the_processors_is_that_since_the_last_sample(tmp_path: Path) -> None:
-    """The first sample of a thread would be 0: it is taken at once, and left out."""
+    """The first sample has nothing of its own to compare with: it is taken, and left out."""
     moments: list[float] = []
     closing = threading.Event()
 
@@ -62,7 +62,6 @@ def test_the_load_of_the_processors_is_that_since_the_last_sample(tmp_path: Path
         while not closing.is_set():
             sum(range(10_000))
     first, *_ = read(tmp_path / "log.jsonl")
-    assert moments[0] == 0.0
     assert content_of(first) == SystemSampled(
         attempt=0, metrics={"cpu_utilization_percentage": moments[1]}
     )
