@@ -25,6 +25,7 @@ BENCHMARKS = (
     "start_up",
     "stopping",
     "throughput",
+    "warm_start",
 )
 
 #: Run when they are named: an hour of recording, and hours of peers.

@@ -182,21 +182,25 @@ def run(name: str, seed: int, seconds: float, images: Path, pieces: Path, *, dat
 def search_with_ours(name: str, seed: int, seconds: float, data: str) -> list[Found]:
     """Run our own sweep for so long; networks count when their trial has ended."""
     with tempfile.TemporaryDirectory() as folder:
-        start = time.time()
-        _run_for(
-            [sys.executable, "-m", "pipeline", "sweep", f"data={data}", "objective=macs",
-             f"mlruns={folder}", "calibrate=false", f"search.seed={seed}", "search.trials=100000",
-             f"search.minutes={seconds / 60}", "finalists=off", f"sweep_name={name}"],
-            seconds,
-        )  # fmt: skip
-        records = read_records(Path(folder) / "sweeps" / name)
+        return sweep_for(seconds, Path(folder), name, f"data={data}", f"search.seed={seed}")
+
+
+def sweep_for(seconds: float, mlruns: Path, name: str, *overrides: str) -> list[Found]:
+    """Run a sweep for accuracy against multiply-accumulates; return what it has trained."""
+    start = time.time()
+    _run_for(
+        [sys.executable, "-m", "pipeline", "sweep", "objective=macs", f"mlruns={mlruns}",
+         "calibrate=false", "search.trials=100000", f"search.minutes={seconds / 60}",
+         "finalists=off", f"sweep_name={name}", *overrides],
+        seconds,
+    )  # fmt: skip
     return [
         Found(
             seconds=record.ended - start,
             architecture=record.specification.architecture.notation,
             accuracy=record.val_accuracy,
         )
-        for record in records
+        for record in read_records(mlruns / "sweeps" / name)
         if record.outcome is Outcome.COMPLETE
         and record.ended is not None
         and record.val_accuracy is not None
