@@ -57,7 +57,9 @@ def log_limits(costs: Sequence[float]) -> Limits:
 def linear_limits(values: Sequence[float]) -> Limits:
     """Return limits with a margin on a linear axis."""
     low, high = min(values), max(values)
-    margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+    size = max(abs(low), abs(high))
+    # What differs in the seventh digit is drawn as one value: no tick could tell it apart.
+    margin = 0.06 * (high - low) if high - low > 1e-6 * size else 0.05 * size or 1.0
     return Limits(low - margin, high + margin)
 
 
@@ -84,8 +86,9 @@ def linear_ticks(low: float, high: float) -> list[float]:
     while (high - low) / step < fewest:
         step /= 2
     step *= math.ceil((high - low) / step / most)
+    decimals = 3 - math.floor(math.log10(step))  # of a step such as 0.025, and one to spare
     return [
-        float(f"{n * step:.10g}") for n in range(math.ceil(low / step), math.floor(high / step) + 1)
+        round(n * step, decimals) for n in range(math.ceil(low / step), math.floor(high / step) + 1)
     ]
 
 

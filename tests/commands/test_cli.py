@@ -11,7 +11,7 @@ HEAVY = ("tensorflow", "keras", "optuna", "mlflow")
 def run(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],
-        capture_output=True, text=True, timeout=120, check=False, env=environment or None,
+        capture_output=True, text=True, timeout=250, check=False, env=environment or None,
     )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def test_what_only_reads_loads_none_of_the_big_libraries(arguments):
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=250, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "loaded []"
 

@@ -138,7 +138,7 @@ def calls_of(checkout, command):
     environment = {"PATH": os.environ["PATH"], "HOME": str(checkout.parent)}
     done = subprocess.run(
         ["bash", "-c", command], cwd=checkout, env=environment, capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=250, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     if not (checkout / "calls").exists():

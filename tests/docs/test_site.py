@@ -19,7 +19,7 @@ def site(tmp_path_factory, project_root):
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
-        cwd=project_root, capture_output=True, text=True, timeout=120, check=False,
+        cwd=project_root, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder

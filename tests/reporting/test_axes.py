@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.reporting.axes import (
@@ -35,6 +35,7 @@ def test_ticks_by_hand() -> None:
     assert log_ticks(9.5, 10.5) == [9.5, 9.75, 10.0, 10.25, 10.5]
 
 
+@example(1e6, 1e-3)
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_linear_ticks_are_few_and_inside(low: float, width: float) -> None:
     high = low + width
@@ -60,6 +61,7 @@ def test_points_far_below_what_matters_are_not_worth_drawing() -> None:
     assert accuracy_floor(points, []) == pytest.approx(91.8)
 
 
+@example([(1e9, 0.0), (math.nextafter(1e9, 0), 0.0)])
 @given(st.lists(st.tuples(st.floats(1e-6, 1e9), st.floats(0, 100)), min_size=1))
 def test_limits_hold_every_point(points: list[tuple[float, float]]) -> None:
     costs, accuracies = [c for c, _ in points], [a for _, a in points]

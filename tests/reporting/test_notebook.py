@@ -115,7 +115,9 @@ def test_the_notebook_of_the_documentation_runs(sweep, project_root, tmp_path, m
     (parameters,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", ())]
     parameters.source = f"name = None\nmlruns = {str(sweep.folder.parent.parent)!r}"
     resources = {"metadata": {"path": str(project_root)}}
-    NotebookClient(notebook, timeout=120, resources=resources).execute()
+    NotebookClient(
+        notebook, timeout=250, startup_timeout=250, iopub_timeout=250, resources=resources
+    ).execute()
     shown = [
         mime
         for cell in notebook.cells

@@ -73,6 +73,7 @@ def test_the_picture_has_a_line_for_every_run(tmp_path):
 def test_todays_results_are_put_together_and_short_ones_apart(tmp_path, monkeypatch):
     full, short = tmp_path / "full", tmp_path / "short"
     monkeypatch.setattr(results_files, "RESULTS", full)
+    monkeypatch.setattr(results_files, "today", lambda: "2026-01-02")
     monkeypatch.setattr(results_files, "SHORT_RESULTS", short)
     assert results_files.combine(("one", "two")) is None
     results_files.keep("one", {"value": 1}, ["First."])

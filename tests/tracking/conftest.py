@@ -350,7 +350,7 @@ def fresh_python() -> Callable[[str], str]:
             capture_output=True,
             text=True,
             check=True,
-            timeout=120,
+            timeout=250,
         )
         return done.stdout
 

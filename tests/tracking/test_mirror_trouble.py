@@ -99,7 +99,7 @@ class _BadServer(http.server.BaseHTTPRequestHandler):
 def test_a_server_in_trouble_is_reported(
     fake_sweep: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch, answer: str, words: str
 ) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1" if answer == "silence" else "60")
     monkeypatch.setattr(_BadServer, "answer", answer)
     monkeypatch.setattr(_BadServer, "release", threading.Event())
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _BadServer) as server:

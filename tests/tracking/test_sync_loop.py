@@ -39,7 +39,7 @@ def test_a_sweep_is_mirrored_to_its_end(stored_sweep: Sweep) -> None:
     stored_sweep.begin()
     stored_sweep.references()
     stored_sweep.end()
-    report = loop.close(timeout=60)
+    report = loop.close(timeout=250)
     assert report.failure is None and report.runs == 3
     assert said == []
     client = open_client(stored_sweep.config)
@@ -54,8 +54,8 @@ def test_a_failure_is_said_once_until_it_is_over(fake_sweep: Callable[..., Sweep
     mirror = ScriptedMirror(fake_sweep(), ["down", "down", "still", None, "again", "again"])
     said: list[str] = []
     loop = SyncLoop(mirror, 0.001, said.append)
-    assert mirror.used_up.wait(30)
-    assert loop.close(timeout=30).failure is None
+    assert mirror.used_up.wait(120)
+    assert loop.close(timeout=120).failure is None
     assert said == ["down", "again"]
     assert mirror.closed and mirror.threads == {"mlflow-mirror"}
 
@@ -74,7 +74,7 @@ def test_closing_waits_no_longer_than_it_may(fake_sweep: Callable[..., Sweep]) -
     assert report.failure is not None and "sweetspot sync" in report.failure
     assert said == [report.failure]  # whoever waited hears that it is not done
     release.set()
-    assert loop.close(timeout=30).failure is None
+    assert loop.close(timeout=120).failure is None
 
 
 def test_importing_the_room_loads_no_heavy_library(fresh_python: Callable[[str], str]) -> None:

@@ -7,7 +7,7 @@ WAY = {"network": "d8", "precision": "float32", "jit_compile": False, "steps_per
 
 
 def test_each_line_is_answered(backend):
-    requests = [{"build": WAY}, {"measure": WAY, "seconds": 0.05}]
+    requests = [{"build": WAY}, {"measure": WAY, "seconds": 0.5}]
     answers = io.StringIO()
     serve(1, io.StringIO("".join(f"{json.dumps(line)}\n" for line in requests)), answers)
     ready, built, measured = map(json.loads, answers.getvalue().splitlines())
