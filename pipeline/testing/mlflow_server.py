@@ -26,7 +26,7 @@ PASSWORD = "battery staple"
 #: ``slow``: passed on after a while. ``error``: answered with 500, not passed on. ``unheard``:
 #: passed on, answered with 500. ``cut``: the answer ends in its middle. ``silent``: no answer.
 Trouble = Literal["slow", "error", "unheard", "cut", "silent"]
-_START_SECONDS = 120.0
+_START_SECONDS = 600.0
 
 
 class TroubledGate(Gate):

@@ -10,7 +10,7 @@ from pipeline.launching.gate import free_port
 from pipeline.tracking.registry import Registry
 from pipeline.tracking.serving import checked_champion, serve_command, serve_environment
 
-_START_SECONDS = 120.0
+_START_SECONDS = 600.0
 
 
 @contextmanager

@@ -48,9 +48,9 @@ class PostgresServer:
         if os.getuid() == 0:
             shutil.chown(self._folder, self._user)
             shutil.chown(secret, self._user)
-        self.port = free_port()
         self._run("initdb", "--auth=scram-sha-256", f"--username={USER}", f"--pwfile={secret}",
                   "--no-sync", "--encoding=UTF8", "--locale=C")  # fmt: skip
+        self.port = free_port()
         settings = (
             f"port={self.port}", "listen_addresses=127.0.0.1", "fsync=off", "max_connections=300",
             f"unix_socket_directories={self._folder}",
@@ -93,7 +93,7 @@ class PostgresServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _control(self, *words: str, check: bool = True) -> None:
-        self._run("pg_ctl", "--wait", "--timeout=60", f"--log={self._folder / 'log'}", *words,
+        self._run("pg_ctl", "--wait", "--timeout=250", f"--log={self._folder / 'log'}", *words,
                   check=check)  # fmt: skip
 
     def _run(self, program: str, *words: str, check: bool = True) -> None:

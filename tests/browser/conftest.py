@@ -22,7 +22,8 @@ from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
 
 #: MLflow's pages take their time on a machine that is busy with other tests.
-expect.set_options(timeout=30_000)
+PATIENCE = 120_000  # ms
+expect.set_options(timeout=PATIENCE)
 REQUIRED = os.environ.get("SWEETSPOT_REQUIRE_SERVICES") == "1"
 #: Where continuous integration looks for screenshots.
 ARTIFACTS = Path(os.environ.get("SWEETSPOT_ARTIFACTS", "build/artifacts")).resolve()
@@ -53,6 +54,7 @@ def chromium() -> Iterator[Browser]:
 def page(chromium: Browser) -> Iterator[Page]:
     """Return a page that has no network, and fails the test for any fault of its own."""
     context = chromium.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE)
     tab = context.new_page()
     faults: list[str] = []
     asked: list[str] = []

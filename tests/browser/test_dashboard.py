@@ -39,6 +39,7 @@ def test_the_study_is_found_with_its_objectives_and_trials(
     chromium: Browser, address: str, artifacts: Path
 ) -> None:
     context = chromium.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(120_000)
     tab = context.new_page()
     faults: list[str] = []
     tab.on("response", lambda answer: faults.append(answer.url) if answer.status >= 500 else None)

@@ -178,6 +178,7 @@ def test_it_prints_on_white_with_everything_unfolded(report: Page, artifacts: Pa
 
 def test_without_script_the_front_is_still_there(chromium: Any, sweep_dir: Path) -> None:
     context = chromium.new_context(java_script_enabled=False)
+    context.set_default_timeout(120_000)
     plain = context.new_page()
     plain.goto((sweep_dir / "report.html").as_uri())
     expect(plain.locator("#front-chart")).to_contain_text("needs JavaScript")

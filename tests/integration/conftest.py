@@ -41,7 +41,7 @@ class Command:
         )  # fmt: skip
 
     def run(
-        self, *arguments: str, status: int = 0, timeout: float = 280
+        self, *arguments: str, status: int = 0, timeout: float = 850
     ) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
             self.words(*arguments), cwd=self.mlruns.parent, text=True, capture_output=True,
@@ -68,7 +68,7 @@ class Command:
 
     def stop(self, process, number: int = signal.SIGINT) -> tuple[str, str]:
         process.send_signal(number)
-        return process.communicate(timeout=120)
+        return process.communicate(timeout=600)
 
     def processes(self) -> list[str]:
         """Return the command lines of all processes that work under this folder."""

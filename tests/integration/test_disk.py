@@ -30,7 +30,7 @@ def test_a_sweep_without_room_ends_in_a_sentence_and_the_next_run_completes_it(c
         done = subprocess.run(
             command.words("sweep", *QUICK, f"search.max_retries={retries}"),
             cwd=command.mlruns.parent, capture_output=True, text=True, check=False,
-            preexec_fn=cramped, timeout=400,
+            preexec_fn=cramped, timeout=800,
         )  # fmt: skip
         said = done.stderr.splitlines()[-1]
         assert done.returncode == 2 and "Traceback" not in done.stdout + done.stderr, done.stderr

@@ -33,7 +33,7 @@ def test_a_sweep_survives_lost_workers_a_lost_supervisor_and_ctrl_c(command):
     # The supervisor is killed: its worker leaves by itself.
     worker = story(command, 1).pid
     running.kill()
-    running.communicate(timeout=60)
+    running.communicate(timeout=600)
 
     # The same command again, and Ctrl-C: it ends cleanly.
     running = command.start(*WORDS)

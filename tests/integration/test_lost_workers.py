@@ -51,7 +51,7 @@ def test_killed_workers_and_two_sweeps_at_once_on_postgres(command, account, pos
         assert not any("correct" in line for line in command.processes())
         os.kill(story(command, name, 1).pid, signal.SIGKILL)
     for process in both:
-        printed, errors = process.communicate(timeout=240)
+        printed, errors = process.communicate(timeout=800)
         assert process.returncode == 0, printed + errors
     account.check(name, url, trials=3, epochs=epochs, lost=2)
     for path in command.mlruns.rglob("*"):

@@ -130,7 +130,7 @@ def test_no_error_message_shows_one(command, variable, value, monkeypatch):
     monkeypatch.setenv(variable, value)
     done = subprocess.run(
         command.words("sweep", *SETTINGS, "sweep_name=refused", "tracking=off"),
-        cwd=command.mlruns.parent, capture_output=True, check=False, timeout=280,
+        cwd=command.mlruns.parent, capture_output=True, check=False, timeout=800,
     )  # fmt: skip
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1, done.stderr
     assert found_in(done.stdout + done.stderr) == set()

@@ -122,19 +122,22 @@ def test_it_leaves_where_the_fork_server_has_gone(supervised, log):
     assert last_line(log) == "the supervisor is gone"
 
 
-def test_an_import_that_nobody_waits_for_is_ended():
+def test_an_import_that_nobody_waits_for_is_ended(tmp_path):
+    (tmp_path / "slow.py").write_text("import time; time.sleep(600)")
     text = (
         "import psutil\n"
         "from pipeline.launching import forking\n"
+        "forking.PRELOADED = 'slow'\n"
         "forking.prepare()\n"
         "print(*[child.pid for child in psutil.Process().children()])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", text], stdout=subprocess.PIPE, text=True, check=True, timeout=60
-    )
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, text=True, check=True, timeout=250,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
     numbers = [int(number) for number in done.stdout.split()]
     assert numbers
-    until = time.monotonic() + 5.0
+    until = time.monotonic() + 120.0
     while any(os.path.exists(f"/proc/{number}") for number in numbers):
         assert time.monotonic() < until
         time.sleep(0.02)

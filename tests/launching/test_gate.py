@@ -1,5 +1,6 @@
 import base64
 import http.server
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -112,10 +113,10 @@ def test_what_is_no_request_is_refused(port, seen):
 
 
 def test_a_server_that_is_gone_is_said(seen):
-    with http.server.HTTPServer(("127.0.0.1", 0), Server) as gone:
-        port = gone.server_port
-    with opened(port) as gate_port:
-        assert ask(gate_port, {"Authorization": RIGHT})[0] == 502
+    with socket.socket() as gone:  # nobody else gets the port, and nobody listens there
+        gone.bind(("127.0.0.1", 0))
+        with opened(gone.getsockname()[1]) as gate_port:
+            assert ask(gate_port, {"Authorization": RIGHT})[0] == 502
 
 
 def test_an_address_that_cannot_be_had_is_said(port):

@@ -1,5 +1,7 @@
 """The report follows the summary while a sweep runs."""
 
+import itertools
+import os
 import queue
 from contextlib import contextmanager
 
@@ -15,8 +17,14 @@ def written():
     return queue.Queue()
 
 
+MOMENTS = itertools.count(1)
+
+
 def change(folder, text):
+    """Write a summary, a second after the last one: some file systems count in steps of 4 ms."""
     (folder / "summary.new").write_text(text)
+    moment = next(MOMENTS) * 1_000_000_000
+    os.utime(folder / "summary.new", ns=(moment, moment))
     (folder / "summary.new").replace(folder / "summary.json")
 
 
@@ -28,7 +36,7 @@ def test_it_is_written_again_when_the_summary_changes_and_only_then(tmp_path, wr
     )
     for text in ("one", "two"):
         change(tmp_path, text)
-        assert written.get(timeout=30) == text
+        assert written.get(timeout=120) == text
     report.close()
     assert written.empty()
 
@@ -44,7 +52,7 @@ def test_a_report_that_cannot_be_written_is_tried_again(tmp_path, written):
 
     change(tmp_path, "one")
     report = LiveReport(tmp_path, write, interval_seconds=0.001)
-    assert written.get(timeout=30) == tmp_path
+    assert written.get(timeout=120) == tmp_path
     report.close()
     assert failures == []
 
@@ -58,5 +66,5 @@ def test_nobody_measures_meanwhile(tmp_path, written):
 
     change(tmp_path, "one")
     report = LiveReport(tmp_path, lambda _: written.put("write"), quiet, interval_seconds=0.001)
-    assert [written.get(timeout=30) for _ in range(3)] == ["enter", "write", "leave"]
+    assert [written.get(timeout=120) for _ in range(3)] == ["enter", "write", "leave"]
     report.close()

@@ -17,7 +17,7 @@ def tell(plan, replan):
     def tell(**settings):
         url = settings.pop("url", None)
         notify = settings | ({} if url is None else {"url": SecretStr(url)})
-        config = replan(plan, notify={"seconds": 5.0} | notify).config
+        config = replan(plan, notify={"seconds": 60.0} | notify).config
         SweepResults(config, plan.description).refresh(SweepStudy(config, plan.space))
         said: list[str] = []
         tell_end(config, 1, said.append)
@@ -113,15 +113,15 @@ def test_a_program_reads_the_summary(tell, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "seconds", "said"),
     [
-        (("/no/such/program",), "could not be started (No such file or directory)"),
-        (("/bin/sh", "-c", "exit 3"), "/bin/sh ended with status 3"),
-        (("/bin/sh", "-c", "sleep 60"), "took longer than notify.seconds=0.2 and was ended"),
+        (("/no/such/program",), 60, "could not be started (No such file or directory)"),
+        (("/bin/sh", "-c", "exit 3"), 60, "/bin/sh ended with status 3"),
+        (("/bin/sh", "-c", "sleep 60"), 0.2, "took longer than notify.seconds=0.2 and was ended"),
     ],
 )
-def test_a_program_that_fails_is_said(tell, command, said):
-    (sentence,) = tell(command=command, seconds=0.2)
+def test_a_program_that_fails_is_said(tell, command, seconds, said):
+    (sentence,) = tell(command=command, seconds=seconds)
     assert sentence.startswith("notify.command: ") and said in sentence
 
 

@@ -70,7 +70,7 @@ def sweep(plan, replan, tmp_path):
 
 
 def ended(process):
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=600)
     return process.returncode, printed.decode()
 
 

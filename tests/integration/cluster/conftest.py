@@ -24,8 +24,8 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=cred_expire=10,socket={folder}/munge.socket
-SlurmdTimeout=10
+AuthInfo=cred_expire=60,socket={folder}/munge.socket
+SlurmdTimeout=30
 KillWait=12
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
@@ -52,7 +52,7 @@ PartitionName=low Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
 PreemptMode=REQUEUE GraceTime=20
 PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
 """
-WAIT_SECONDS = 120
+WAIT_SECONDS = 300
 # Read before any test, which run in a clean environment.
 REQUIRED = os.environ.get("SWEETSPOT_REQUIRE_SERVICES") == "1"
 

@@ -55,11 +55,11 @@ def check_complete(slurm, command, name):
 
 
 def test_scancel_of_all_loses_nothing_and_the_same_command_goes_on(slurm, command):
-    words = (*LONG, "sweep_name=cancelled", "training.epochs=40")
+    words = (*LONG, "sweep_name=cancelled", "training.epochs=60")
     assert "submitted job" in ask(command, *words)
-    wait_for_epochs(slurm, command, "cancelled")
     # While its job is there, the same command submits no other one.
     assert "nothing more was submitted" in ask(command, *words)
+    wait_for_epochs(slurm, command, "cancelled")
     assert slurm.jobs("cancelled") == ["RUNNING"]
     slurm.call("scancel", "--name=sweetspot-cancelled")
     slurm.wait_until(lambda: slurm.jobs("cancelled") == [], "the cancelled job to be gone")
@@ -72,7 +72,7 @@ def test_scancel_of_all_loses_nothing_and_the_same_command_goes_on(slurm, comman
     assert "The sweet spot is " in " ".join(said.split())
     check_complete(slurm, command, "cancelled")
     done = [result.epoch for result in story(command, "cancelled", 1).record.history]
-    assert done == list(range(1, 41))
+    assert done == list(range(1, 61))
 
 
 def test_what_slurm_refuses_is_one_sentence(slurm, command):
