@@ -19,18 +19,19 @@ def run(line: CommandLine) -> int:
     from pipeline.launching.export import export
     from pipeline.launching.networks import kept_network
     from pipeline.launching.planning import load_config
-    from pipeline.reporting.exports import show_exports
+    from pipeline.reporting.exports import export_failures, show_exports
+    from pipeline.reporting.writing import write_page
 
     trial, line = _split_trial(line)
     composed = compose(line)
     config = load_config(composed.mlruns, chosen_sweep(line, composed))
     outcome = export(config, kept_network(config.sweep_dir, trial))
     show_exports(config.sweep_dir, outcome)
-    failures = [result["failure"] for result in outcome["exports"].values()]
-    for form, failure in zip(outcome["exports"], failures, strict=True):
-        if failure is not None:
-            print(f"sweetspot: {form} is not kept: {failure}", file=sys.stderr)
-    return 1 if any(failures) else 0
+    write_page(config.sweep_dir)
+    failures = export_failures(outcome)
+    for failure in failures:
+        print(f"sweetspot: {failure}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 def _split_trial(line: CommandLine) -> tuple[int | None, CommandLine]:

@@ -19,6 +19,8 @@ noisy, and of an export ratio (to Keras', measured in turn). Accuracies are shar
 
 from typing import Literal, get_args
 
+#: Where they are, in the sweep's folder.
+EXPORT_DIR = "export"
 ExportFormat = Literal["onnx", "onnx_int8", "saved_model"]
 FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 EXPORTS_SCHEMA_VERSION = 1

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.core.front import pareto_front
+from pipeline.core.statistics import Interval
 from pipeline.core.trial import Outcome, TrialRecord
 
 
@@ -63,6 +64,14 @@ def point(record: TrialRecord, costs: Sequence[str]) -> tuple[float, ...]:
     """Return ``(accuracy, cost, cost, …)`` of a trial that is ``comparable``."""
     assert record.val_accuracy is not None
     return (record.val_accuracy, *(record.costs[name] for name in costs))
+
+
+def cost_interval(record: TrialRecord, cost: str) -> Interval | None:
+    """Return the 95% interval of a cost that was timed; None for one that was counted."""
+    name, _, unit = cost.rpartition("_")
+    low, high = (record.measurements.get(f"{name}_{end}_{unit}") for end in ("low", "high"))
+    # An interval that reaches down to 0 has no place on a logarithmic scale.
+    return Interval(low=low, high=high) if low and high else None
 
 
 def dnn_accuracy(records: Iterable[TrialRecord]) -> float | None:

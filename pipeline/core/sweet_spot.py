@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.finalists import Finalist, FinalRound
-from pipeline.core.records import above_limits, comparable, dnn_accuracy, front_records, point
+from pipeline.core.records import (
+    above_limits,
+    comparable,
+    cost_interval,
+    dnn_accuracy,
+    front_records,
+    point,
+)
 from pipeline.core.resampling import Repeated, probability_on_front, stability
 from pipeline.core.selection import RuleSettings, select
 from pipeline.core.trial import RunKey, TrialRecord
@@ -138,6 +145,7 @@ def _on_the_front(
         costs[0],
         settings,
         floor_index=floor_index,
+        cost_intervals=[cost_interval(record, costs[0]) for record in known],
         repeated=_repeated(
             {i: means[r.number] for i, r in enumerate(known) if r.number in means}, costs, right
         ),

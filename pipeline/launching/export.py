@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
 from pipeline.core.exports import (
+    EXPORT_DIR,
     EXPORTS_SCHEMA_VERSION,
     FORMATS,
     ExportFormat,
@@ -34,7 +35,6 @@ from pipeline.reporting.files import write_atomically
 if TYPE_CHECKING:
     from pipeline.training.backend import Inference
 
-EXPORT_DIR = "export"
 _SUFFIXES: dict[ExportFormat, str] = {
     "onnx": ".onnx",
     "onnx_int8": ".int8.onnx",

@@ -1,17 +1,78 @@
 """A network's exports for people; see ``pipeline.core.exports``."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from pipeline.core.errors import StorageError
+from pipeline.core.exports import EXPORT_DIR, EXPORTS_SCHEMA_VERSION
 from pipeline.reporting.console import terminal
 from pipeline.reporting.wording import accuracy_text, printable
 
+COLUMNS = ("format", "accuracy", "same labels", "size", "latency", "than Keras")
 _TITLES = {
     "onnx": "ONNX float32",
     "onnx_int8": "ONNX int8",
     "saved_model": "SavedModel",
 }
+
+
+def read_exports(sweep_dir: Path) -> list[dict[str, Any]]:
+    """Return what came of each network that was exported, by trial; those of other versions not.
+
+    Raises
+    ------
+    StorageError
+        A file cannot be read, or is damaged.
+    """
+    found = []
+    for path in sorted((sweep_dir / EXPORT_DIR).glob("*.json")):
+        try:
+            outcome = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StorageError(f"cannot read {path}: {error}") from error
+        if isinstance(outcome, dict) and outcome.get("schema_version") == EXPORTS_SCHEMA_VERSION:
+            found.append(outcome)
+    return found
+
+
+def export_rows(outcome: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return a row of text for the network as it was trained and each format, by ``COLUMNS``."""
+    keras = outcome["keras"]
+    rows: list[tuple[str, ...]] = [
+        ("Keras", accuracy_text(keras["accuracy"]), "", "", _latency(keras["latency"]), "")
+    ]
+    for form, result in outcome["exports"].items():
+        rows.append(
+            (
+                _TITLES.get(form, form),
+                accuracy_text(result["accuracy"]),
+                accuracy_text(result["same_labels"]),
+                f"{result['bytes'] / 1e6:.2f} MB",
+                _latency(result["latency"]),
+                _against_keras(result["latency"]["ratio"]),
+            )
+        )
+    return rows
+
+
+def export_failures(outcome: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each format that failed its check."""
+    return [
+        f"{_TITLES.get(form, form)} is not kept: {result['failure']}"
+        for form, result in outcome["exports"].items()
+        if result["failure"] is not None
+    ]
+
+
+def export_note(outcome: Mapping[str, Any]) -> str:
+    """Return what the numbers of the rows are about."""
+    return (
+        f"Trial {outcome['trial']}, {outcome['architecture']}, trained in "
+        f"{outcome['keras']['precision']}; {outcome['images']:,} validation images; latency of one "
+        f"image on {outcome['device']}, threads: {outcome['threads']}."
+    )
 
 
 def show_exports(sweep_dir: Path, outcome: Mapping[str, Any], stream: TextIO | None = None) -> None:
@@ -20,29 +81,15 @@ def show_exports(sweep_dir: Path, outcome: Mapping[str, Any], stream: TextIO | N
     from rich.text import Text
 
     console = terminal(stream)
-    keras, images = outcome["keras"], outcome["images"]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("format", no_wrap=True)
-    for title in ("accuracy", "same labels", "size", "latency", "than Keras"):
-        table.add_column(title, justify="right")
-    table.add_row("Keras", accuracy_text(keras["accuracy"]), "", "", _latency(keras["latency"]), "")
-    for form, result in outcome["exports"].items():
-        table.add_row(
-            _TITLES.get(form, form),
-            accuracy_text(result["accuracy"]),
-            accuracy_text(result["same_labels"]),
-            f"{result['bytes'] / 1e6:.2f} MB",
-            _latency(result["latency"]),
-            _against_keras(result["latency"]["ratio"]),
-        )
+    for title in COLUMNS:
+        first = title == COLUMNS[0]
+        table.add_column(title, justify="left" if first else "right", no_wrap=first)
+    for row in export_rows(outcome):
+        table.add_row(*row)
     console.print(table)
-    note = (
-        f"Trial {outcome['trial']}, {outcome['architecture']}, trained in {keras['precision']}; "
-        f"{images:,} validation images; latency of one image on {outcome['device']}, threads: "
-        f"{outcome['threads']}."
-    )
     console.print()
-    console.print(Text(printable(note, console.encoding), style="dim"))
+    console.print(Text(printable(export_note(outcome), console.encoding), style="dim"))
     for result in outcome["exports"].values():
         if result["file"] is not None:
             console.print(Text(str(sweep_dir / result["file"])), soft_wrap=True)

@@ -17,7 +17,8 @@ from pipeline.tracking.run_state import RunContent
 from pipeline.tracking.summary_metrics import description
 
 _FILES = (
-    "config.yaml", "summary.json", "importance.json", "front.csv", "finalists.csv", "report.html",
+    "config.yaml", "summary.json", "importance.json", "front.csv", "networks.csv",
+    "finalists.csv", "report.html",
 )  # fmt: skip
 
 

@@ -1,5 +1,8 @@
 """The choice, worked out by hand, with and without finalists."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -84,6 +87,21 @@ def test_auto_is_the_knee_without_finalists() -> None:
     spot = chosen(FinalRound())
     assert (spot.record.number, spot.rule) == (3, "knee")
     assert "farthest above the line" in spot.reason
+
+
+@pytest.mark.parametrize(("low", "high", "least", "most"), [(3.99, 4.01, 99, 100), (2, 8, 45, 55)])
+def test_a_cost_is_drawn_from_the_interval_that_was_measured(
+    low: float, high: float, least: int, most: int
+) -> None:
+    """At a budget of hardly more than its cost, half of a wide interval's draws are too dear."""
+    measured = replace(
+        FRONT[2], measurements={"epoch_low_seconds": low, "epoch_high_seconds": high}
+    )
+    rule = RuleSettings(name="budget", budget=4.02, images=10_000_000)
+    spot = choose_sweet_spot([*FRONT[:2], measured], COSTS, rule, FinalRound(), {})
+    assert spot is not None and spot.record.number == 3
+    share = re.search(r"the same is picked in (\d+)% of 1,000 resamples$", spot.reason)
+    assert share is not None and least <= int(share[1]) <= most
 
 
 def test_a_reference_above_a_limit_is_no_choice_but_still_what_others_are_compared_with() -> None:

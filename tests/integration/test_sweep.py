@@ -136,7 +136,7 @@ def test_artifacts_and_data_are_attached(command, client, runs):
     (data,) = runs["1"].inputs.dataset_inputs
     assert data.dataset.digest
     parent = {item.path for item in client.list_artifacts(runs["sweep"].info.run_id)}
-    assert {"summary.json", "front.csv", "finalists.csv", "config.yaml"} <= parent
+    assert {"summary.json", "front.csv", "networks.csv", "finalists.csv", "config.yaml"} <= parent
 
 
 def test_the_kept_model_classifies_as_the_summary_says(command, client, runs, backend):

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipeline.core.architecture import Architecture
+from pipeline.core.exports import EXPORTS_SCHEMA_VERSION
 from pipeline.core.finalists import Finalist, FinalRound
 from pipeline.core.selection import RuleSettings
 from pipeline.core.summary import DataSummary, build_summary
@@ -203,3 +204,29 @@ class SweepFolder:
 def folder(tmp_path: Path) -> SweepFolder:
     """Return an empty sweep's folder to write to."""
     return SweepFolder(tmp_path / "mlruns" / "sweeps" / "demo")
+
+
+@pytest.fixture
+def exported() -> dict[str, Any]:
+    """Return what came of an export: one format is kept, another is not."""
+
+    def latency(ms: float, ratio: float, noisy: bool = False) -> dict[str, Any]:
+        return {"median_ms": ms, "ratio": ratio, "noisy": noisy}
+
+    return {
+        "schema_version": EXPORTS_SCHEMA_VERSION,
+        "sweep": "lesson", "trial": 3, "architecture": "8k5-d128", "device": "AMD EPYC",
+        "threads": 2, "images": 255,
+        "keras": {"precision": "float32", "accuracy": 0.949, "latency": latency(0.3, 1.0)},
+        "exports": {
+            "onnx": {
+                "file": "export/0003.onnx", "bytes": 610_000, "accuracy": 0.949, "same_labels": 1.0,
+                "failure": None, "latency": latency(0.05, 0.1667),
+            },
+            "onnx_int8": {
+                "file": None, "bytes": 160_000, "accuracy": 0.93, "same_labels": 0.97,
+                "failure": "eight bits cost 1.90 points of accuracy, more than 0.5",
+                "latency": latency(0.6, 2.0, noisy=True),
+            },
+        },
+    }  # fmt: skip

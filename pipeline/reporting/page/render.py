@@ -13,6 +13,7 @@ from typing import Any
 from pipeline import __version__
 from pipeline.reporting.page.course import course_view
 from pipeline.reporting.page.curves import curve_panels
+from pipeline.reporting.page.exports import export_tables
 from pipeline.reporting.page.front import front_view
 from pipeline.reporting.page.maps import maps_view
 from pipeline.reporting.page.mattered import mattered_view
@@ -43,6 +44,7 @@ def render_page(sources: ReportSources) -> bytes:
         verdict=verdict(sources),
         front=front_view(sources),
         networks=networks_view(sources),
+        exports=export_tables(sources),
         maps=maps_view(sources),
         mattered=mattered_view(sources),
         course=course_view(sources),

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.core.trial import TrialRecord
 from pipeline.reporting.compare import Answers, read_answers
 from pipeline.reporting.comparison import read_comparison
+from pipeline.reporting.exports import read_exports
 from pipeline.reporting.files import CONFIG_NAME, read_summary
 from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name
 from pipeline.reporting.mistakes import Mistakes, mistakes_name
@@ -73,6 +74,8 @@ class ReportSources:
         By trial number, of those for which test was read.
     maps
         By trial number, of those of them that have convolutions.
+    exports
+        As ``pipeline.core.exports`` has them, of the networks that were exported.
     further
         The further trainings of finalists.
     written
@@ -90,6 +93,7 @@ class ReportSources:
     answers: Mapping[int, Answers] = field(default_factory=dict)
     mistakes: Mapping[int, Mistakes] = field(default_factory=dict)
     maps: Mapping[int, KeptMaps] = field(default_factory=dict)
+    exports: Sequence[Mapping[str, Any]] = ()
     further: Sequence[TrialRecord] = ()
 
     @property
@@ -149,6 +153,7 @@ class ReportSources:
             answers={n: known for n, known in answers.items() if known is not None},
             mistakes={n: known for n, known in mistakes.items() if known is not None},
             maps={n: known for n, known in maps.items() if known is not None},
+            exports=read_exports(sweep_dir),
             further=[story.record for story in _stories(again)],
         )
 

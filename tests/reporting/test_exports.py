@@ -1,0 +1,50 @@
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.errors import StorageError
+from pipeline.reporting.exports import (
+    COLUMNS,
+    export_failures,
+    export_rows,
+    read_exports,
+    show_exports,
+)
+
+
+def test_a_row_for_each_format(exported: dict[str, Any]) -> None:
+    assert export_rows(exported) == [
+        ("Keras", "94.90%", "", "", "0.3 ms", ""),
+        ("ONNX float32", "94.90%", "100.00%", "0.61 MB", "0.05 ms", "6× faster"),
+        ("ONNX int8", "93.00%", "97.00%", "0.16 MB", "0.6 ms, noisy", "2× slower"),
+    ]
+    assert {len(row) for row in export_rows(exported)} == {len(COLUMNS)}
+    assert export_failures(exported) == [
+        "ONNX int8 is not kept: eight bits cost 1.90 points of accuracy, more than 0.5"
+    ]
+
+
+def test_the_terminal_says_where_the_files_are(exported: dict[str, Any]) -> None:
+    stream = io.StringIO()
+    show_exports(Path("/sweeps/lesson"), exported, stream)
+    printed = stream.getvalue()
+    assert "/sweeps/lesson/export/0003.onnx" in printed
+    assert "Trial 3, 8k5-d128, trained in float32; 255 validation images" in " ".join(
+        printed.split()
+    )
+
+
+def test_those_of_a_sweep_are_read_and_of_other_versions_not(
+    tmp_path: Path, exported: dict[str, Any]
+) -> None:
+    assert read_exports(tmp_path) == []
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "0003.json").write_text(json.dumps(exported))
+    (tmp_path / "export" / "0004.json").write_text(json.dumps(exported | {"schema_version": 99}))
+    assert read_exports(tmp_path) == [exported]
+    (tmp_path / "export" / "0005.json").write_text("{")
+    with pytest.raises(StorageError, match=r"cannot read .*0005\.json"):
+        read_exports(tmp_path)
