@@ -28,7 +28,7 @@ BENCHMARKS = (
     "warm_start",
 )
 
-#: Run when they are named: an hour of recording, and hours of peers.
+#: Run when they are named: two hours of recording, and hours of peers.
 ON_DEMAND = ("front_time", "recording")
 #: With what, by the same settings, and which of them can.
 DATA = (AUTO, "fashion_mnist", "mnist", "digits")

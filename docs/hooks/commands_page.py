@@ -36,8 +36,9 @@ be chosen, `--cfg job` prints what would be used, `--resolve` and `--info` show 
 completion in bash: `eval "$(.venv/bin/sweetspot -sc install=bash)"`.
 
 A command ends with status 0 when what was asked is done, 1 when it failed, 2 when it was asked
-wrongly, 75 when somebody else runs the sweep and it was not to wait (`--scheduled`), and 128 plus
-the signal's number when it was told to stop (130 after Ctrl-C).
+wrongly or what it needs (the images, the place for results) cannot be used, 75 when somebody else
+runs the sweep and it was not to wait (`--scheduled`) or when a worker or a peer was told to leave
+before the end, and else 128 plus the signal's number when it was told to stop (130 after Ctrl-C).
 """
 #: What stands behind a command that is no sweep's name.
 _WORDS = {"predict": ["PICTURE …"], "restore": ["FILE"]}

@@ -16,8 +16,8 @@ _MODEL = "model="
 def run(line: CommandLine) -> int:
     """Classify files, folders, ``.npz`` archives or the standard input (``-``).
 
-    ``model=`` chooses the network, see ``pipeline.launching.prediction.predict``; ``--invert``
-    turns dark on light into light on dark.
+    ``model=`` chooses the network: ``champion`` (default), ``previous``, a sweep's name,
+    ``SWEEP/TRIAL`` or the ID of an MLflow run. ``--invert`` turns dark on light into light on dark.
     """
     from pipeline.launching.prediction import predict
     from pipeline.reporting.predictions import predictions_csv, predictions_json, show_predictions

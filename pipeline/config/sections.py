@@ -191,7 +191,9 @@ class SearchConfig(Section):
     minutes: Annotated[float, Field(gt=0)] | None = None  #: and the most minutes of one run
     max_failed: Annotated[int, Field(ge=0)]  #: more failures than this end with status 1
     max_infeasible: Positive  #: so many trials above a limit, and none within, end the sweep
-    max_retries: Annotated[int, Field(ge=0)]  #: how often an interrupted trial is queued again
+    max_retries: Annotated[
+        int, Field(ge=0)
+    ]  #: how often a trial is queued again whose worker was lost
 
     @field_validator("first")
     @classmethod
@@ -209,7 +211,7 @@ class TrackingConfig(Section):
     """Where MLflow is, and what it gets."""
 
     enabled: bool
-    uri: str | None = None  #: a server, without user and password; default: a store in `mlruns`
+    uri: str | None = None  #: a server, without password or token; default: a store in `mlruns`
     interval_seconds: Annotated[float, Field(gt=0)]
     system_metrics: bool
 

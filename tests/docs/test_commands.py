@@ -148,6 +148,8 @@ def calls_of(checkout, command):
 
 
 def run_or_compose(home, name, words):
+    if name == "--help":
+        return cli.main([name])
     if name in READING:
         return cli.main([name, *words, f"mlruns={home / 'mlruns'}"])
     if name == "sweep":

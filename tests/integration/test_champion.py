@@ -181,6 +181,7 @@ def test_exports_equal_the_network_and_are_kept(mlruns, champion, capsys):
     assert (status == 1) == (whole["failure"] is not None) == ("is not kept" in printed.err)
     files = {result["file"] for result in exports.values()} - {None}
     assert {f"export/{path.name}" for path in folder.iterdir()} == {*files, "export/0001.json"}
+    assert 'id="exports"' in (folder.parent / "report.html").read_text()
     for title in ("ONNX float32", "ONNX int8", "SavedModel", "faster", str(folder / "0001.onnx")):
         assert title in printed.out
 
