@@ -7,6 +7,7 @@ from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, cou
 
 _BAD = ("failed", "diverged", "out_of_memory", "timed_out")
 _SIGNAL_STATUS = 128
+_AGAIN_STATUS = 75  # of a peer that was told to leave; others go on
 
 
 def summary_line(sweep: str, status: int, summary: Mapping[str, Any] | None) -> str:
@@ -49,4 +50,5 @@ def summary_line(sweep: str, status: int, summary: Mapping[str, Any] | None) -> 
 def _state(status: int) -> str:
     if status == 0:
         return "done"
-    return "stopped before its end" if status > _SIGNAL_STATUS else "FAILED"
+    left = status == _AGAIN_STATUS or status > _SIGNAL_STATUS
+    return "stopped before its end" if left else "FAILED"
