@@ -28,6 +28,7 @@ from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
 from pipeline.measuring.automatic import automatic
 from pipeline.measuring.machine import this_machine
 from pipeline.measuring.quiet import QuietLock
+from pipeline.reporting.wording import counted
 from pipeline.reporting.writing import write_page, write_report
 from pipeline.search.opening import open_storage
 from pipeline.search.study import SweepStudy
@@ -86,6 +87,8 @@ class LocalSupervisor:
     _restarts: int = 0
     _ended: int = 0
     _started: int = 0
+    #: Compute threads of a worker when the sweep's first trials were measured, where that is known.
+    _first_threads: int | None = None
 
     def run(self) -> int:
         """Run the sweep to its budget; return the exit status.
@@ -141,11 +144,13 @@ class LocalSupervisor:
         study = SweepStudy(self.config, self.plan.space, storage, self.plan.first)
         results = SweepResults(self.config, self.plan.description)
         began = time.monotonic()
+        self._keep_threads()
         with EventLog(sweep_log_path(folder)) as log:
             record(
                 log,
                 SessionStarted(
                     workers=self._wanted_workers(),
+                    threads=self._threads(),
                     host=os.uname().nodename,
                     versions=versions(),
                     git_commit=git_commit(),
@@ -277,10 +282,21 @@ class LocalSupervisor:
         workers = self.config.launch.workers
         return automatic(self.config).workers if workers == "auto" else workers
 
+    def _keep_threads(self) -> None:
+        """Look up how the sweep's first trials were measured; say where these will differ."""
+        first = self._first_threads = Sessions.read(self.config.sweep_dir).threads
+        if first is not None and first != self._threads():
+            self.say(
+                f"{self.config.sweep_name} began with {counted(first, 'thread')} a worker, this "
+                f"run has {self._threads()}: times of earlier trials and of these do not compare."
+            )
+
     def _threads(self) -> int:
         threads = self.config.launch.threads
         if threads != "auto":
             return threads
+        if self._first_threads is not None:
+            return min(self._first_threads, this_machine().cores)
         if self.config.launch.workers == "auto":
             return automatic(self.config).threads
         return max(1, this_machine().cores // self._wanted_workers())

@@ -83,6 +83,7 @@ class Peer(LocalSupervisor):
         """
         folder = self.config.sweep_dir
         self._came = time.time()
+        self._keep_threads()
         with self._signals(), Presence(folder, "peers") as presence:
             study = SweepStudy(self.config, self.plan.space, first=self.plan.first)
             results = SweepResults(self.config, self.plan.description)
@@ -172,6 +173,7 @@ class Peer(LocalSupervisor):
         launch = self.config.launch
         started = SessionStarted(
             workers=launch.workers if launch.kind == "slurm" else self._wanted_workers(),
+            threads=self._threads(),
             host=os.uname().nodename,
             versions=versions(),
             git_commit=git_commit(),

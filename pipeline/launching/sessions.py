@@ -22,6 +22,8 @@ class Sessions:
         When the last run started, in seconds since the epoch; 0 where none has.
     exit_status
         Of the last run that ended; None where none has, or where one is in progress.
+    threads
+        Compute threads of a worker in the first run that says so; None where none does.
     test_readings
         By trial number, the first reading of the test images.
     """
@@ -30,6 +32,7 @@ class Sessions:
     open_since: float | None = None
     last_started: float = 0.0
     exit_status: int | None = None
+    threads: int | None = None
     test_readings: dict[int, TestRead] = field(default_factory=dict)
 
     @classmethod
@@ -38,6 +41,7 @@ class Sessions:
         finished, started, last = 0.0, None, 0.0
         status: int | None = None
         last_started = 0.0
+        threads: int | None = None
         readings: dict[int, TestRead] = {}
         for event in read(sweep_log_path(sweep_dir)):
             content = content_of(event)
@@ -46,6 +50,7 @@ class Sessions:
                     finished += max(0.0, last - started)
                 started, status = event.time, None
                 last_started = event.time
+                threads = content.threads if threads is None else threads
             elif isinstance(content, SessionEnded):
                 finished += content.wall_seconds
                 started, status = None, content.exit_status
@@ -57,6 +62,7 @@ class Sessions:
             open_since=started,
             last_started=last_started,
             exit_status=status,
+            threads=threads,
             test_readings=readings,
         )
 

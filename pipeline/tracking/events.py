@@ -223,6 +223,8 @@ class SessionStarted(Content):
         Version by package name.
     git_commit
         Of the project; None outside a git checkout.
+    threads
+        Compute threads of a worker; None in the logs of earlier versions.
     """
 
     kind: ClassVar[str] = "session_started"
@@ -230,6 +232,7 @@ class SessionStarted(Content):
     host: str
     versions: dict[str, str]
     git_commit: str | None
+    threads: int | None = None
 
     @classmethod
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -238,6 +241,7 @@ class SessionStarted(Content):
             "host": str(values["host"]),
             "versions": {str(name): str(text) for name, text in values["versions"].items()},
             "git_commit": _text(values["git_commit"]),
+            "threads": None if values.get("threads") is None else int(values["threads"]),
         }
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from pipeline.launching.sessions import Sessions
@@ -34,6 +36,16 @@ def test_wall_time_adds_up_over_runs_killed_ones_included(tmp_path):
         (302.0, SessionEnded(wall_seconds=2.0, exit_status=0)),
     )
     assert Sessions.read(tmp_path).wall_seconds() == pytest.approx(17.0)
+
+
+def test_threads_are_those_of_the_first_run_that_says_so(tmp_path):
+    log(
+        tmp_path,
+        (1.0, STARTED),
+        (2.0, replace(STARTED, threads=2)),
+        (3.0, replace(STARTED, threads=1)),
+    )
+    assert Sessions.read(tmp_path).threads == 2
 
 
 def test_the_first_reading_of_a_trial_counts(tmp_path):

@@ -87,11 +87,13 @@ CONTENTS: list[TrialContent | SweepContent] = [
     ),
     ModelKept(path="models/0007.keras"),
     ModelKept(path=None),
-    SessionStarted(workers=2, host="box", versions={"keras": "3"}, git_commit=None),
+    SessionStarted(workers=2, host="box", versions={"keras": "3"}, git_commit=None, threads=1),
     SessionEnded(wall_seconds=12.5, exit_status=1),
     TestRead(trial=7, accuracy=0.9, correct=9, images=10, reason="sweet spot"),
     SummaryChanged(ended=3, metrics={"front/members": 2.0}),
 ]
+#: What the logs of earlier versions do not have.
+LATER = {("session_started", "threads")}
 
 
 @pytest.mark.parametrize("content", CONTENTS, ids=lambda content: content.kind)
@@ -108,6 +110,9 @@ def test_a_missing_value_is_damage(content: TrialContent | SweepContent) -> None
     values = json.loads(json.dumps(content.to_values()))
     for name in values:
         less = {key: value for key, value in values.items() if key != name}
+        if (content.kind, name) in LATER:
+            assert getattr(type(content).from_values(less), name) is None
+            continue
         with pytest.raises(StorageError, match=f"'{content.kind}' event is damaged"):
             type(content).from_values(less)
         assert content_of(Event(time=1.0, kind=content.kind, values=less)) is None
