@@ -139,9 +139,9 @@ def network_columns(rows: Sequence[NetworkRow]) -> list[Column]:
     columns = [
         column("trainings", "n", lambda row: str(row.trained.accuracy.n)),
         column("validation accuracy", "val. accuracy", _accuracy),
-        column("training, µs an image", "µs/image", _microseconds),
+        column("training, µs an image", "µs/img", _microseconds),
         column(cost_label("latency_ms"), "ms", cost("latency_ms")),
-        column("parameters", "parameters", cost("parameters")),
+        column("parameters", "params", cost("parameters")),
         column("flattened", "flat", lambda row: f"{row.flattened:,}"),
     ]
     if any(row.test_accuracy is not None for row in rows):

@@ -20,6 +20,7 @@ RECIPE_COLUMNS = ("batch_size", "optimizer", "learning_rate", "schedule", "augme
 #: Terminals of fewer columns get tables with fewer columns.
 NARROW = 64
 _NARROW_COLUMN = 9  #: characters of a number's column there
+_WIDE_NAME = 20  # characters; longer names are folded where there is no room
 
 
 def front_rows(summary: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:
@@ -60,7 +61,11 @@ def front_table(
     title = f"The front of {printable(summary['sweep'], encoding)}, cheapest first"
     table = plain_table(title, ascii_only=ascii_only)
     table.add_column("trial", justify="right", no_wrap=True)
-    table.add_column("architecture", overflow="fold", min_width=len("architecture"))
+    rows = front_rows(summary)
+    names = [row["architecture"] for row, _ in rows]
+    # Rather a heading has two lines than a short name.
+    whole = not narrow and max(map(len, names), default=0) <= _WIDE_NAME
+    table.add_column("architecture", overflow="fold", no_wrap=whole, min_width=len("architecture"))
     most = _NARROW_COLUMN if narrow else None
     table.add_column("val. accuracy", justify="right", min_width=8, max_width=most)
     for cost in summary["costs"]:
@@ -68,7 +73,7 @@ def front_table(
     if not narrow:
         table.add_column("", no_wrap=True)
     members = len(summary["front"])
-    for index, (row, marks) in enumerate(front_rows(summary)):
+    for index, (row, marks) in enumerate(rows):
         if index == members:
             table.add_section()
         name = printable(row["architecture"], encoding)
