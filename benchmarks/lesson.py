@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.results_files import keep
 from pipeline.core.architecture import REFERENCES
+from pipeline.core.wording import number
 
 CNN = REFERENCES["cnn"].notation
 
@@ -45,7 +46,7 @@ def main(short: bool) -> None:
         "| network | µs an image in training | times the `cnn` | latency (ms) | times the `cnn` |",
         "| --- | --- | --- | --- | --- |",
         *(
-            f"| `{row['network']}` | {row['step_us_an_image']:.3g} | {row['step_ratio']:.2f} | "
+            f"| `{row['network']}` | {number(row['step_us_an_image'])} | {row['step_ratio']:.2f} | "
             f"{row['latency_ms']:.3g} | {row['latency_ratio']:.2f} |"
             for row in rows
         ),
