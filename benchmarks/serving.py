@@ -40,7 +40,7 @@ def main(short: bool) -> None:
             [*command, "sweep", f"mlruns={mlruns}", "calibrate=false",
              f"data={'digits' if short else 'auto'}", "training=quick",
              "measuring=quick", "search=random", "search.trials=2",
-             "objective=macs", "objective.rule=budget", "objective.budget=1e9",
+             "objective=macs", "objective.rule=budget", "objective.budget=1e9", "finalists=off",
              "sweep_name=serving", "promote=auto"],
             check=True, stdout=sys.stderr,
         )  # fmt: skip
