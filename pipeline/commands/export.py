@@ -27,10 +27,10 @@ def run(line: CommandLine) -> int:
     config = load_config(composed.mlruns, chosen_sweep(line, composed))
     outcome = export(config, kept_network(config.sweep_dir, trial))
     show_exports(config.sweep_dir, outcome)
-    write_page(config.sweep_dir)
     failures = export_failures(outcome)
     for failure in failures:
         print(f"sweetspot: {failure}", file=sys.stderr)
+    write_page(config.sweep_dir)
     return 1 if failures else 0
 
 

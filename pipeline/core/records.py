@@ -67,10 +67,10 @@ def point(record: TrialRecord, costs: Sequence[str]) -> tuple[float, ...]:
 
 
 def cost_interval(record: TrialRecord, cost: str) -> Interval | None:
-    """Return the 95% interval of a cost that was timed; None for one that was counted."""
+    """Return the 95% interval of an epoch's time or a latency; None where none was measured."""
     name, _, unit = cost.rpartition("_")
     low, high = (record.measurements.get(f"{name}_{end}_{unit}") for end in ("low", "high"))
-    # An interval that reaches down to 0 has no place on a logarithmic scale.
+    # One that reaches down to 0 has no place on a logarithmic scale.
     return Interval(low=low, high=high) if low and high else None
 
 

@@ -144,7 +144,7 @@ class LocalSupervisor:
         study = SweepStudy(self.config, self.plan.space, storage, self.plan.first)
         results = SweepResults(self.config, self.plan.description)
         began = time.monotonic()
-        self._keep_threads()
+        self._first_threads = Sessions.read(folder).threads
         with EventLog(sweep_log_path(folder)) as log:
             record(
                 log,
@@ -280,11 +280,17 @@ class LocalSupervisor:
 
     def _wanted_workers(self) -> int:
         workers = self.config.launch.workers
-        return automatic(self.config).workers if workers == "auto" else workers
+        if workers != "auto":
+            return workers
+        machine, known = this_machine(), automatic(self.config).workers
+        if self._first_threads is None or machine.gpus:
+            return known
+        # With the threads that the sweep began with, so many have a core for each of them.
+        return max(1, min(known, machine.cores // self._threads()))
 
-    def _keep_threads(self) -> None:
-        """Look up how the sweep's first trials were measured; say where these will differ."""
-        first = self._first_threads = Sessions.read(self.config.sweep_dir).threads
+    def _say_other_threads(self) -> None:
+        """Say where what will be measured does not compare with what was."""
+        first = self._first_threads
         if first is not None and first != self._threads():
             self.say(
                 f"{self.config.sweep_name} began with {counted(first, 'thread')} a worker, this "
@@ -309,6 +315,7 @@ class LocalSupervisor:
         return "worker"
 
     def _start_workers(self, count: int) -> None:
+        self._say_other_threads()
         ready = prepare()
         while not ready.wait(_POLL_SECONDS):
             if self._signal is not None:

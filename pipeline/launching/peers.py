@@ -83,7 +83,7 @@ class Peer(LocalSupervisor):
         """
         folder = self.config.sweep_dir
         self._came = time.time()
-        self._keep_threads()
+        self._first_threads = Sessions.read(folder).threads
         with self._signals(), Presence(folder, "peers") as presence:
             study = SweepStudy(self.config, self.plan.space, first=self.plan.first)
             results = SweepResults(self.config, self.plan.description)

@@ -21,6 +21,7 @@ from pipeline.data.dataset import DataDescription, Split, TrainingData
 from pipeline.data.loading import load_training
 from pipeline.launching.networks import SweepNetwork, kept_network, set_up_backend
 from pipeline.launching.planning import load_description
+from pipeline.launching.sessions import Sessions
 from pipeline.reporting.compare import device_name
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.model_card import CardContent, model_card
@@ -197,8 +198,9 @@ def measuring_protocol(config: Config) -> dict[str, Any]:
         protocol["training.epochs"] = training["epochs"]
         protocol["objective.target_accuracy"] = config.objective.target_accuracy
         protocol["objective.target_on"] = config.objective.target_on
-    protocol["launch.threads"] = config.launch.threads
-    if config.launch.threads == "auto" and config.launch.workers != "auto":
+    began_with = Sessions.read(config.sweep_dir).threads
+    protocol["launch.threads"] = config.launch.threads if began_with is None else began_with
+    if protocol["launch.threads"] == "auto" and config.launch.workers != "auto":
         protocol["launch.workers"] = config.launch.workers  # they share the cores
     return protocol
 

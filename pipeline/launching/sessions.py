@@ -23,7 +23,8 @@ class Sessions:
     exit_status
         Of the last run that ended; None where none has, or where one is in progress.
     threads
-        Compute threads of a worker in the first run that says so; None where none does.
+        Compute threads of a worker in the first run; None where there was none, or an earlier
+        version's.
     test_readings
         By trial number, the first reading of the test images.
     """
@@ -42,6 +43,7 @@ class Sessions:
         status: int | None = None
         last_started = 0.0
         threads: int | None = None
+        is_first = True
         readings: dict[int, TestRead] = {}
         for event in read(sweep_log_path(sweep_dir)):
             content = content_of(event)
@@ -50,7 +52,8 @@ class Sessions:
                     finished += max(0.0, last - started)
                 started, status = event.time, None
                 last_started = event.time
-                threads = content.threads if threads is None else threads
+                threads = content.threads if is_first else threads
+                is_first = False
             elif isinstance(content, SessionEnded):
                 finished += content.wall_seconds
                 started, status = None, content.exit_status

@@ -20,7 +20,8 @@ RECIPE_COLUMNS = ("batch_size", "optimizer", "learning_rate", "schedule", "augme
 #: Terminals of fewer columns get tables with fewer columns.
 NARROW = 64
 _NARROW_COLUMN = 9  #: characters of a number's column there
-_WIDE_NAME = 20  # characters; longer names are folded where there is no room
+#: Characters of all columns but the names and the costs, and of a cost, gaps included, at least.
+_LEAST_WITHOUT_NAMES, _LEAST_COST = 36, 9
 
 
 def front_rows(summary: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:
@@ -52,19 +53,22 @@ def front_table(
 ) -> "Table":
     """Return the front, and below it the references that are not on it, for the terminal.
 
-    In one that is narrower than ``NARROW``, what a row is stands below its architecture.
+    In one that is narrower than ``NARROW``, or too narrow for several costs, what a row is stands
+    below its architecture.
     """
     from rich.text import Text
 
-    narrow = width < NARROW
+    narrow = width < NARROW + _LEAST_COST * (len(summary["costs"]) - 1)
     encoding = "ascii" if ascii_only else "utf-8"
     title = f"The front of {printable(summary['sweep'], encoding)}, cheapest first"
     table = plain_table(title, ascii_only=ascii_only)
     table.add_column("trial", justify="right", no_wrap=True)
     rows = front_rows(summary)
     names = [row["architecture"] for row, _ in rows]
-    # Rather a heading has two lines than a short name.
-    whole = not narrow and max(map(len, names), default=0) <= _WIDE_NAME
+    # Rather a heading has two lines than a name, where that is enough.
+    longest = max(map(len, names), default=0)
+    least = _LEAST_WITHOUT_NAMES + _LEAST_COST * len(summary["costs"])
+    whole = not narrow and longest + least <= width
     table.add_column("architecture", overflow="fold", no_wrap=whole, min_width=len("architecture"))
     most = _NARROW_COLUMN if narrow else None
     table.add_column("val. accuracy", justify="right", min_width=8, max_width=most)

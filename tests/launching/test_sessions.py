@@ -38,14 +38,12 @@ def test_wall_time_adds_up_over_runs_killed_ones_included(tmp_path):
     assert Sessions.read(tmp_path).wall_seconds() == pytest.approx(17.0)
 
 
-def test_threads_are_those_of_the_first_run_that_says_so(tmp_path):
-    log(
-        tmp_path,
-        (1.0, STARTED),
-        (2.0, replace(STARTED, threads=2)),
-        (3.0, replace(STARTED, threads=1)),
-    )
-    assert Sessions.read(tmp_path).threads == 2
+def test_threads_are_those_of_the_first_run_where_it_says_so(tmp_path):
+    two, one = replace(STARTED, threads=2), replace(STARTED, threads=1)
+    log(tmp_path / "new", (1.0, two), (2.0, one))
+    assert Sessions.read(tmp_path / "new").threads == 2
+    log(tmp_path / "old", (1.0, STARTED), (2.0, one))
+    assert Sessions.read(tmp_path / "old").threads is None
 
 
 def test_the_first_reading_of_a_trial_counts(tmp_path):

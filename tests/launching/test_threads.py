@@ -1,51 +1,67 @@
 """A sweep that goes on has the threads that it began with: times of one sweep are compared."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
+from pipeline.launching import local
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.planning import plan_sweep
-from pipeline.launching.sessions import Sessions
+from pipeline.launching.promotion import measuring_protocol
 from pipeline.measuring.machine import this_machine
+from pipeline.tracking.event_log import read, sweep_log_path
+from pipeline.tracking.events import SessionStarted, content_of
 
-NAME = "done"
+NAME, CORES = "done", 4
 
 
 @pytest.fixture
-def again(tmp_path, simulate_sweep):
-    """Return a function that runs a finished sweep once more; it returns what was said."""
+def again(tmp_path, simulate_sweep, monkeypatch):
+    """Return a function that runs a sweep once more, on four cores, as far as it has workers."""
     simulate_sweep(tmp_path, NAME, "finalists=off")
+    machine = replace(this_machine(), cores=CORES, gpus=())
+    monkeypatch.setattr(local, "this_machine", lambda: machine)
+    monkeypatch.setattr(local, "prepare", lambda: pytest.fail("there is nothing to do"))
 
     def again(*overrides):
         said: list[str] = []
-        words = ("data=digits", "search=random", "search.trials=4", "tracking=off",
-                 "finalists=off", f"sweep_name={NAME}", f"mlruns={tmp_path}",
-                 *overrides)  # fmt: skip
+        words = (
+            "data=digits", "search=random", "search.trials=4", "tracking=off", "finalists=off",
+            f"sweep_name={NAME}", f"mlruns={tmp_path}", *overrides,
+        )  # fmt: skip
         plan = plan_sweep(compose(CommandLine(command="sweep", overrides=words)), said.append)
-        assert LocalSupervisor(plan=plan, say=said.append, show=lambda: None).run() == 0
-        return said, Sessions.read(tmp_path / "sweeps" / NAME)
+        supervisor = LocalSupervisor(plan=plan, say=said.append, show=lambda: None)
+        assert supervisor.run() == 0
+        assert said == []  # nothing is measured, so nothing has to be compared
+        supervisor._say_other_threads()
+        contents = [content_of(event) for event in read(sweep_log_path(plan.config.sweep_dir))]
+        session = [content for content in contents if isinstance(content, SessionStarted)][-1]
+        return said, session, plan.config
 
     return again
 
 
 def test_auto_is_what_it_was(again):
-    assert again("launch.threads=1")[1].threads == 1
-    # One worker would have every core to itself.
-    said, sessions = again("launch.workers=1")
-    assert said == [] and sessions.threads == 1
+    assert again("launch.workers=2")[1].threads == CORES // 2
+    # One worker would have every core to itself, and those that are usual one or two each.
+    said, session, _ = again("launch.workers=1")
+    assert (said, session.threads) == ([], CORES // 2)
+
+
+def test_there_are_no_more_workers_than_cores_for_their_threads(again):
+    assert again("launch=one_worker")[1].threads == CORES
+    _, session, config = again()
+    assert (session.workers, session.threads) == (1, CORES)
+    assert measuring_protocol(config)["launch.threads"] == CORES
 
 
 def test_others_are_said(again):
     again("launch.threads=1")
-    said, sessions = again("launch.threads=2")
+    said, session, _ = again("launch.threads=2")
+    assert session.threads == 2
     assert said == [
         "done began with 1 thread a worker, this run has 2: times of earlier trials and of these "
         "do not compare."
     ]
-    assert sessions.threads == 1
-
-
-def test_a_sweep_without_a_word_of_it_has_what_is_usual(again):
-    cores = this_machine().cores
-    assert again("launch.workers=1")[1].threads == cores

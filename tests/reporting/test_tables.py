@@ -129,3 +129,18 @@ def test_a_narrow_terminal_loses_nothing(records: list[TrialRecord], summarise: 
     assert "sweet spot" in words and "cnn reference" in words
     row = next(line for line in lines if "32k3-64k3-d128" in line)
     assert row.split() == ["3", "32k3-64k3-d128", "91.60%", "4"]
+
+
+@pytest.mark.parametrize("costs", [["epoch_seconds"], ["epoch_seconds", "latency_ms"]])
+@pytest.mark.parametrize("width", [48, 64, 72, 80, 100])
+def test_no_mark_is_cut_off_and_no_short_name_is_folded(
+    records: list[TrialRecord], summarise: Summarise, costs: list[str], width: int
+) -> None:
+    summary = summarise(records, costs=costs)
+    lines = printed(summary, width=width)
+    assert all(len(line) <= width for line in lines)
+    text = "\n".join(lines)
+    assert text.count("reference") == 2 and "sweet" in text  # below each other where it is narrow
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    if width >= 80:
+        assert all(member["architecture"] in text for member in summary["front"])
