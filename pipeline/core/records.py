@@ -70,8 +70,7 @@ def cost_interval(record: TrialRecord, cost: str) -> Interval | None:
     """Return the 95% interval of an epoch's time or a latency; None where none was measured."""
     name, _, unit = cost.rpartition("_")
     low, high = (record.measurements.get(f"{name}_{end}_{unit}") for end in ("low", "high"))
-    # One that reaches down to 0 has no place on a logarithmic scale.
-    return Interval(low=low, high=high) if low and high else None
+    return None if low is None or high is None else Interval(low=low, high=high)
 
 
 def dnn_accuracy(records: Iterable[TrialRecord]) -> float | None:

@@ -139,13 +139,15 @@ def _on_the_front(
         replace(settings, standard_errors=front_errors),
     )
     selected = on_front[selection.index]
+    intervals = [cost_interval(record, costs[0]) for record in known]
     again = stability(
         points,
         selected,
         costs[0],
         settings,
         floor_index=floor_index,
-        cost_intervals=[cost_interval(record, costs[0]) for record in known],
+        # One that reaches down to 0 has no place on a logarithmic scale.
+        cost_intervals=[i if i is not None and i.low > 0 else None for i in intervals],
         repeated=_repeated(
             {i: means[r.number] for i, r in enumerate(known) if r.number in means}, costs, right
         ),

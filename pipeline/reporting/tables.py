@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core.records import cost_interval
 from pipeline.core.trial import COSTS, TrialRecord
 from pipeline.reporting.files import write_atomically
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, printable
@@ -90,6 +91,14 @@ def front_table(
             style="bold" if "sweet spot" in marks else "",
         )
     return table
+
+
+def cost_interval_text(record: TrialRecord, cost: str) -> str:
+    """Return the 95% interval of a cost that was sampled, ``1.2 to 1.4``; else nothing."""
+    interval = cost_interval(record, cost)
+    if interval is None:
+        return ""
+    return f"{cost_text(cost, interval.low)} to {cost_text(cost, interval.high)}"
 
 
 def plain_table(title: str, *, ascii_only: bool) -> "Table":

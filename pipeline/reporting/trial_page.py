@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from pipeline.core.journey import Stage
 from pipeline.core.trial import COSTS, TrialRecord
 from pipeline.reporting.console import terminal
+from pipeline.reporting.tables import cost_interval_text
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, printable
 from pipeline.tracking.event_log import read, trial_log_path
 from pipeline.tracking.story import trial_story
@@ -15,11 +16,6 @@ from pipeline.tracking.story import trial_story
 if TYPE_CHECKING:
     from rich.table import Table
 
-#: Measurements that hold the ends of a cost's 95% interval.
-_INTERVALS = {
-    "epoch_seconds": ("epoch_low_seconds", "epoch_high_seconds"),
-    "latency_ms": ("latency_low_ms", "latency_high_ms"),
-}
 #: Further measurements, in words; each is left out where the machine does not report it.
 _OTHERS = {
     "epoch_cpu_joules": "energy of an epoch, processors (J)",
@@ -80,10 +76,8 @@ def cost_table(record: TrialRecord) -> "Table":
     table = _table("cost", "value", "95% interval")
     for cost in COSTS:
         if cost in record.costs:
-            ends = _INTERVALS.get(cost, ())
-            bounds = [record.measurements.get(end) for end in ends]
-            known = [cost_text(cost, bound) for bound in bounds if bound is not None]
-            table.add_row(cost_label(cost), cost_text(cost, record.costs[cost]), " to ".join(known))
+            value, interval = cost_text(cost, record.costs[cost]), cost_interval_text(record, cost)
+            table.add_row(cost_label(cost), value, interval)
     for name, label in _OTHERS.items():
         if name in record.measurements:
             table.add_row(label, cost_text(name, record.measurements[name]), "")

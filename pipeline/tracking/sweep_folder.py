@@ -10,6 +10,7 @@ import yaml
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
+from pipeline.core.exports import EXPORT_DIR
 from pipeline.core.trial import specification_to_json
 from pipeline.tracking.curves import curves_png, history_csv
 from pipeline.tracking.projection import RunView
@@ -47,7 +48,10 @@ def sweep_content(sweep_dir: Path, view: RunView, summary: Mapping[str, Any] | N
         name: path for name in _FILES if (path := sweep_dir / name).is_file()
     }
     files |= {f"figures/{path.name}": path for path in sorted(sweep_dir.glob("figures/*.png"))}
-    files |= {f"export/{path.name}": path for path in sorted(sweep_dir.glob("export/*.json"))}
+    files |= {
+        f"{EXPORT_DIR}/{path.name}": path
+        for path in sorted((sweep_dir / EXPORT_DIR).glob("*.json"))
+    }
     if summary is not None:
         view = replace(view, tags={**view.tags, "mlflow.note.content": description(summary)})
     return RunContent(view=view, files=files)

@@ -17,7 +17,8 @@ from pipeline.core.statistics import wilson_interval
 from pipeline.reporting.compare import Answers
 from pipeline.reporting.mistakes import Mistakes
 from pipeline.reporting.page.sources import Network, ReportSources
-from pipeline.reporting.page.trials import accuracy_interval_text, cost_interval_text
+from pipeline.reporting.page.trials import accuracy_interval_text
+from pipeline.reporting.tables import cost_interval_text
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text
 
 #: Classes from here on do not fit a matrix; the commonest confusions are listed instead.

@@ -8,6 +8,7 @@ from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import COSTS, Outcome, TrialRecord
 from pipeline.reporting.page.sources import ReportSources
 from pipeline.reporting.page.text import plain
+from pipeline.reporting.tables import cost_interval_text
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, duration_text
 from pipeline.tracking.story import TrialStory
 
@@ -16,11 +17,6 @@ MOST_TRIALS = 2500
 #: Epochs that are kept of a long training's curve.
 MOST_EPOCHS = 60
 _FAILURES = (Outcome.FAILED, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TIMED_OUT)
-#: Measurements that hold the ends of a cost's 95% interval.
-_INTERVALS = {
-    "latency_ms": ("latency_low_ms", "latency_high_ms"),
-    "epoch_seconds": ("epoch_low_seconds", "epoch_high_seconds"),
-}
 #: What each kind of mark stands for; the order is that of the legend.
 KINDS = {
     "spot": "sweet spot",
@@ -74,13 +70,6 @@ def headline(record: TrialRecord, kind: str) -> str:
     if record.val_accuracy is not None:
         words += f", validation accuracy {accuracy_text(record.val_accuracy)}"
     return words
-
-
-def cost_interval_text(record: TrialRecord, cost: str) -> str:
-    """Return the 95% interval of a cost that was sampled, ``1.2 to 1.4``; else nothing."""
-    bounds = [record.measurements.get(end) for end in _INTERVALS.get(cost, ())]
-    known = [cost_text(cost, bound) for bound in bounds if bound is not None]
-    return " to ".join(known)
 
 
 def accuracy_interval_text(accuracy: float | None, images: int) -> str:
