@@ -14,6 +14,7 @@ BENCHMARKS = (
     "asking",
     "augmentation",
     "front_time",
+    "gpu",
     "lesson",
     "memory",
     "overhead",

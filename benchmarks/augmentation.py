@@ -94,5 +94,5 @@ def _network(notation: str, data: DeviceData, augmentation: Augmentation) -> Com
         epochs=1,
         precision=resolve_precision("auto"),
         jit_compile=False,
-        xla_on_cpu=False,
+        looping=True,
     )

@@ -9,11 +9,14 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
+from pipeline.measuring.backends import backend_name
 from pipeline.measuring.machine import this_machine
 
-SIZES, PRODUCTS, REPEATS = (1024, 2048), 4, 5
+CPU_SIZES, GPU_SIZES = (1024, 2048), (4096, 8192)
+PRODUCTS, REPEATS = 4, 5
 #: What a Keras dtype policy multiplies.
 DTYPES = {"float32": "float32", "mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
 
@@ -30,30 +33,44 @@ def main(dtype: str) -> None:
     """Measure and print."""
     from pipeline.training.backend import set_up
 
-    set_up(threads=this_machine().cores, deterministic=False)
-    print(json.dumps({"operations_a_second": max(_rate(dtype, size) for size in SIZES)}))
+    device = set_up(threads=this_machine().cores, deterministic=False)
+    sizes = GPU_SIZES if device.kind == "gpu" else CPU_SIZES
+    print(json.dumps({"operations_a_second": max(_rate(dtype, size) for size in sizes)}))
 
 
 def _rate(dtype: str, size: int) -> float:
-    import tensorflow as tf
+    from pipeline.training.backend import keras
 
-    left = tf.cast(tf.random.normal((size, size)), dtype)
+    ops = keras.ops
+    left = ops.cast(keras.random.normal((size, size)), dtype)
     # So small that the products of products stay finite.
-    right = tf.cast(tf.random.normal((size, size), stddev=size**-0.5), dtype)
+    right = ops.cast(keras.random.normal((size, size), stddev=size**-0.5), dtype)
 
-    def multiply() -> Any:
+    def multiply(left: Any, right: Any) -> Any:
         product = left
         for _ in range(PRODUCTS):
-            product = tf.matmul(product, right)
-        return tf.reduce_sum(tf.cast(product, "float32"))
+            product = ops.matmul(product, right)
+        return ops.sum(ops.cast(product, "float32"))
 
-    compiled = tf.function(multiply, autograph=False)
+    compiled = _compile(multiply)
     seconds = []
     for _ in range(REPEATS + 1):
         start = time.perf_counter()
-        compiled().numpy()
+        float(compiled(left, right))
         seconds.append(time.perf_counter() - start)
     return float(2.0 * size**3 * PRODUCTS / min(seconds))
+
+
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    if backend_name() == "jax":
+        import jax
+
+        compiled: Callable[..., Any] = jax.jit(function)
+    else:
+        import tensorflow as tf
+
+        compiled = tf.function(function, autograph=False)
+    return compiled
 
 
 if __name__ == "__main__":

@@ -29,16 +29,18 @@ from pipeline.measuring.automatic import (
     keep_calibration,
     read_calibration,
 )
+from pipeline.measuring.backends import compiles_with_xla_alone
 from pipeline.measuring.machine import MEMORY_A_WORKER, Machine, Precision, this_machine
 from pipeline.measuring.quiet import QuietLock
 
 #: How long each way is trained for, and how often, in turn: the fastest turn counts.
 SECONDS, TURNS = 0.5, 3
-STEPS = (1, 5, 20, 60)
+STEPS = (1, 5, 20, 60, 240)
 #: By how much another answer than the known one must be faster. A precision is part of a
 #: sweep's identity and needs a better reason than the rest.
 PRECISION_MARGIN, MARGIN = 0.10, 0.05
-GPU_SHARES = (1, 2, 4, 8)
+#: Trials that share a GPU, and the least of its memory that each of them then has, in MiB.
+GPU_SHARES, MEMORY_A_SHARE = (1, 2, 4, 8), 2048
 _CNN, _DNN = REFERENCES["cnn"].notation, REFERENCES["dnn"].notation
 
 
@@ -57,7 +59,7 @@ Start = Callable[[Sequence[int]], Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Crew:
+class Crew:
     """Processes side by side."""
 
     members: Sequence[Asked]
@@ -99,22 +101,24 @@ def calibrate(machine: Machine, start: Start) -> Calibration:
             threads: [m for m, size in zip(members, sizes, strict=True) if size == threads]
             for threads in needed
         }
-        one = _Crew(members=crews[rule.threads][:1], threads=rule.threads)
-        plain = replace(rule, precision="float32", jit_compile=False, workers=1)
-        known = replace(plain, precision=rule.precision, jit_compile=rule.jit_compile)
-        rates = _measure(tried, _CNN, [replace(known, precision=p) for p in _precisions(rule)], one)
-        known = best(rates, known, PRECISION_MARGIN)
-        rates = _measure(tried, _CNN, [replace(known, jit_compile=on) for on in (False, True)], one)
-        known = best(rates, known, MARGIN)
+        _, threads = layouts[0]
+        one = Crew(members=crews[threads][:1], threads=threads)
+        known = replace(rule, workers=1, threads=threads)
+        precise = [replace(known, precision=precision) for precision in _precisions(rule)]
+        known = best(measure_rates(tried, _CNN, precise, one), known, PRECISION_MARGIN)
+        compiled = [replace(known, jit_compile=on) for on in _compilations()]
+        known = best(measure_rates(tried, _CNN, compiled, one), known, MARGIN)
         # A network whose steps are short shows best what a call costs.
         ways = [replace(known, steps_per_execution=steps) for steps in STEPS]
-        known = best(_measure(tried, _DNN, ways, one), known, MARGIN)
+        known = best(measure_rates(tried, _DNN, ways, one), known, MARGIN)
         together = {}
         for workers, threads in layouts:
-            crew = _Crew(members=crews[threads][:workers], threads=threads)
+            crew = Crew(members=crews[threads][:workers], threads=threads)
             layout = replace(known, workers=workers, threads=threads)
-            together[workers, threads] = _measure(tried, _CNN, [layout], crew)[layout]
-        workers, threads = best(together, (rule.workers, rule.threads), MARGIN)
+            together[workers, threads] = measure_rates(tried, _CNN, [layout], crew)[layout]
+        workers, threads = best(together, layouts[0], MARGIN)
+    if machine.gpus:
+        threads = max(1, machine.cores // workers)
     return Calibration(
         answer=replace(known, workers=workers, threads=threads),
         measured_on=device_name(machine),
@@ -129,22 +133,35 @@ def _precisions(rule: Automatic) -> tuple[Precision, ...]:
     return tuple(dict.fromkeys((rule.precision, "float32")))
 
 
+def _compilations() -> tuple[bool, ...]:
+    """Return whether to compile with XLA: what may be faster."""
+    return (True,) if compiles_with_xla_alone() else (False, True)
+
+
 def _layouts(machine: Machine, rule: Automatic) -> list[tuple[int, int]]:
-    """Return workers and threads a worker: ways to share this machine among processes."""
+    """Return workers and threads a worker: ways to share this machine, the known one first.
+
+    Beside a GPU all have the threads that the most workers would have: they matter little there,
+    and so the same processes serve in every layout.
+    """
     cores = machine.cores
     most = cores if machine.memory_bytes is None else machine.memory_bytes // MEMORY_A_WORKER
     if machine.gpus:
         gpus = len(machine.gpus)
+        # 0 is a GPU that shares the memory of the host.
+        memory = min((g.memory_mib for g in machine.gpus if g.memory_mib), default=None)
+        if memory is not None:
+            most = min(most, gpus * (memory // MEMORY_A_SHARE))
         shares = [s for s in GPU_SHARES if s * gpus <= max(gpus, min(cores, most))]
-        return [(share * gpus, rule.threads) for share in shares]
+        return [(share * gpus, max(1, cores // (shares[-1] * gpus))) for share in shares]
     found = [(rule.workers, 1), (1, cores)]
     if cores >= 4:
         found.append((max(1, min(cores // 2, most)), 2))
     return list(dict.fromkeys(found))
 
 
-def _measure(
-    tried: list[Tried], network: str, choices: Iterable[Automatic], crew: _Crew
+def measure_rates(
+    tried: list[Tried], network: str, choices: Iterable[Automatic], crew: Crew
 ) -> dict[Automatic, float]:
     """Return the images a second of all members together, by way."""
     ways = {choice: _way(network, choice) for choice in choices}
@@ -180,7 +197,7 @@ def _way(network: str, choice: Automatic) -> dict[str, Any]:
     }
 
 
-def _ask(crew: _Crew, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _ask(crew: Crew, request: Mapping[str, Any]) -> list[dict[str, Any]]:
     for member in crew.members:
         member.send(request)
     return [member.receive() for member in crew.members]

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pipeline import __version__
 from pipeline.config import PROJECT_ROOT
 
-_PACKAGES = ("tensorflow", "keras", "optuna", "mlflow", "hydra-core", "numpy")
+_PACKAGES = ("tensorflow", "jax", "keras", "optuna", "mlflow", "hydra-core", "numpy")
 
 
 def git_commit() -> str | None:

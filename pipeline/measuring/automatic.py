@@ -1,15 +1,14 @@
 """What ``auto`` stands for on this machine: measured once, or else what such hardware is known for.
 
 ``mlruns/calibration.json`` holds what was measured, by machine: a folder that several machines
-share has an answer for each. The answer stays until the hardware or TensorFlow changes, because
-the precision belongs to a sweep's identity.
+share has an answer for each. The answer stays until the hardware or Keras' backend changes,
+because the precision belongs to a sweep's identity.
 """
 
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from filelock import FileLock
 
 from pipeline.config import Config, TrainingConfig
 from pipeline.core.errors import StorageError
+from pipeline.measuring.backends import backend_name, backend_version, compiles_with_xla_alone
 from pipeline.measuring.machine import (
     Machine,
     Precision,
@@ -120,10 +120,10 @@ class Calibration:
 
 
 def machine_key(machine: Machine | None = None) -> str:
-    """Return what a calibration is valid for: the hardware that counts, and TensorFlow."""
+    """Return what a calibration is valid for: the hardware that counts, and the backend."""
     machine = machine or this_machine()
     parts = [machine.cpu, f"{machine.cores} cores", *(gpu.name for gpu in machine.gpus)]
-    return ", ".join((*parts, f"tensorflow {version('tensorflow')}"))
+    return ", ".join((*parts, f"{backend_name()} {backend_version()}"))
 
 
 def by_rule(machine: Machine | None = None) -> Automatic:
@@ -131,8 +131,8 @@ def by_rule(machine: Machine | None = None) -> Automatic:
     machine = machine or this_machine()
     return Automatic(
         precision=resolve_precision("auto", machine),
-        # XLA pays on a GPU and costs on a CPU.
-        jit_compile=bool(machine.gpus),
+        # XLA pays on a GPU and costs on a CPU; JAX has nothing else.
+        jit_compile=bool(machine.gpus) or compiles_with_xla_alone(),
         steps_per_execution=STEPS_PER_EXECUTION,
         workers=default_workers(machine),
         threads=default_threads(machine),
@@ -196,7 +196,7 @@ def device_name(machine: Machine | None = None) -> dict[str, str]:
     """Return what a calibration was measured on; what changes from day to day is left out."""
     described = describe_device(machine)
     return {name: value for name, value in described.items() if name != "memory_mib"} | {
-        "tensorflow": version("tensorflow")
+        backend_name(): backend_version()
     }
 
 

@@ -26,12 +26,13 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from pipeline.core.errors import StorageError
+from pipeline.measuring.backends import backend_name
 
 #: Where the network is in the folder of an MLflow model.
 KERAS_FILE = "data/model.keras"
 #: What the class names are called in the model's metadata.
 CLASSES_KEY = "classes"
-_PACKAGES = ("mlflow", "keras", "tensorflow", "numpy")
+_PACKAGES = ("mlflow", "keras", "numpy")
 _EXAMPLE = "input_example.json"
 _SERVING_EXAMPLE = "serving_input_example.json"
 
@@ -84,7 +85,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
 def _check_loading(model: Model, folder: Path) -> None:
     """Raise ValueError where MLflow would load anything but a network in safe mode."""
     ours: dict[str, dict[str, Any]] = {
-        "keras": {"data": "data", "keras_backend": "tensorflow", "save_exported_model": False},
+        "keras": {"data": "data", "save_exported_model": False},
         "python_function": {"loader_module": "mlflow.keras"},
     }
     if set(model.flavors) != set(ours):
@@ -134,7 +135,8 @@ def write_model_folder(
     signature, keras_version = _described(keras_file, len(classes))
     shutil.copyfile(keras_file, folder / KERAS_FILE)
     (data / "keras_module.txt").write_text("keras")
-    requirements = [f"{name}=={version(name)}" for name in _PACKAGES]
+    packages = (*_PACKAGES, backend_name())
+    requirements = [f"{name}=={version(name)}" for name in packages]
     (folder / "requirements.txt").write_text("\n".join(requirements) + "\n")
     python = platform.python_version()
     _write_yaml(
@@ -163,7 +165,7 @@ def write_model_folder(
         "keras",
         data="data",
         keras_version=keras_version,
-        keras_backend="tensorflow",
+        keras_backend=backend_name(),
         save_exported_model=False,
     )
     pyfunc.add_to_model(

@@ -82,7 +82,7 @@ class Device:
     kind
         ``gpu`` if the backend sees one.
     xla_only
-        The backend compiles everything with XLA.
+        The backend compiles with XLA or not at all.
     memory_counter
         Returns the peak memory in bytes since ``reset_memory``; None without such a counter.
     """
@@ -91,6 +91,16 @@ class Device:
     xla_only: bool
     memory_counter: Callable[[], int] | None
     reset_memory: Callable[[], None]
+
+    def loops(self, jit_compile: bool) -> bool:
+        """Say whether one call of the compiled function should run several steps in a loop.
+
+        XLA runs convolutions inside a loop forty times slower on a CPU; and a loop in a program
+        that is not compiled would be compiled by itself, anew for each call.
+        """
+        if self.kind == "cpu":
+            return not (jit_compile or self.xla_only)
+        return jit_compile or not self.xla_only
 
 
 def set_up(*, threads: int, deterministic: bool, gpu_memory: float | None = None) -> Device:
@@ -203,7 +213,7 @@ def _set_up_tensorflow(threads: int, deterministic: bool, gpu_memory: float | No
 
 def _set_up_jax(threads: int, deterministic: bool, gpu_memory: float | None) -> Device:
     if gpu_memory is not None:
-        os.environ["XLA_PYTHON_CLIENT_MEM_FRACTION"] = str(gpu_memory)
+        os.environ["XLA_CLIENT_MEM_FRACTION"] = str(gpu_memory)
     flags = [os.environ.get("XLA_FLAGS", "")]
     if threads == 1:
         flags.append("--xla_cpu_multi_thread_eigen=false")

@@ -66,8 +66,8 @@ class CompiledNetwork:
         A Keras dtype policy.
     jit_compile
         Compile with XLA.
-    xla_on_cpu
-        XLA compiles for a CPU, on whichever backend.
+    looping
+        A call runs several steps; see ``backend.Device.loops``.
     averaging
         Whether an average of the weights is kept, over about an epoch.
     """
@@ -82,7 +82,7 @@ class CompiledNetwork:
         epochs: int,
         precision: str,
         jit_compile: bool,
-        xla_on_cpu: bool,
+        looping: bool,
         averaging: bool = False,
     ) -> None:
         self._data = data
@@ -93,7 +93,7 @@ class CompiledNetwork:
         self.steps = steps_per_epoch(data.count, recipe.batch_size)
         self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
         self._stepped = SteppedModel(
-            self.model.input, self.model.get_layer("classes").output, looping=not xla_on_cpu
+            self.model.input, self.model.get_layer("classes").output, looping=looping
         )
         self._averaging = averaging
         optimizer = build_optimizer(

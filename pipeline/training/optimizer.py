@@ -42,7 +42,9 @@ class FlatOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
 
         Whoever sets the model's variables sets this too, as the row replaces them.
         """
-        return [*super().variables, self._row, *self.inner.variables]
+        # Under JAX, Keras lists the row among its own variables as well.
+        own = [variable for variable in super().variables if variable is not self._row]
+        return [*own, self._row, *self.inner.variables]
 
     @property
     def iterations(self) -> Any:

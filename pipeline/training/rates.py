@@ -25,7 +25,7 @@ from pipeline.training.network import CompiledNetwork, DeviceData
 IMAGE_SHAPE, CLASSES = (28, 28, 1), 10
 RECIPE = Recipe(batch_size=128, optimizer="adam", learning_rate=1e-3, schedule="one_cycle")
 #: A call of the compiled function takes at most all of them.
-STEPS = 64
+STEPS = 256
 
 
 class RateMeter:
@@ -55,7 +55,7 @@ class RateMeter:
                 epochs=1,
                 precision=way["precision"],
                 jit_compile=jit,
-                xla_on_cpu=self._device.kind == "cpu" and (jit or self._device.xla_only),
+                looping=self._device.loops(jit),
             )
             network.train(network.order(0), 0, 2)
             self._networks[key] = network

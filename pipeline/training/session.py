@@ -228,7 +228,7 @@ class TrainingSession:
             epochs=self._training_of(recipe).epochs,
             precision=self._precision,
             jit_compile=self._jit_compile,
-            xla_on_cpu=self._device.kind == "cpu" and (self._jit_compile or self._device.xla_only),
+            looping=self._device.loops(self._jit_compile),
             averaging=self._training.averaging == "ema",
         )
 

@@ -32,7 +32,7 @@ class SteppedModel(keras.Model):  # type: ignore[misc]
         Input and output of the functional model.
     looping
         Whether a call may run several steps; else it runs the row ``first``, whatever
-        ``last`` is. XLA runs convolutions inside a loop forty times slower on a CPU.
+        ``last`` is.
     """
 
     def __init__(self, image: Any, logits: Any, *, looping: bool) -> None:

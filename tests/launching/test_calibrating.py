@@ -16,7 +16,7 @@ from pipeline.measuring.machine import Gpu, Machine
 CPU = Machine(
     cpu="A processor", flags=frozenset({"avx512_bf16"}), cores=4, memory_bytes=None, gpus=()
 )
-GPU = Gpu(name="A GPU", uuid="GPU-1", memory_mib=8192, capability=(8, 0))
+GPU = Gpu(name="A GPU", uuid="GPU-1", memory_mib=16384, capability=(8, 0))
 
 
 class Member:
@@ -103,8 +103,28 @@ def test_as_many_trials_share_a_gpu_as_fill_it(most, workers):
         return 1000.0 * min(company, most) / company
 
     found = calibrate(machine, starting(rate))
-    assert found.answer.workers == workers
+    assert (found.answer.workers, found.answer.threads) == (workers, 16 // workers)
     assert {tried.workers for tried in found.tried} == {1, 2, 4, 8}
+
+
+@pytest.mark.parametrize(
+    ("memory_mib", "most"), [(1024, 1), (4096, 2), (15000, 4), (16384, 8), (0, 8)]
+)
+def test_trials_share_a_gpu_only_where_its_memory_is_enough_for_each(memory_mib, most):
+    machine = replace(CPU, cores=16, gpus=(replace(GPU, memory_mib=memory_mib),))
+    assert max(tried.workers for tried in calibrate(machine, starting(flat)).tried) == most
+
+
+def test_where_xla_is_all_that_compiles_nothing_is_tried_without(monkeypatch):
+    def compilations():
+        found = calibrate(CPU, starting(flat))
+        assert found.answer.jit_compile in {tried.jit_compile for tried in found.tried}
+        return {tried.jit_compile for tried in found.tried}
+
+    assert compilations() == {False, True}
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr("pipeline.measuring.backends.version", lambda package: "9")
+    assert compilations() == {True}
 
 
 def test_a_machine_is_measured_once_and_only_if_something_is_auto(tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ shape = list(np.shape(model(keras.ops.zeros((1, 8, 8, 1), dtype="uint8"))))
 images = np.random.default_rng(1).integers(0, 256, size=(64, 8, 8, 1)).astype(np.uint8)
 data = DeviceData.place(Split(images=images, labels=np.arange(64) % 3), 3)
 losses = []
-for jit_compile, xla_on_cpu in ((False, False), (True, False), (True, True)):
+for jit_compile, looping in ((False, True), (True, True), (True, False)):
     network = CompiledNetwork(
         Architecture.parse("2k3-d8"),
         Recipe(batch_size=16, optimizer="adam", learning_rate=0.1, schedule="constant"),
@@ -39,7 +39,7 @@ for jit_compile, xla_on_cpu in ((False, False), (True, False), (True, True)):
         epochs=1,
         precision="float32",
         jit_compile=jit_compile,
-        xla_on_cpu=xla_on_cpu,
+        looping=looping,
     )
     order = network.order(1)
     losses.append([network.train(order, 0, 1)[0], network.train(order, 1, 4)[0]])

@@ -20,7 +20,7 @@ def build(session, data):
         notation="4k3-d8",
         *,
         optimizer="adam",
-        xla_on_cpu=False,
+        looping=True,
         precision="float32",
         averaging=False,
         augmentation="none",
@@ -40,7 +40,7 @@ def build(session, data):
             epochs=2,
             precision=precision,
             jit_compile=False,
-            xla_on_cpu=xla_on_cpu,
+            looping=looping,
             averaging=averaging,
         )
 
@@ -66,7 +66,7 @@ def test_steps_in_one_call_are_the_same_steps(build, optimizer):
 
 def test_steps_outside_the_graph_are_the_same_steps(build):
     inside, means = weights_after(build(), (0, 6))
-    outside, others = weights_after(build(xla_on_cpu=True), (0, 6))
+    outside, others = weights_after(build(looping=False), (0, 6))
     for one, other in zip(inside, outside, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(means, others, rtol=1e-5)
@@ -88,7 +88,7 @@ def test_a_step_is_what_keras_does_with_the_same_batch(build, data):
 
 
 def test_building_takes_no_step(build):
-    for network in (build(), build(xla_on_cpu=True)):
+    for network in (build(), build(looping=False)):
         fresh = build()
         for one, other in zip(network.state(), fresh.state(), strict=True):
             np.testing.assert_array_equal(one, other)
@@ -175,9 +175,9 @@ def test_without_averaging_the_weights_are_those_in_training(build):
             np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize("xla_on_cpu", [False, True], ids=["looping", "stepping"])
-def test_a_step_sees_the_images_as_they_were_drawn(build, data, xla_on_cpu):
-    network = build(augmentation="shift_flip_cutout", optimizer="sgd", xla_on_cpu=xla_on_cpu)
+@pytest.mark.parametrize("looping", [True, False], ids=["looping", "stepping"])
+def test_a_step_sees_the_images_as_they_were_drawn(build, data, looping):
+    network = build(augmentation="shift_flip_cutout", optimizer="sgd", looping=looping)
     found, _ = weights_after(network, (0, 1))
     batch = epoch_order(90, 16, 5, 1)[0]
     drawn = draws("shift_flip_cutout", 96, data.train.images.shape[1:3], 5, 1)[:16]

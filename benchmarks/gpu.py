@@ -1,0 +1,201 @@
+"""The ``cnn`` reference on a GPU: shared by trials, by precision, with and without XLA.
+
+    make bench ARGS=gpu
+
+Everything runs in one go on one device: the script that people write (Keras' ``fit``, batch 32,
+float32) before and after; 1, 2, 4 and 8 processes that train side by side in each precision; one
+that trains without XLA; what ``auto`` decides and how far that is from the best of these; and real
+sweeps for a few minutes, by their workers. With ``KERAS_BACKEND=jax`` all of it runs on JAX, where
+XLA off means operation by operation.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.peak import DTYPES, operations_a_second
+from benchmarks.results_files import AUTO, keep
+from benchmarks.throughput import CLASSES, IMAGE_SHAPE, plain_keras
+from pipeline.core.architecture import REFERENCES
+from pipeline.core.journey import macs
+from pipeline.core.trial import Outcome
+from pipeline.launching.calibrating import (
+    GPU_SHARES,
+    Crew,
+    calibrate,
+    measure_rates,
+    processes,
+)
+from pipeline.measuring.automatic import Automatic, Calibration, Tried, keep_calibration
+from pipeline.measuring.backends import backend_name
+from pipeline.measuring.machine import PRECISIONS, Machine, this_machine
+from pipeline.reporting.progress import read_records
+
+TURNS, IMAGES, MINUTES = 3, 50_000, 2.0
+STEPS, WORKERS = (20, 60, 240), (1, 4)
+_CNN = REFERENCES["cnn"].notation
+
+
+def main(short: bool, data: str = AUTO) -> None:
+    """Run the benchmark, where there is a GPU."""
+    machine = this_machine()
+    if not machine.gpus:
+        print("gpu: there is no GPU here")
+        return
+    turns, images, minutes = (1, 10_000, 0.5) if short else (TURNS, IMAGES, MINUTES)
+    before = [plain_keras(images) for _ in range(turns)]
+    calibration = calibrate(machine, processes)
+    print(calibration.sentence(), file=sys.stderr, flush=True)
+    tried = grid(machine, calibration.answer)
+    swept = [sweep(calibration, workers, minutes, data) for workers in WORKERS]
+    plain = [*before, *(plain_keras(images) for _ in range(turns))]
+    peaks = {name: operations_a_second(dtype) for name, dtype in DTYPES.items()}
+    result, lines = tell(plain, calibration, tried, swept, peaks)
+    print("\n".join(lines))
+    print(keep("gpu", result, lines, short=short, data=data))
+
+
+def grid(machine: Machine, answer: Automatic) -> list[Tried]:
+    """Return the rate of each way to share the first GPU, the way of ``answer`` among them."""
+    tried: list[Tried] = []
+    threads = max(1, machine.cores // GPU_SHARES[-1])
+    steps = sorted({*STEPS, answer.steps_per_execution})
+    compiled = replace(answer, jit_compile=True, threads=threads)
+    with processes([threads] * GPU_SHARES[-1]) as members:
+        for share in GPU_SHARES:
+            crew = Crew(members=members[:share], threads=threads)
+            ways = [
+                replace(compiled, precision=precision, steps_per_execution=number)
+                for precision in PRECISIONS
+                for number in steps
+            ]
+            measure_rates(tried, _CNN, ways, crew)
+        one = Crew(members=members[:1], threads=threads)
+        plain = [replace(compiled, precision=p, jit_compile=False) for p in PRECISIONS[:2]]
+        measure_rates(tried, _CNN, plain, one)
+    return tried
+
+
+def sweep(calibration: Calibration, workers: int, minutes: float, data: str) -> dict[str, Any]:
+    """Run a sweep with what was calibrated; return what it did and where its time went."""
+    with tempfile.TemporaryDirectory() as folder:
+        keep_calibration(Path(folder), calibration)
+        subprocess.run(
+            [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}", f"data={data}",
+             f"launch.workers={workers}", "search.trials=10000", f"search.minutes={minutes}",
+             "finalists=off", "sweep_name=gpu"],
+            check=True, stdout=sys.stderr,
+        )  # fmt: skip
+        sweep_dir = Path(folder) / "sweeps" / "gpu"
+        records = [r for r in read_records(sweep_dir) if r.ended is not None]
+        images = json.loads((sweep_dir / "description.json").read_text())["train"]
+    started = min(record.started for record in records if record.started is not None)
+    seconds = max(record.ended for record in records if record.ended is not None) - started
+    clocks: dict[str, float] = {}
+    for record in records:
+        for name, own in record.clocks.items():
+            clocks[name] = clocks.get(name, 0.0) + own
+    best = max(records, key=lambda record: record.val_accuracy or 0.0)
+    trained = sum(len(record.history) for record in records) * images
+    return {
+        "workers": workers,
+        "minutes": minutes,
+        "trials": len(records),
+        "outcomes": {o.value: sum(r.outcome is o for r in records) for o in Outcome},
+        "seconds": seconds,
+        "clocks": clocks,
+        "images_per_second": trained / seconds,
+        "best": best.specification.architecture.notation,
+        "best_val_accuracy": best.val_accuracy,
+    }
+
+
+def tell(
+    plain: Sequence[float],
+    calibration: Calibration,
+    tried: Sequence[Tried],
+    swept: Sequence[dict[str, Any]],
+    peaks: dict[str, float],
+) -> tuple[dict[str, Any], list[str]]:
+    """Return what was found as plain values and as Markdown."""
+    answer = calibration.answer
+    best = max(tried, key=lambda way: way.images_per_second)
+    chosen = next(way for way in tried if _is(way, answer))
+    share = chosen.images_per_second / best.images_per_second
+    work = 6.0 * macs(REFERENCES["cnn"], IMAGE_SHAPE, CLASSES)
+    used = best.images_per_second * work / peaks[best.precision]
+    result = {
+        "backend": backend_name(),
+        "plain_keras_images_per_second": list(plain),
+        "tried": [_plain(way) for way in tried],
+        "calibration": calibration.to_json(),
+        "auto_against_best": share,
+        "ratio": chosen.images_per_second / median(plain),
+        "matrix_product_gflops": {name: rate / 1e9 for name, rate in peaks.items()},
+        "share_of_matrix_product_rate": used,
+        "sweeps": list(swept),
+    }
+    lines = [
+        f"Images a second of the cnn reference, on {backend_name()}.",
+        "",
+        "| processes | precision | XLA | steps a call | images a second | against Keras |",
+        "| --- | --- | --- | --- | --- | --- |",
+        f"| Keras `fit`, batch 32 (median of {len(plain)}; {min(plain):,.0f} to {max(plain):,.0f}) "
+        f"| float32 | as Keras decides | 1 | {median(plain):,.0f} | 1 |",
+        *_rows(tried, median(plain)),
+        "",
+        f"{calibration.sentence()}; that is {share:.0%} of the best here, "
+        f"**{result['ratio']:.1f} times** Keras' `fit`.",
+        "",
+        f"The best is {used:.2%} of the rate of a matrix product in its precision "
+        f"({peaks[best.precision] / 1e12:,.1f} TFLOP/s).",
+        "",
+        "Sweeps with these settings:",
+        "",
+        "| workers | trials | in seconds | the best | of its trials' time |",
+        "| --- | --- | --- | --- | --- |",
+        *(_sweep_row(own) for own in swept),
+    ]
+    return result, lines
+
+
+def _sweep_row(swept: dict[str, Any]) -> str:
+    whole = sum(swept["clocks"].values())
+    parts = ", ".join(
+        f"{name.replace('_', ' ')} {seconds / whole:.0%}"
+        for name, seconds in sorted(swept["clocks"].items(), key=lambda item: -item[1])
+        if seconds >= 0.005 * whole
+    )
+    return (
+        f"| {swept['workers']} | {swept['trials']} | {swept['seconds']:.0f} | {swept['best']}, "
+        f"{swept['best_val_accuracy']:.2%} | {parts} |"
+    )
+
+
+def _is(way: Tried, answer: Automatic) -> bool:
+    return (way.precision, way.jit_compile, way.steps_per_execution, way.workers) == (
+        answer.precision, answer.jit_compile, answer.steps_per_execution, answer.workers,
+    )  # fmt: skip
+
+
+def _plain(way: Tried) -> dict[str, Any]:
+    return {name: getattr(way, name) for name in Tried.__slots__}
+
+
+def _rows(tried: Sequence[Tried], plain: float) -> Iterator[str]:
+    for way in tried:
+        xla = "on" if way.jit_compile else "off"
+        yield (
+            f"| {way.workers} | {way.precision} | {xla} | {way.steps_per_execution} "
+            f"| {way.images_per_second:,.0f} | {way.images_per_second / plain:.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    main("--short" in sys.argv)

@@ -1,0 +1,47 @@
+"""Which backend runs below Keras, asked without importing it."""
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal, get_args
+
+from pipeline.core.errors import ConfigurationError, one_of
+
+Backend = Literal["tensorflow", "jax"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+#: Where a user says it; Keras reads it, too.
+VARIABLE = "KERAS_BACKEND"
+
+
+def backend_name() -> Backend:
+    """Return the backend that ``KERAS_BACKEND`` names, TensorFlow where it is not set.
+
+    Raises
+    ------
+    ConfigurationError
+        It names another one.
+    """
+    said = os.environ.get(VARIABLE) or "tensorflow"
+    for backend in BACKENDS:
+        if said == backend:
+            return backend
+    raise ConfigurationError(f"{VARIABLE} must be {one_of(BACKENDS)}, not {said!r}")
+
+
+def backend_version() -> str:
+    """Return the version of the backend's package.
+
+    Raises
+    ------
+    ConfigurationError
+        The package is not installed.
+    """
+    name = backend_name()
+    try:
+        return version(name)
+    except PackageNotFoundError as error:
+        raise ConfigurationError(f"{VARIABLE} is {name}, which is not installed here") from error
+
+
+def compiles_with_xla_alone() -> bool:
+    """Say whether without XLA the backend would run operation by operation, uncompiled."""
+    return backend_name() == "jax"
