@@ -8,6 +8,7 @@ from benchmarks import gpu
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.journey import macs
 from pipeline.measuring.automatic import Automatic, Calibration, Tried
+from pipeline.measuring.machine import this_machine
 
 ANSWER = Automatic(
     precision="mixed_bfloat16", jit_compile=True, steps_per_execution=60, workers=2, threads=8
@@ -48,7 +49,7 @@ def test_what_auto_decides_is_told_against_the_best_and_against_keras():
 
 
 def test_without_a_gpu_it_says_so(monkeypatch, capsys):
-    machine = replace(gpu.this_machine(), gpus=())
+    machine = replace(this_machine(), gpus=())
     monkeypatch.setattr(gpu, "this_machine", lambda: machine)
     gpu.main(short=True)
     assert capsys.readouterr().out == "gpu: there is no GPU here\n"
