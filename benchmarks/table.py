@@ -96,7 +96,7 @@ ROWS = (
         reached=lambda result: f"{result['ratio']:.1f}×",
     ),
     Row(
-        what="what `auto` decides on a GPU", against="the best of the ways that were measured there",
+        what="what `auto` decides on a GPU", against="the best of the ways measured there",
         wanted="at least 90%", benchmark="gpu",
         reached=lambda result: f"{result['auto_against_best']:.0%}",
     ),
