@@ -18,6 +18,7 @@ from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
 from pipeline.launching.warm_start import first_proposals, read_first, write_first
 from pipeline.measuring.automatic import automatic
+from pipeline.measuring.backends import VARIABLE, backend_name
 from pipeline.measuring.machine import this_machine
 from pipeline.reporting.files import write_atomically
 from pipeline.search.space import AnalyticCost, SearchSpace
@@ -33,7 +34,7 @@ class SweepPlan:
     config
         With the sweep's name, the data source and the precision settled.
     identity
-        What makes this sweep this sweep; see ``pipeline.config.identity_parts``.
+        What makes this sweep this sweep: ``pipeline.config.identity_parts``, and the backend.
     exists
         Whether the sweep is there already and would be continued.
     first
@@ -69,7 +70,7 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     if config.architecture is not None:
         _check_fit(config.architecture, description)
     _check_limits(config, space)
-    identity = identity_parts(config, description.fingerprint)
+    identity = _identity(config, description)
     if config.sweep_name is None:
         what = config.space.name if config.references else "train"
         name = f"{data.name}-{what}-{identity_hash(identity)[:6]}"
@@ -91,8 +92,14 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     )
 
 
+def _identity(config: Config, description: DataDescription) -> dict[str, Any]:
+    """Return what makes a sweep this sweep; one backend's times say nothing of another's."""
+    parts, backend = identity_parts(config, description.fingerprint), backend_name()
+    return parts if backend == "tensorflow" else parts | {VARIABLE: backend}
+
+
 def _check_costs(config: Config) -> None:
-    if this_machine().gpus:
+    if this_machine().gpus and backend_name() == "tensorflow":
         return
     for setting, names in (
         ("objective.costs", config.objective.costs),
@@ -100,8 +107,8 @@ def _check_costs(config: Config) -> None:
     ):
         if "device_memory_mib" in names:
             raise ConfigurationError(
-                f"{setting}: device_memory_mib needs a device that counts its memory, a GPU, and "
-                "there is none here"
+                f"{setting}: device_memory_mib needs a GPU and TensorFlow, which counts a trial's "
+                "memory, and they are not both here"
             )
 
 
@@ -197,7 +204,7 @@ def load_plan(mlruns: Path, sweep: str) -> SweepPlan:
         config=config,
         description=description,
         space=SearchSpace(config.space, description.image_shape, len(description.classes)),
-        identity=identity_parts(config, description.fingerprint),
+        identity=_identity(config, description),
         exists=True,
         first=read_first(config.sweep_dir),
     )

@@ -1,5 +1,6 @@
 import os
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from pipeline.launching.planning import (
     load_description,
     plan_sweep,
 )
-from pipeline.measuring.machine import this_machine
+from pipeline.measuring.machine import Gpu, this_machine
 
 
 def planned(tmp_path, *overrides):
@@ -132,7 +133,21 @@ def test_a_limit_below_the_architecture_given_is_refused(tmp_path):
         planned(tmp_path, "architecture=d128", "objective.limits.parameters=100000")
 
 
-@pytest.mark.skipif(bool(this_machine().gpus), reason="a GPU counts its memory")
-def test_a_limit_on_memory_that_nothing_counts_is_refused(tmp_path):
+@pytest.mark.parametrize(("gpus", "backend"), [(0, "tensorflow"), (0, "jax"), (1, "jax")])
+def test_a_limit_on_memory_that_nothing_counts_is_refused(tmp_path, monkeypatch, gpus, backend):
+    gpu = Gpu(name="A GPU", uuid="GPU-1", memory_mib=8192, capability=(8, 0))
+    machine = replace(this_machine(), gpus=(gpu,) * gpus)
+    monkeypatch.setattr("pipeline.launching.planning.this_machine", lambda: machine)
+    monkeypatch.setattr("pipeline.launching.planning.backend_name", lambda: backend)
     with pytest.raises(ConfigurationError, match=r"objective\.limits: device_memory_mib needs"):
         planned(tmp_path, "objective.limits.device_memory_mib=100")
+
+
+def test_a_sweep_does_not_go_on_with_another_backend(tmp_path, monkeypatch):
+    plan = planned(tmp_path, "training.precision=float32")
+    create_folder(plan)
+    named = f"sweep_name={plan.config.sweep_name}"
+    assert planned(tmp_path, "training.precision=float32", named).exists
+    monkeypatch.setattr("pipeline.launching.planning.backend_name", lambda: "jax")
+    with pytest.raises(ConfigurationError, match="another question; KERAS_BACKEND differs"):
+        planned(tmp_path, "training.precision=float32", named)
