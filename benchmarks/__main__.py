@@ -34,7 +34,7 @@ BENCHMARKS = (
 ON_DEMAND = ("front_time", "recording")
 #: With what, by the same settings, and which of them can.
 DATA = (AUTO, "fashion_mnist", "mnist", "digits")
-OF_ANY_DATA = ("front_time", "overhead", "recipe", "throughput")
+OF_ANY_DATA = ("front_time", "gpu", "overhead", "recipe", "throughput")
 
 
 def main(arguments: list[str]) -> int:

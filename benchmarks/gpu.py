@@ -26,9 +26,9 @@ from pipeline.core.architecture import REFERENCES
 from pipeline.core.journey import macs
 from pipeline.core.trial import Outcome
 from pipeline.launching.calibrating import (
-    GPU_SHARES,
     Crew,
     calibrate,
+    layouts_of,
     measure_rates,
     processes,
 )
@@ -62,19 +62,22 @@ def main(short: bool, data: str = AUTO) -> None:
 
 
 def grid(machine: Machine, answer: Automatic) -> list[Tried]:
-    """Return the rate of each way to share the first GPU, the way of ``answer`` among them."""
+    """Return the rate of each way to share the GPUs, the way of ``answer`` among them."""
     tried: list[Tried] = []
-    threads = max(1, machine.cores // GPU_SHARES[-1])
-    steps = sorted({*STEPS, answer.steps_per_execution})
+    layouts = layouts_of(machine)
+    most, threads = layouts[-1]
     compiled = replace(answer, jit_compile=True, threads=threads)
-    with processes([threads] * GPU_SHARES[-1]) as members:
-        for share in GPU_SHARES:
-            crew = Crew(members=members[:share], threads=threads)
+    with processes([threads] * most) as members:
+        for workers, _ in layouts:
+            crew = Crew(members=members[:workers], threads=threads)
             ways = [
                 replace(compiled, precision=precision, steps_per_execution=number)
                 for precision in PRECISIONS
-                for number in steps
+                for number in STEPS
             ]
+            own = replace(answer, threads=threads)
+            if workers == answer.workers and own not in ways:
+                ways.append(own)
             measure_rates(tried, _CNN, ways, crew)
         one = Crew(members=members[:1], threads=threads)
         plain = [replace(compiled, precision=p, jit_compile=False) for p in PRECISIONS[:2]]
@@ -95,6 +98,8 @@ def sweep(calibration: Calibration, workers: int, minutes: float, data: str) -> 
         sweep_dir = Path(folder) / "sweeps" / "gpu"
         records = [r for r in read_records(sweep_dir) if r.ended is not None]
         images = json.loads((sweep_dir / "description.json").read_text())["train"]
+    if not records:
+        raise RuntimeError(f"no trial of {workers} workers has ended within {minutes} minutes")
     started = min(record.started for record in records if record.started is not None)
     seconds = max(record.ended for record in records if record.ended is not None) - started
     clocks: dict[str, float] = {}

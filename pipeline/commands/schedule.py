@@ -9,12 +9,13 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, KubernetesSchedule
 from pipeline.core.errors import ConfigurationError
+from pipeline.measuring.backends import VARIABLE
 
 FLAGS = ("--install",)
 NAMES = 0
 
 #: Variables a run needs and that are no secrets: a scheduler starts with an empty environment.
-_VARIABLES = ("SWEETSPOT_DATA_DIR", "SLURM_CONF")
+_VARIABLES = ("SWEETSPOT_DATA_DIR", "SLURM_CONF", VARIABLE)
 _SECRETS = ("SWEETSPOT_STORAGE_URL", URL_VARIABLE)
 
 

@@ -1,24 +1,24 @@
 """Measures once a machine what trains most images a second, in about a minute.
 
-Processes are started as workers would be, and asked for the rate of a reference network in one
+Processes are started as workers are, and asked for the rate of a reference network in one
 way after the other: first the precision, XLA and the steps a call, in one process, then how
 many processes with how many threads do most together. The answers decide what ``auto`` is.
 """
 
 import datetime
-import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES
-from pipeline.launching.devices import lock_name, next_gpu
+from pipeline.launching.devices import SHARED, lock_name, memory_share, next_gpu
+from pipeline.launching.forking import CONTEXT, prepare, settle_in
 from pipeline.measuring.automatic import (
     Automatic,
     Calibration,
@@ -41,6 +41,8 @@ STEPS = (1, 5, 20, 60, 240)
 PRECISION_MARGIN, MARGIN = 0.10, 0.05
 #: Trials that share a GPU, and the least of its memory that each of them then has, in MiB.
 GPU_SHARES, MEMORY_A_SHARE = (1, 2, 4, 8), 2048
+#: How long the end of a process that answers no more is waited for.
+_LAST_SECONDS = 5.0
 _CNN, _DNN = REFERENCES["cnn"].notation, REFERENCES["dnn"].notation
 
 
@@ -67,17 +69,25 @@ class Crew:
 
 
 def settle(config: Config, say: Callable[[str], None]) -> None:
-    """Calibrate this machine if an answer is wanted and there is none."""
+    """Calibrate this machine if an answer is wanted and there is none; go on if it cannot be."""
     training, launch = config.training, config.launch
     wanted = (training.precision, training.jit_compile, training.steps_per_execution,
               launch.workers, launch.threads)  # fmt: skip
     if not config.calibrate or "auto" not in wanted or read_calibration(config.mlruns):
         return
+    say("Measuring what this machine trains best with, once, for about a minute ...")
+    prepare().wait()  # it imports only where nobody measures
     with QuietLock(lock_name()).measuring():
         if read_calibration(config.mlruns):
             return  # somebody else has done it meanwhile
-        say("Measuring what this machine trains best with, once, for about a minute ...")
-        calibration = calibrate(this_machine(), processes)
+        try:
+            calibration = calibrate(this_machine(), processes)
+        except CalibrationError as error:
+            say(
+                f"This machine could not be measured: {error}. So auto is what such hardware is "
+                "known for; the next sweep tries again."
+            )
+            return
         keep_calibration(config.mlruns, calibration)
     say(f"{calibration.sentence()}.")
 
@@ -91,7 +101,7 @@ def calibrate(machine: Machine, start: Start) -> Calibration:
         A context manager that yields a process for each number of threads.
     """
     began, rule = time.monotonic(), by_rule(machine)
-    layouts = _layouts(machine, rule)
+    layouts = layouts_of(machine)
     # A layout with fewer processes of the same threads uses some of those that are there.
     needed = {t: max(w for w, of in layouts if of == t) for _, t in layouts}
     sizes = [threads for threads, count in needed.items() for _ in range(count)]
@@ -110,7 +120,7 @@ def calibrate(machine: Machine, start: Start) -> Calibration:
         known = best(measure_rates(tried, _CNN, compiled, one), known, MARGIN)
         # A network whose steps are short shows best what a call costs.
         ways = [replace(known, steps_per_execution=steps) for steps in STEPS]
-        known = best(measure_rates(tried, _DNN, ways, one), known, MARGIN)
+        known = _fewest_steps(measure_rates(tried, _DNN, ways, one), known)
         together = {}
         for workers, threads in layouts:
             crew = Crew(members=crews[threads][:workers], threads=threads)
@@ -133,25 +143,37 @@ def _precisions(rule: Automatic) -> tuple[Precision, ...]:
     return tuple(dict.fromkeys((rule.precision, "float32")))
 
 
+def _fewest_steps(rates: Mapping[Automatic, float], known: Automatic) -> Automatic:
+    """Return the known choice, or of those that are as good as the fastest the shortest calls.
+
+    They differ little from some number on, and the answer should not from one time to the next.
+    """
+    fastest = best(rates, known, MARGIN)
+    if fastest == known:
+        return known
+    enough = [choice for choice, rate in rates.items() if (1 + MARGIN) * rate >= rates[fastest]]
+    return min(enough, key=lambda choice: choice.steps_per_execution)
+
+
 def _compilations() -> tuple[bool, ...]:
     """Return whether to compile with XLA: what may be faster."""
     return (True,) if compiles_with_xla_alone() else (False, True)
 
 
-def _layouts(machine: Machine, rule: Automatic) -> list[tuple[int, int]]:
+def layouts_of(machine: Machine) -> list[tuple[int, int]]:
     """Return workers and threads a worker: ways to share this machine, the known one first.
 
     Beside a GPU all have the threads that the most workers would have: they matter little there,
     and so the same processes serve in every layout.
     """
-    cores = machine.cores
+    cores, rule = machine.cores, by_rule(machine)
     most = cores if machine.memory_bytes is None else machine.memory_bytes // MEMORY_A_WORKER
     if machine.gpus:
         gpus = len(machine.gpus)
         # 0 is a GPU that shares the memory of the host.
         memory = min((g.memory_mib for g in machine.gpus if g.memory_mib), default=None)
         if memory is not None:
-            most = min(most, gpus * (memory // MEMORY_A_SHARE))
+            most = min(most, gpus * int(SHARED * memory / MEMORY_A_SHARE))
         shares = [s for s in GPU_SHARES if s * gpus <= max(gpus, min(cores, most))]
         return [(share * gpus, max(1, cores // (shares[-1] * gpus))) for share in shares]
     found = [(rule.workers, 1), (1, cores)]
@@ -206,11 +228,13 @@ def _ask(crew: Crew, request: Mapping[str, Any]) -> list[dict[str, Any]]:
 @contextmanager
 def processes(threads: Sequence[int]) -> Iterator[list["RateProcess"]]:
     """Start a process for each number of threads, and end them with the block."""
+    gpus = this_machine().gpus
+    share = memory_share("auto", len(gpus), len(threads))
     started: list[RateProcess] = []
     try:
         for count in threads:
             taken = [process.gpu for process in started]
-            started.append(RateProcess(count, next_gpu(this_machine().gpus, taken)))
+            started.append(RateProcess(count, next_gpu(gpus, taken), share))
         for process in started:
             process.receive()  # ready: nobody imports while others are measured
         yield started
@@ -220,39 +244,78 @@ def processes(threads: Sequence[int]) -> Iterator[list["RateProcess"]]:
 
 
 class RateProcess:
-    """A process of ``pipeline.training.rates``, which sees one GPU or all of them (None)."""
+    """A process that is asked for rates.
 
-    def __init__(self, threads: int, gpu: str | None = None) -> None:
+    Parameters
+    ----------
+    gpu
+        The identifier of the one GPU that it sees; None for all.
+    gpu_memory
+        The share of its memory that it may take; None for all.
+    """
+
+    def __init__(self, threads: int, gpu: str | None, gpu_memory: float | None) -> None:
         self.gpu = gpu
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.training.rates", str(threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
-        )  # fmt: skip
+        self._connection, theirs = CONTEXT.Pipe()
+        arguments = (threads, gpu, gpu_memory, theirs)
+        self._process = CONTEXT.Process(target=_be_asked, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
 
     def send(self, request: Mapping[str, Any]) -> None:
-        """Ask."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(dict(request)) + "\n")
-        self._process.stdin.flush()
+        """Ask.
+
+        Raises
+        ------
+        CalibrationError
+            The process has ended.
+        """
+        try:
+            self._connection.send(dict(request))
+        except OSError as error:
+            raise self._ended() from error
 
     def receive(self) -> dict[str, Any]:
         """Wait for the answer.
 
         Raises
         ------
-        RuntimeError
-            The process has ended.
+        CalibrationError
+            The process has ended, or could not do what it was asked.
         """
-        assert self._process.stdout is not None and self._process.stderr is not None
-        line = self._process.stdout.readline()
-        if not line:
-            said = self._process.stderr.read().strip().splitlines()
-            raise RuntimeError(f"the calibration ended early: {said[-1] if said else 'no reason'}")
-        found: dict[str, Any] = json.loads(line)
+        try:
+            found: dict[str, Any] = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._ended() from error
+        if "error" in found:
+            raise CalibrationError(found["error"])
         return found
 
     def end(self) -> None:
         """End the process."""
+        self._connection.close()
         self._process.kill()
-        self._process.communicate()
+        self._process.join()
+
+    def _ended(self) -> "CalibrationError":
+        self._process.join(_LAST_SECONDS)
+        return CalibrationError(f"a process of it ended with status {self._process.exitcode}")
+
+
+class CalibrationError(Exception):
+    """A machine cannot be measured, and why."""
+
+
+def _be_asked(
+    threads: int, gpu: str | None, gpu_memory: float | None, asking: "Connection[Any, Any]"
+) -> None:
+    """Answer with rates; an error is an answer, too."""
+    settle_in(Path(os.devnull), gpu)
+    try:
+        from pipeline.training.rates import serve
+
+        serve(threads, gpu_memory, asking)
+    except Exception as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        with suppress(OSError):
+            asking.send({"error": lines[0]})

@@ -7,7 +7,7 @@ from typing import Literal
 from pipeline.measuring.machine import Gpu, Machine, this_machine
 
 #: Of a GPU's memory, what workers that share it may take together.
-_SHARED = 0.9
+SHARED = 0.9
 
 
 def lock_name(machine: Machine | None = None) -> str:
@@ -35,7 +35,7 @@ def memory_share(setting: float | Literal["auto"], gpus: int, workers: int) -> f
     if setting != "auto":
         return setting
     side_by_side = math.ceil(workers / max(1, gpus))
-    return None if gpus == 0 or side_by_side == 1 else _SHARED / side_by_side
+    return None if gpus == 0 or side_by_side == 1 else SHARED / side_by_side
 
 
 def next_gpu(gpus: Sequence[Gpu], taken: Sequence[str | None]) -> str | None:

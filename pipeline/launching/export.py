@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
+from pipeline.core.errors import ConfigurationError
 from pipeline.core.exports import (
     EXPORT_DIR,
     EXPORTS_SCHEMA_VERSION,
@@ -25,6 +26,7 @@ from pipeline.launching.devices import lock_name
 from pipeline.launching.networks import SweepNetwork, set_up_backend
 from pipeline.launching.planning import load_description
 from pipeline.launching.promotion import unchanged_data
+from pipeline.measuring.backends import VARIABLE, backend_name
 from pipeline.measuring.latency import TimedLatency
 from pipeline.measuring.machine import default_threads, describe_device
 from pipeline.measuring.quiet import QuietLock
@@ -60,6 +62,10 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
     SweetspotError
         The model, its images or the place for the files cannot be used.
     """
+    if backend_name() != "tensorflow":
+        raise ConfigurationError(
+            f"export needs TensorFlow, which reads networks of either backend: leave {VARIABLE} out"
+        )
     data = unchanged_data(config, load_description(config.sweep_dir))
     set_up_backend()
     from pipeline.training.exporting import ExportedNetwork

@@ -1,4 +1,4 @@
-"""Workers' processes, forked from one that imports what they need while the sweep is planned.
+"""Processes that train, forked from one that imports what they need while the sweep is planned.
 
 An import takes seconds of all that a processor has, so it is done once: a worker, and whoever
 replaces it, begins where it has ended. ``multiprocessing``'s fork server is that process. It opens
@@ -34,7 +34,7 @@ PRELOADED = "pipeline.launching.preloaded"
 #: Signals that wait at the fork server for ever, so that it does not leave before its workers, and
 #: in a new worker until it is one.
 BLOCKED = (signal.SIGTERM, signal.SIGUSR2)
-_CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT = multiprocessing.get_context("forkserver")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +83,7 @@ class WorkerProcess:
         #: The identifier of the one GPU that it sees; None for all.
         self.gpu = next_gpu(this_machine().gpus, taken)
         arguments = (assignment, self.gpu, work)
-        self._process = _CONTEXT.Process(target=_work, args=arguments, daemon=True)
+        self._process = CONTEXT.Process(target=_work, args=arguments, daemon=True)
         self._process.start()
 
     @property
@@ -135,7 +135,7 @@ def prepare() -> threading.Event:
 
     def wait() -> None:
         with suppress(EOFError, OSError):  # ended by `_give_up`
-            first = _CONTEXT.Process(target=_nothing, daemon=True)
+            first = CONTEXT.Process(target=_nothing, daemon=True)
             first.start()
             first.join()
         ready.set()
@@ -163,11 +163,7 @@ def _nothing() -> None:
 
 def _work(assignment: Assignment, gpu: str | None, work: "Callable[[Config], int] | None") -> None:
     """Be a worker; its process' exit status is the worker's."""
-    _write_to(assignment.log)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-        this_machine.cache_clear()
+    settle_in(assignment.log, gpu)
     from pipeline.launching import worker
     from pipeline.launching.planning import load_config
 
@@ -182,9 +178,13 @@ def _work(assignment: Assignment, gpu: str | None, work: "Callable[[Config], int
     sys.exit(status)
 
 
-def _write_to(log: Path) -> None:
-    """Send what this process says to its log."""
+def settle_in(log: Path, gpu: str | None) -> None:
+    """Begin as a process of its own: what it says goes to a log, and it may see one GPU alone."""
     with log.open("ab") as output, open(os.devnull, "rb") as nothing:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
         os.dup2(nothing.fileno(), 0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+        this_machine.cache_clear()

@@ -7,6 +7,7 @@ import yaml
 from pipeline.config import KubernetesSchedule
 from pipeline.core.errors import ConfigurationError
 from pipeline.launching.sbatch import AGAIN_STATUS
+from pipeline.measuring.backends import backend_part
 
 #: Where the volume is mounted; the Containerfile makes both folders.
 _MLRUNS = "/sweetspot/mlruns"
@@ -51,7 +52,10 @@ def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -
         "args": [
             "sweep", "--scheduled", *words, "launch=peer", "launch.workers=1", f"mlruns={_MLRUNS}",
         ],
-        "env": [{"name": "SWEETSPOT_DATA_DIR", "value": _DATA}],
+        "env": [
+            {"name": "SWEETSPOT_DATA_DIR", "value": _DATA},
+            *({"name": name, "value": value} for name, value in backend_part().items()),
+        ],
         "resources": {"requests": dict(limits), "limits": limits},
         "volumeMounts": [
             {"name": "shared", "mountPath": _MLRUNS, "subPath": "mlruns"},

@@ -283,7 +283,7 @@ class LocalSupervisor:
         if workers != "auto":
             return workers
         machine, known = this_machine(), automatic(self.config).workers
-        if self._first_threads is None or machine.gpus:
+        if self._first_threads is None:
             return known
         # With the threads that the sweep began with, so many have a core for each of them.
         return max(1, min(known, machine.cores // self._threads()))

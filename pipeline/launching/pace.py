@@ -17,6 +17,7 @@ from pipeline.core.errors import StorageError
 from pipeline.core.pace import Pace
 from pipeline.data.dataset import DataDescription
 from pipeline.measuring.automatic import automatic, settled_training
+from pipeline.measuring.backends import backend_part
 from pipeline.reporting.files import write_atomically
 
 PACE_NAME = "pace.json"
@@ -56,6 +57,7 @@ class DevicePace:
             "deterministic": training.deterministic,
             "jit_compile": training.jit_compile,
             "steps_per_execution": training.steps_per_execution,
+            **backend_part(),
         }
         return cls(config.mlruns, circumstances)
 

@@ -18,7 +18,7 @@ from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
 from pipeline.launching.warm_start import first_proposals, read_first, write_first
 from pipeline.measuring.automatic import automatic
-from pipeline.measuring.backends import VARIABLE, backend_name
+from pipeline.measuring.backends import VARIABLE, backend_name, backend_part, backend_version
 from pipeline.measuring.machine import this_machine
 from pipeline.reporting.files import write_atomically
 from pipeline.search.space import AnalyticCost, SearchSpace
@@ -62,6 +62,7 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     description = load_training(data).description
     # What else is auto may differ from machine to machine; the precision is part of the question.
     training = config.training
+    backend_version()  # a sentence now, instead of workers that end one after the other
     if training.precision == "auto":
         training = training.model_copy(update={"precision": automatic(config).precision})
     config = config.model_copy(update={"data": data, "training": training})
@@ -94,8 +95,7 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
 
 def _identity(config: Config, description: DataDescription) -> dict[str, Any]:
     """Return what makes a sweep this sweep; one backend's times say nothing of another's."""
-    parts, backend = identity_parts(config, description.fingerprint), backend_name()
-    return parts if backend == "tensorflow" else parts | {VARIABLE: backend}
+    return identity_parts(config, description.fingerprint) | backend_part()
 
 
 def _check_costs(config: Config) -> None:
@@ -188,6 +188,39 @@ def create_folder(plan: SweepPlan) -> None:
     write_atomically(folder / "description.json", json.dumps(plan.description.to_json(), indent=1))
     write_first(folder, plan.first)
     write_atomically(folder / "identity.json", json.dumps(plan.identity, indent=1))
+
+
+def backend_of(sweep_dir: Path) -> str:
+    """Return the backend that a sweep was begun with.
+
+    Raises
+    ------
+    StorageError
+        Its file is damaged.
+    """
+    path = sweep_dir / "identity.json"
+    try:
+        return str(json.loads(path.read_text()).get(VARIABLE, "tensorflow"))
+    except (OSError, ValueError, AttributeError) as error:
+        raise StorageError(f"{path} cannot be read: {error}") from error
+
+
+def check_backend(sweep_dir: Path) -> None:
+    """Refuse to train for a sweep with another backend than its own.
+
+    Raises
+    ------
+    ConfigurationError
+        The environment names another one.
+    StorageError
+        The sweep's file is damaged.
+    """
+    begun, here = backend_of(sweep_dir), backend_name()
+    if begun != here:
+        raise ConfigurationError(
+            f"{sweep_dir.name} was begun with {begun} and {VARIABLE} says {here} here; one "
+            "backend's times say nothing of another's"
+        )
 
 
 def load_plan(mlruns: Path, sweep: str) -> SweepPlan:

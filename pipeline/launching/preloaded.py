@@ -22,7 +22,8 @@ if sys.platform == "linux" and not this_machine().gpus:
     with suppress(Exception), QuietLock(lock_name()).training():
         import pipeline.launching.keras_trainer
         import pipeline.launching.planning
-        import pipeline.launching.worker  # noqa: F401
+        import pipeline.launching.worker
+        import pipeline.training.rates  # noqa: F401
     # What is there now stays, in pages that the workers share; a collector would write to them.
     gc.collect()
     gc.freeze()

@@ -20,7 +20,7 @@ from pipeline.core.wording import percentage
 from pipeline.data.dataset import DataDescription, Split, TrainingData
 from pipeline.data.loading import load_training
 from pipeline.launching.networks import SweepNetwork, kept_network, set_up_backend
-from pipeline.launching.planning import load_description
+from pipeline.launching.planning import backend_of, load_description
 from pipeline.launching.sessions import Sessions
 from pipeline.reporting.compare import device_name
 from pipeline.reporting.files import read_summary
@@ -202,7 +202,8 @@ def measuring_protocol(config: Config) -> dict[str, Any]:
     protocol["launch.threads"] = config.launch.threads if began_with is None else began_with
     if protocol["launch.threads"] == "auto" and config.launch.workers != "auto":
         protocol["launch.workers"] = config.launch.workers  # they share the cores
-    return protocol
+    backend = backend_of(config.sweep_dir)
+    return protocol if backend == "tensorflow" else protocol | {"backend": backend}
 
 
 def _rival(registry: Registry, champion: Version | None, challenger: _Challenger) -> Rival | None:

@@ -19,6 +19,7 @@ from pipeline.data.dataset import TrainingData
 from pipeline.data.loading import load_training
 from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import evaluate
+from pipeline.launching.planning import check_backend
 from pipeline.launching.presence import Presence
 from pipeline.launching.recovery import Lookout
 from pipeline.launching.results import SweepResults
@@ -131,6 +132,7 @@ def work(
     build_trainer
         From the data and the number of threads; by default a Keras session.
     """
+    check_backend(config.sweep_dir)
     threads = default_threads() if config.launch.threads == "auto" else config.launch.threads
     with Leaving() as leaving, Presence(config.sweep_dir) as presence:
         data = load_training(config.data)

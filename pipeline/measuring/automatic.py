@@ -149,9 +149,10 @@ def settled_training(training: TrainingConfig, auto: Automatic) -> TrainingConfi
     """Return the settings of training without any ``auto``."""
     jit_compile, steps = training.jit_compile, training.steps_per_execution
     if training.deterministic:
-        # XLA does not repeat its numbers, and how a mean is summed up must not depend on how
-        # fast the machine was.
-        auto = replace(auto, jit_compile=False, steps_per_execution=STEPS_PER_EXECUTION)
+        # TensorFlow's XLA does not repeat its numbers, JAX has been told to; and how a mean is
+        # summed up must not depend on how fast the machine was.
+        compiled = compiles_with_xla_alone()
+        auto = replace(auto, jit_compile=compiled, steps_per_execution=STEPS_PER_EXECUTION)
     if jit_compile == "auto":
         jit_compile = "on" if auto.jit_compile else "off"
     return training.model_copy(

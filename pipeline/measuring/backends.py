@@ -42,6 +42,15 @@ def backend_version() -> str:
         raise ConfigurationError(f"{VARIABLE} is {name}, which is not installed here") from error
 
 
+def backend_part() -> dict[str, str]:
+    """Return what is added to whatever hangs on the backend; nothing for TensorFlow.
+
+    So what was written before there was a choice stays valid.
+    """
+    name = backend_name()
+    return {} if name == "tensorflow" else {VARIABLE: name}
+
+
 def compiles_with_xla_alone() -> bool:
     """Say whether without XLA the backend would run operation by operation, uncompiled."""
     return backend_name() == "jax"

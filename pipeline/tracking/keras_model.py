@@ -26,7 +26,7 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from pipeline.core.errors import StorageError
-from pipeline.measuring.backends import backend_name
+from pipeline.measuring.backends import backend_name, backend_version
 
 #: Where the network is in the folder of an MLflow model.
 KERAS_FILE = "data/model.keras"
@@ -135,8 +135,8 @@ def write_model_folder(
     signature, keras_version = _described(keras_file, len(classes))
     shutil.copyfile(keras_file, folder / KERAS_FILE)
     (data / "keras_module.txt").write_text("keras")
-    packages = (*_PACKAGES, backend_name())
-    requirements = [f"{name}=={version(name)}" for name in packages]
+    requirements = [f"{name}=={version(name)}" for name in _PACKAGES]
+    requirements.append(f"{backend_name()}=={backend_version()}")
     (folder / "requirements.txt").write_text("\n".join(requirements) + "\n")
     python = platform.python_version()
     _write_yaml(

@@ -17,12 +17,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.errors import ConfigurationError
+from pipeline.measuring.backends import VARIABLE, backend_name, backend_version
 from pipeline.measuring.machine import this_machine
 from pipeline.training.importing import without
 
 #: Set before the backend loads, unless the user has set them.
 ENVIRONMENT = {
-    "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # oneDNN's convolutions are on by default on some processors only, and faster on all.
     "TF_ENABLE_ONEDNN_OPTS": "1",
@@ -57,6 +58,9 @@ def _noise_kept_back() -> Iterator[None]:
 
 for _name, _value in ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
+backend_version()  # a sentence where it is not there
+# Said outright: Keras would look into the user's keras.json where the variable is empty.
+os.environ[VARIABLE] = backend_name()
 with _noise_kept_back(), without():
     import keras
 
@@ -213,6 +217,7 @@ def _set_up_tensorflow(threads: int, deterministic: bool, gpu_memory: float | No
 
 def _set_up_jax(threads: int, deterministic: bool, gpu_memory: float | None) -> Device:
     if gpu_memory is not None:
+        os.environ.pop("XLA_PYTHON_CLIENT_MEM_FRACTION", None)  # its old name; both are an error
         os.environ["XLA_CLIENT_MEM_FRACTION"] = str(gpu_memory)
     flags = [os.environ.get("XLA_FLAGS", "")]
     if threads == 1:
@@ -222,8 +227,13 @@ def _set_up_jax(threads: int, deterministic: bool, gpu_memory: float | None) -> 
     os.environ["XLA_FLAGS"] = " ".join(flags).strip()
     import jax
 
-    # JAX counts the peak of the whole process and cannot set it back.
     kind: Literal["cpu", "gpu"] = "cpu" if jax.default_backend() == "cpu" else "gpu"
+    if kind == "cpu" and this_machine().gpus:
+        raise ConfigurationError(
+            "there is a GPU here that JAX does not see; install it with CUDA (jax[cuda13]), or "
+            "hide the GPU with CUDA_VISIBLE_DEVICES="
+        )
+    # JAX counts the peak of the whole process and cannot set it back.
     return Device(kind=kind, xla_only=True, memory_counter=None, reset_memory=_nothing)
 
 

@@ -1,18 +1,14 @@
-"""How many images a second networks train with here; a process that is asked, line by line.
+"""How many images a second networks train with here, for a process that is asked.
 
-    python -m pipeline.training.rates THREADS
-
-Each line of the standard input is a request as JSON, each line of the output its answer.
 ``{"build": WAY}`` answers when the network is compiled and warm; ``{"measure": WAY, "seconds":
 S}`` trains it so long and answers with ``{"images_per_second": RATE}``. A ``WAY`` is
 ``{"network", "precision", "jit_compile", "steps_per_execution"}``. Images are noise: a step takes
 as long as with real ones.
 """
 
-import json
-import sys
 import time
-from typing import Any, TextIO
+from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
@@ -20,19 +16,22 @@ from pipeline.core.architecture import Architecture
 from pipeline.core.trial import Recipe
 from pipeline.data.dataset import Split
 from pipeline.training.backend import Device, set_up
+from pipeline.training.fit import EXECUTION_SECONDS
 from pipeline.training.network import CompiledNetwork, DeviceData
 
 IMAGE_SHAPE, CLASSES = (28, 28, 1), 10
 RECIPE = Recipe(batch_size=128, optimizer="adam", learning_rate=1e-3, schedule="one_cycle")
 #: A call of the compiled function takes at most all of them.
 STEPS = 256
+#: A call that lasts so many seconds is all steps, as good as.
+_CALL_FORGOTTEN = 0.05
 
 
 class RateMeter:
     """Networks of one process, each compiled once."""
 
-    def __init__(self, threads: int) -> None:
-        self._device: Device = set_up(threads=threads, deterministic=False)
+    def __init__(self, threads: int, gpu_memory: float | None) -> None:
+        self._device: Device = set_up(threads=threads, deterministic=False, gpu_memory=gpu_memory)
         generator = np.random.default_rng(0)
         images = STEPS * RECIPE.batch_size
         split = Split(
@@ -41,6 +40,7 @@ class RateMeter:
         )
         self._data = DeviceData.place(split, CLASSES)
         self._networks: dict[tuple[str, str, bool], CompiledNetwork] = {}
+        self._most_steps: dict[CompiledNetwork, int] = {}
 
     def build(self, way: dict[str, Any]) -> CompiledNetwork:
         """Return the network, compiled and warm."""
@@ -59,11 +59,13 @@ class RateMeter:
             )
             network.train(network.order(0), 0, 2)
             self._networks[key] = network
+            self._most_steps[network] = _most_steps(network)
         return self._networks[key]
 
     def images_per_second(self, way: dict[str, Any], seconds: float) -> float:
         """Train for about so long and return the rate, that of whole calls."""
-        network, steps = self.build(way), min(int(way["steps_per_execution"]), STEPS)
+        network = self.build(way)
+        steps = min(int(way["steps_per_execution"]), self._most_steps[network])
         order, done = network.order(0), 0
         start = time.perf_counter()
         while (elapsed := time.perf_counter() - start) < seconds:
@@ -72,21 +74,33 @@ class RateMeter:
         return done * RECIPE.batch_size / elapsed
 
 
+def _most_steps(network: CompiledNetwork) -> int:
+    """Return how many steps a call of training would have at most: it is not to take long."""
+    order, steps = network.order(0), 2
+    while True:
+        start = time.perf_counter()
+        network.train(order, 0, steps)
+        seconds = time.perf_counter() - start
+        if seconds >= _CALL_FORGOTTEN or steps == STEPS:
+            return max(1, min(STEPS, int(EXECUTION_SECONDS * steps / seconds)))
+        steps = min(STEPS, 8 * steps)
+
+
 def answer(meter: RateMeter, request: dict[str, Any]) -> dict[str, Any]:
-    """Do what a line asks."""
+    """Do what is asked."""
     if "build" in request:
         meter.build(request["build"])
         return {"built": True}
     return {"images_per_second": meter.images_per_second(request["measure"], request["seconds"])}
 
 
-def serve(threads: int, requests: TextIO, answers: TextIO) -> None:
-    """Answer until the requests end."""
-    meter = RateMeter(threads)
-    print(json.dumps({"ready": True}), file=answers, flush=True)
-    for line in requests:
-        print(json.dumps(answer(meter, json.loads(line))), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]), sys.stdin, sys.stdout)
+def serve(threads: int, gpu_memory: float | None, asking: "Connection[Any, Any]") -> None:
+    """Say when it is ready, and answer until whoever asks has gone."""
+    meter = RateMeter(threads, gpu_memory)
+    asking.send({"ready": True})
+    while True:
+        try:
+            request = asking.recv()
+        except EOFError:
+            return
+        asking.send(answer(meter, request))

@@ -1,5 +1,6 @@
 """The calibration's decisions, from made-up rates of processes that are not started."""
 
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.launching import calibrating
-from pipeline.launching.calibrating import calibrate, settle
+from pipeline.launching.calibrating import CalibrationError, calibrate, settle
 from pipeline.launching.devices import next_gpu
 from pipeline.measuring.automatic import Automatic, keep_calibration, read_calibration
 from pipeline.measuring.machine import Gpu, Machine
@@ -16,7 +17,7 @@ from pipeline.measuring.machine import Gpu, Machine
 CPU = Machine(
     cpu="A processor", flags=frozenset({"avx512_bf16"}), cores=4, memory_bytes=None, gpus=()
 )
-GPU = Gpu(name="A GPU", uuid="GPU-1", memory_mib=16384, capability=(8, 0))
+GPU = Gpu(name="A GPU", uuid="GPU-1", memory_mib=81920, capability=(8, 0))
 
 
 class Member:
@@ -56,6 +57,13 @@ def starting(rate):
     return start
 
 
+def ready():
+    """Stand in for the import of what a worker needs, which takes ten seconds."""
+    event = threading.Event()
+    event.set()
+    return event
+
+
 def flat(way, threads, company):
     return 1000.0
 
@@ -83,6 +91,20 @@ def test_each_setting_follows_its_own_measurement():
     )
 
 
+def test_longer_calls_are_taken_only_where_they_train_more():
+    gains = {1: 0.5, 5: 0.9, 20: 1.0, 60: 1.17, 240: 1.2}
+
+    def answer(gains):
+        def rate(way, threads, company):
+            return 1000.0 * gains[way["steps_per_execution"]]
+
+        return calibrate(CPU, starting(rate)).answer.steps_per_execution
+
+    assert answer(gains) == 60
+    assert answer(gains | {240: 1.3}) == 240
+    assert answer(gains | {60: 1.04, 240: 1.04}) == 20
+
+
 def test_a_little_faster_is_no_reason_for_another_precision():
     def rate(way, threads, company):
         return 1080.0 if way["precision"] == "float32" else 1000.0
@@ -108,7 +130,7 @@ def test_as_many_trials_share_a_gpu_as_fill_it(most, workers):
 
 
 @pytest.mark.parametrize(
-    ("memory_mib", "most"), [(1024, 1), (4096, 2), (15000, 4), (16384, 8), (0, 8)]
+    ("memory_mib", "most"), [(1024, 1), (4096, 1), (6144, 2), (16384, 4), (20480, 8), (0, 8)]
 )
 def test_trials_share_a_gpu_only_where_its_memory_is_enough_for_each(memory_mib, most):
     machine = replace(CPU, cores=16, gpus=(replace(GPU, memory_mib=memory_mib),))
@@ -117,10 +139,9 @@ def test_trials_share_a_gpu_only_where_its_memory_is_enough_for_each(memory_mib,
 
 def test_where_xla_is_all_that_compiles_nothing_is_tried_without(monkeypatch):
     def compilations():
-        found = calibrate(CPU, starting(flat))
-        assert found.answer.jit_compile in {tried.jit_compile for tried in found.tried}
-        return {tried.jit_compile for tried in found.tried}
+        return {tried.jit_compile for tried in calibrate(CPU, starting(flat)).tried}
 
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
     assert compilations() == {False, True}
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setattr("pipeline.measuring.backends.version", lambda package: "9")
@@ -129,6 +150,7 @@ def test_where_xla_is_all_that_compiles_nothing_is_tried_without(monkeypatch):
 
 def test_a_machine_is_measured_once_and_only_if_something_is_auto(tmp_path, monkeypatch):
     monkeypatch.setattr(calibrating, "lock_name", lambda: tmp_path.name)  # others may measure now
+    monkeypatch.setattr(calibrating, "prepare", ready)
     measured: list[Machine] = []
     said: list[str] = []
 
@@ -153,6 +175,21 @@ def test_a_machine_is_measured_once_and_only_if_something_is_auto(tmp_path, monk
     assert len(measured) == 1
     known = read_calibration(tmp_path)
     assert known is not None and said[-1] == f"{known.sentence()}."
+
+
+def test_where_a_machine_cannot_be_measured_the_sweep_goes_on_by_rule(tmp_path, monkeypatch):
+    monkeypatch.setattr(calibrating, "lock_name", lambda: tmp_path.name)
+    monkeypatch.setattr(calibrating, "prepare", ready)
+
+    def fail(machine, start):
+        raise CalibrationError("the GPU ran out of memory")
+
+    monkeypatch.setattr(calibrating, "calibrate", fail)
+    said: list[str] = []
+    config = compose(CommandLine(command="sweep", overrides=("data=digits", f"mlruns={tmp_path}")))
+    settle(config, said.append)
+    assert said[-1].startswith("This machine could not be measured: the GPU ran out of memory. So")
+    assert read_calibration(tmp_path) is None
 
 
 def test_what_is_known_is_not_measured_again(tmp_path, monkeypatch):

@@ -37,6 +37,18 @@ def test_pods_share_one_sweep_and_runs_do_not_overlap():
     assert container["envFrom"] == [{"secretRef": {"name": "storage"}}]
 
 
+def test_pods_train_with_the_backend_of_whoever_schedules(monkeypatch):
+    def variables():
+        manifest = yaml.safe_load(cron_job("nightly", ("data=digits",), SCHEDULE))
+        (container,) = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+        return {item["name"]: item["value"] for item in container["env"]}
+
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    assert "KERAS_BACKEND" not in variables()
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert variables()["KERAS_BACKEND"] == "jax"
+
+
 def test_words_stay_words():
     word = "sweep_name='a: {b}\n- c'"
     assert json.dumps(word) in json.dumps(yaml.safe_load(cron_job("a", (word,), SCHEDULE)))

@@ -26,7 +26,7 @@ def test_what_is_measured_later_is_added(tmp_path):
     }
 
 
-def test_another_device_or_question_has_a_pace_of_its_own(plan, replan):
+def test_another_device_or_question_has_a_pace_of_its_own(plan, monkeypatch):
     slow = DevicePace.of(plan.config, plan.description, DEVICE, 1)
     slow.known_or({"step_reference_ms": 9.0})
     measured = {"step_reference_ms": 1.0}
@@ -37,6 +37,8 @@ def test_another_device_or_question_has_a_pace_of_its_own(plan, replan):
     restarted = {**DEVICE, "memory_mib": "23990"}
     again = DevicePace.of(plan.config, plan.description, restarted, 1)
     assert again.known_or(measured) == {"step_reference_ms": 9.0}
+    monkeypatch.setattr("pipeline.launching.pace.backend_part", lambda: {"KERAS_BACKEND": "jax"})
+    assert DevicePace.of(plan.config, plan.description, DEVICE, 1).known_or(measured) == measured
 
 
 def test_nothing_measured_keeps_nothing(tmp_path):

@@ -9,6 +9,8 @@ from pipeline.commands.compose import compose
 from pipeline.core.errors import ConfigurationError, DataError, StorageError
 from pipeline.core.journey import macs, parameters
 from pipeline.launching.planning import (
+    backend_of,
+    check_backend,
     create_folder,
     load_config,
     load_description,
@@ -148,6 +150,16 @@ def test_a_sweep_does_not_go_on_with_another_backend(tmp_path, monkeypatch):
     create_folder(plan)
     named = f"sweep_name={plan.config.sweep_name}"
     assert planned(tmp_path, "training.precision=float32", named).exists
-    monkeypatch.setattr("pipeline.launching.planning.backend_name", lambda: "jax")
+    assert backend_of(plan.config.sweep_dir) == "tensorflow"
+    check_backend(plan.config.sweep_dir)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr("pipeline.measuring.backends.version", lambda package: "9")
     with pytest.raises(ConfigurationError, match="another question; KERAS_BACKEND differs"):
         planned(tmp_path, "training.precision=float32", named)
+    with pytest.raises(ConfigurationError, match="was begun with tensorflow and KERAS_BACKEND"):
+        check_backend(plan.config.sweep_dir)
+    other = planned(tmp_path, "training.precision=float32")
+    assert other.config.sweep_name != plan.config.sweep_name
+    create_folder(other)
+    assert backend_of(other.config.sweep_dir) == "jax"
+    check_backend(other.config.sweep_dir)

@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -7,19 +6,21 @@ from importlib.metadata import version
 
 import pytest
 
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
 from pipeline.core.errors import ConfigurationError
-from pipeline.measuring.automatic import by_rule, device_name, machine_key
+from pipeline.measuring.automatic import by_rule, device_name, machine_key, settled_training
 from pipeline.measuring.backends import backend_name, backend_version, compiles_with_xla_alone
 from pipeline.measuring.machine import this_machine
 
 
 @pytest.fixture
 def named(monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
     return lambda name: monkeypatch.setenv("KERAS_BACKEND", name)
 
 
-def test_tensorflow_is_the_backend_where_no_other_is_named(monkeypatch, named):
-    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+def test_tensorflow_is_the_backend_where_no_other_is_named(named):
     assert (backend_name(), backend_version()) == ("tensorflow", version("tensorflow"))
     assert not compiles_with_xla_alone()
     named("")
@@ -54,6 +55,18 @@ def test_jax_is_compiled_with_xla_on_a_cpu_too(named):
     assert by_rule(machine).jit_compile
 
 
+def test_a_repeatable_training_is_compiled_where_that_is_repeatable(named):
+    def compiled():
+        training = compose(
+            CommandLine(command="sweep", overrides=("data=digits", "training=reproducible"))
+        ).training
+        return settled_training(training, by_rule()).jit_compile
+
+    assert compiled() == "off"
+    named("jax")
+    assert compiled() == "on"
+
+
 @pytest.mark.parametrize("command", ["sweep", "train"])
 def test_commands_refuse_another_backend_before_anything_is_written(command, tmp_path):
     done = subprocess.run(
@@ -61,5 +74,5 @@ def test_commands_refuse_another_backend_before_anything_is_written(command, tmp
         env=os.environ | {"KERAS_BACKEND": "torch"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
-    assert json.dumps("torch").replace('"', "'") in done.stderr and done.stderr.count("\n") == 1
+    assert "'torch'" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "mlruns").exists()

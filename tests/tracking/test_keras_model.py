@@ -82,6 +82,20 @@ def test_what_was_written_is_read(model_folder: Path) -> None:
     assert (found.classes, found.image_shape) == (tuple("0123456789"), (28, 28, 1))
 
 
+def test_a_model_asks_for_the_backend_that_it_was_made_with(
+    tmp_path: Path, keras_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr("pipeline.measuring.backends.version", lambda package: "9")
+    folder = tmp_path / "model"
+    write_model_folder(
+        keras_file, folder, model_id="m", run_id="r", classes=("a",) * 10, created=0.0
+    )
+    asked = (folder / "requirements.txt").read_text().splitlines()
+    assert "jax==9" in asked and not any(line.startswith("tensorflow") for line in asked)
+    read_model_folder(folder)
+
+
 @pytest.mark.parametrize(
     ("flavour", "changes"),
     [

@@ -120,3 +120,23 @@ def test_compiled_inference_follows_the_weights(session):
     np.testing.assert_allclose(infer(images)[:, 0], [6, 22, 38])
     model.layers[-1].bias.assign([100.0])
     np.testing.assert_allclose(infer(images[:1]), [[106.0]])
+
+
+@pytest.mark.parametrize(
+    ("kind", "xla_only", "jit_compile", "loops"),
+    [
+        ("cpu", False, False, True),
+        ("cpu", False, True, False),
+        ("cpu", True, True, False),
+        ("cpu", True, False, False),
+        ("gpu", False, False, True),
+        ("gpu", False, True, True),
+        ("gpu", True, True, True),
+        ("gpu", True, False, False),
+    ],
+)
+def test_steps_are_looped_over_where_a_loop_is_fast(kind, xla_only, jit_compile, loops):
+    device = backend.Device(
+        kind=kind, xla_only=xla_only, memory_counter=None, reset_memory=lambda: None
+    )
+    assert device.loops(jit_compile) is loops

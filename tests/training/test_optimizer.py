@@ -86,3 +86,14 @@ def test_float16_scales_its_loss():
     recipe = Recipe(batch_size=128, optimizer="adam", learning_rate=0.004, schedule="constant")
     optimizer = build_optimizer(recipe, 10, "mixed_float16")
     assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def test_each_variable_of_the_state_is_there_once():
+    optimizer = FlatOptimizer(keras.optimizers.Adam(0.01))
+    optimizer.build(variables())
+    listed = optimizer.variables
+    # What Keras does by itself under JAX, which then gives the buffer away twice.
+    if not any(variable is optimizer._row for variable in optimizer._variables):
+        optimizer._variables.append(optimizer._row)
+    assert [id(variable) for variable in optimizer.variables] == [id(v) for v in listed]
+    assert len({id(variable) for variable in listed}) == len(listed)

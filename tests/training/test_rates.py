@@ -1,15 +1,20 @@
-import io
-import json
+import threading
+from multiprocessing import Pipe
 
 from pipeline.training.rates import serve
 
 WAY = {"network": "d8", "precision": "float32", "jit_compile": False, "steps_per_execution": 5}
 
 
-def test_each_line_is_answered(backend):
-    requests = [{"build": WAY}, {"measure": WAY, "seconds": 0.5}]
-    answers = io.StringIO()
-    serve(1, io.StringIO("".join(f"{json.dumps(line)}\n" for line in requests)), answers)
-    ready, built, measured = map(json.loads, answers.getvalue().splitlines())
-    assert (ready, built) == ({"ready": True}, {"built": True})
-    assert measured["images_per_second"] > 0
+def test_each_question_is_answered_until_nobody_asks_any_more(backend):
+    ours, theirs = Pipe()
+    asked = threading.Thread(target=serve, args=(1, None, theirs))
+    asked.start()
+    assert ours.recv() == {"ready": True}
+    ours.send({"build": WAY})
+    assert ours.recv() == {"built": True}
+    ours.send({"measure": WAY, "seconds": 0.5})
+    assert ours.recv()["images_per_second"] > 0
+    ours.close()
+    asked.join(60)
+    assert not asked.is_alive()
