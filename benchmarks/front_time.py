@@ -2,8 +2,10 @@
 
     make bench ARGS=front_time
 
-Every competitor searches the same space on the same split for the same two objectives, the
-validation accuracy and log10 of the multiply-accumulates, start-up included:
+Every competitor searches the same architectures on the same split for the same two objectives, the
+validation accuracy and log10 of the multiply-accumulates, start-up included; each trains as its
+users would, ours with the default recipe of the space, the others with Keras' batches of 32 and a
+learning rate that is searched:
 
 - ours, `sweetspot sweep objective=macs`;
 - plain Optuna and Keras, with TPE and with NSGA-II;
@@ -36,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.results_files import AUTO, RESULTS, keep, machine_word
+from benchmarks.results_files import AUTO, RESULTS, keep, machine_word, today
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.core.architecture import REFERENCES, Architecture
@@ -172,6 +174,7 @@ def run(name: str, seed: int, seconds: float, images: Path, pieces: Path, *, dat
         "seed": seed,
         "seconds": seconds,
         "device": describe_device(),
+        "date": today(),
         "commit": git_commit(),
         "found": [[round(f.seconds, 2), f.architecture, f.accuracy] for f in found],
     }

@@ -3,6 +3,7 @@
 import datetime
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,9 @@ def keep(
 
 
 def combine(names: Sequence[str], *, short: bool = False) -> Path | None:
-    """Write today's results of these benchmarks together, as ``DATE-MACHINE.{json,md}``.
+    """Write today's results of this machine together, as ``DATE-MACHINE.{json,md,png}``.
+
+    The picture is that of the hypervolume over time, where that is one of them.
 
     Returns
     -------
@@ -58,13 +61,17 @@ def combine(names: Sequence[str], *, short: bool = False) -> Path | None:
     """
     day, folder = today(), SHORT_RESULTS if short else RESULTS
     found = {name: folder / f"{day}-{name}.json" for name in names}
-    found = {name: path for name, path in found.items() if path.exists()}
-    if not found:
+    results = {name: json.loads(own.read_text()) for name, own in found.items() if own.exists()}
+    here = describe_device()["name"]
+    results = {name: own for name, own in results.items() if own["device"]["name"] == here}
+    if not results:
         return None
     path = folder / f"{day}-{machine_word()}.json"
-    results = {name: json.loads(own.read_text()) for name, own in found.items()}
+    picture = found["front_time"].with_suffix(".png") if "front_time" in results else None
+    if picture is not None and picture.exists():
+        shutil.copy(picture, path.with_suffix(".png"))
     path.write_text(json.dumps({"date": day, "results": results}, indent=1))
-    texts = [own.with_suffix(".md").read_text() for own in found.values()]
+    texts = [found[name].with_suffix(".md").read_text() for name in results]
     path.with_suffix(".md").write_text("\n".join(texts))
     return path
 
