@@ -29,7 +29,6 @@ def run(line: CommandLine) -> int:
     programs.
     """
     from pipeline.launching.presence import is_supervised
-    from pipeline.measuring.automatic import read_calibration
     from pipeline.reporting.files import SUMMARY_NAME
     from pipeline.reporting.progress import ProgressReader
     from pipeline.reporting.result import show_sweep
@@ -37,6 +36,8 @@ def run(line: CommandLine) -> int:
     if {"--watch", "--json"} <= line.flags:
         raise ConfigurationError("--watch and --json exclude each other, choose one")
     config = compose(line)
+    if "--json" not in line.flags:
+        _say_what_auto_is(config.mlruns)
     folder = config.mlruns / "sweeps" / chosen_sweep(line, config)
     reader = ProgressReader(
         folder,
@@ -45,13 +46,21 @@ def run(line: CommandLine) -> int:
     )
     if "--json" in line.flags:
         return _print_json(folder, config.mlruns, reader)
-    calibration = read_calibration(config.mlruns)
-    if calibration is not None:
-        print(f"On this machine, {calibration.sentence()}.")
     active = _watch(reader) if "--watch" in line.flags else _show(reader)
     if not active and (folder / SUMMARY_NAME).exists():
         show_sweep(folder)
     return 0
+
+
+def _say_what_auto_is(mlruns: Path) -> None:
+    from pipeline.measuring.automatic import by_rule, read_calibration
+
+    known = read_calibration(mlruns)
+    if known is None:
+        said = f"{by_rule().sentence()} (by rule; the first sweep here measures it)"
+    else:
+        said = known.sentence()
+    print(f"On this machine, {said}.")
 
 
 def _show(reader: "ProgressReader") -> bool:

@@ -58,6 +58,15 @@ class Automatic:
     workers: int
     threads: int
 
+    def sentence(self) -> str:
+        """Return it in a line for people, without a full stop."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        workers = "1 worker" if self.workers == 1 else f"{self.workers} workers"
+        return (
+            f"auto is {self.precision}, XLA {'on' if self.jit_compile else 'off'}, "
+            f"{self.steps_per_execution} steps a call, {workers} with {threads} each"
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tried:
@@ -109,13 +118,9 @@ class Calibration:
 
     def sentence(self) -> str:
         """Return what ``auto`` stands for, in one line for people."""
-        answer = self.answer
-        threads = "1 thread" if answer.threads == 1 else f"{answer.threads} threads"
-        workers = "1 worker" if answer.workers == 1 else f"{answer.workers} workers"
         return (
-            f"auto is {answer.precision}, XLA {'on' if answer.jit_compile else 'off'}, "
-            f"{answer.steps_per_execution} steps a call, {workers} with {threads} each "
-            f"(measured on {self.date} in {self.seconds:.0f} s on {self.measured_on['name']})"
+            f"{self.answer.sentence()} (measured on {self.date} in {self.seconds:.0f} s on "
+            f"{self.measured_on['name']})"
         )
 
 

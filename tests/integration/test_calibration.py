@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 from pipeline.launching import calibrating
-from pipeline.measuring.automatic import Calibration, keep_calibration, read_calibration
+from pipeline.measuring.automatic import Calibration, by_rule, keep_calibration, read_calibration
 from pipeline.measuring.machine import this_machine
 
 
@@ -18,9 +18,11 @@ def test_this_machine_is_calibrated_and_status_says_how(command, monkeypatch):
     assert calibration.answer.workers == calibration.answer.threads == 1
     assert {tried.jit_compile for tried in calibration.tried} == {False, True}
     assert all(tried.images_per_second > 0 for tried in calibration.tried)
+    (command.mlruns / "sweeps" / "empty").mkdir(parents=True)
+    by_rule_yet = command.run("status", "sweep_name=empty").stdout
+    assert f"On this machine, {by_rule().sentence()} (by rule;" in by_rule_yet
     keep_calibration(command.mlruns, calibration)
     assert read_calibration(command.mlruns) == calibration
-    (command.mlruns / "sweeps" / "empty").mkdir(parents=True)
     shown = json.loads(command.run("status", "sweep_name=empty", "--json").stdout)
     assert Calibration.from_json(shown["calibration"]) == calibration
     assert calibration.sentence() in command.run("status", "sweep_name=empty").stdout
