@@ -29,3 +29,6 @@ def test_trivial_trials_go_through_a_worker_and_through_optuna(tmp_path, monkeyp
     monkeypatch.setattr(asking, "TRIVIAL_TRIALS", 3)
     found = asking.trivial_trials(tmp_path)
     assert found["ratio"] == found["complete_seconds"] / found["optuna_seconds"] > 0
+    # A run for the sweep and each of its trials; a trial tells of its start, costs, epoch and end.
+    assert found["runs"] == 1 + 3 and found["events"] >= 4 * 3
+    assert found["mirror_seconds"] > 0
