@@ -14,6 +14,7 @@ from pipeline.core.errors import SweetspotError
 BENCHMARKS = (
     "asking",
     "augmentation",
+    "calibration",
     "front_time",
     "gpu",
     "lesson",

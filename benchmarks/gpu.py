@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,24 +21,18 @@ from typing import Any
 from benchmarks.peak import DTYPES, operations_a_second
 from benchmarks.results_files import AUTO, keep
 from benchmarks.throughput import CLASSES, IMAGE_SHAPE, plain_keras
+from benchmarks.ways import chosen_way, plain_way, rates_of_ways
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.journey import macs
 from pipeline.core.trial import Outcome
-from pipeline.launching.calibrating import (
-    Crew,
-    calibrate,
-    layouts_of,
-    measure_rates,
-    processes,
-)
-from pipeline.measuring.automatic import Automatic, Calibration, Tried, keep_calibration
+from pipeline.launching.calibrating import calibrate, processes
+from pipeline.measuring.automatic import Calibration, Tried, keep_calibration
 from pipeline.measuring.backends import backend_name
-from pipeline.measuring.machine import PRECISIONS, Machine, this_machine
+from pipeline.measuring.machine import this_machine
 from pipeline.reporting.progress import read_records
 
 TURNS, IMAGES, MINUTES = 3, 50_000, 2.0
-STEPS, WORKERS = (20, 60, 240), (1, 4)
-_CNN = REFERENCES["cnn"].notation
+WORKERS = (1, 4)
 
 
 def main(short: bool, data: str = AUTO) -> None:
@@ -52,37 +45,13 @@ def main(short: bool, data: str = AUTO) -> None:
     before = [plain_keras(images) for _ in range(turns)]
     calibration = calibrate(machine, processes)
     print(calibration.sentence(), file=sys.stderr, flush=True)
-    tried = grid(machine, calibration.answer)
+    tried = rates_of_ways(machine, calibration.answer)
     swept = [sweep(calibration, workers, minutes, data) for workers in WORKERS]
     plain = [*before, *(plain_keras(images) for _ in range(turns))]
     peaks = {name: operations_a_second(dtype) for name, dtype in DTYPES.items()}
     result, lines = tell(plain, calibration, tried, swept, peaks)
     print("\n".join(lines))
     print(keep("gpu", result, lines, short=short, data=data))
-
-
-def grid(machine: Machine, answer: Automatic) -> list[Tried]:
-    """Return the rate of each way to share the GPUs, the way of ``answer`` among them."""
-    tried: list[Tried] = []
-    layouts = layouts_of(machine)
-    most, threads = layouts[-1]
-    compiled = replace(answer, jit_compile=True, threads=threads)
-    with processes([threads] * most) as members:
-        for workers, _ in layouts:
-            crew = Crew(members=members[:workers], threads=threads)
-            ways = [
-                replace(compiled, precision=precision, steps_per_execution=number)
-                for precision in PRECISIONS
-                for number in STEPS
-            ]
-            own = replace(answer, threads=threads)
-            if workers == answer.workers and own not in ways:
-                ways.append(own)
-            measure_rates(tried, _CNN, ways, crew)
-        one = Crew(members=members[:1], threads=threads)
-        plain = [replace(compiled, precision=p, jit_compile=False) for p in PRECISIONS[:2]]
-        measure_rates(tried, _CNN, plain, one)
-    return tried
 
 
 def sweep(calibration: Calibration, workers: int, minutes: float, data: str) -> dict[str, Any]:
@@ -131,14 +100,14 @@ def tell(
     """Return what was found as plain values and as Markdown."""
     answer = calibration.answer
     best = max(tried, key=lambda way: way.images_per_second)
-    chosen = next(way for way in tried if _is(way, answer))
+    chosen = chosen_way(tried, answer)
     share = chosen.images_per_second / best.images_per_second
     work = 6.0 * macs(REFERENCES["cnn"], IMAGE_SHAPE, CLASSES)
     used = best.images_per_second * work / peaks[best.precision]
     result = {
         "backend": backend_name(),
         "plain_keras_images_per_second": list(plain),
-        "tried": [_plain(way) for way in tried],
+        "tried": [plain_way(way) for way in tried],
         "calibration": calibration.to_json(),
         "auto_against_best": share,
         "ratio": chosen.images_per_second / median(plain),
@@ -181,16 +150,6 @@ def _sweep_row(swept: dict[str, Any]) -> str:
         f"| {swept['workers']} | {swept['trials']} | {swept['seconds']:.0f} | {swept['best']}, "
         f"{swept['best_val_accuracy']:.2%} | {parts} |"
     )
-
-
-def _is(way: Tried, answer: Automatic) -> bool:
-    return (way.precision, way.jit_compile, way.steps_per_execution, way.workers) == (
-        answer.precision, answer.jit_compile, answer.steps_per_execution, answer.workers,
-    )  # fmt: skip
-
-
-def _plain(way: Tried) -> dict[str, Any]:
-    return {name: getattr(way, name) for name in Tried.__slots__}
 
 
 def _rows(tried: Sequence[Tried], plain: float) -> Iterator[str]:

@@ -30,7 +30,13 @@ from pipeline.measuring.automatic import (
     read_calibration,
 )
 from pipeline.measuring.backends import compiles_with_xla_alone
-from pipeline.measuring.machine import MEMORY_A_WORKER, Machine, Precision, this_machine
+from pipeline.measuring.machine import (
+    MEMORY_A_WORKER,
+    Machine,
+    Precision,
+    resolve_precision,
+    this_machine,
+)
 from pipeline.measuring.quiet import QuietLock
 
 #: How long each way is trained for, and how often, in turn: the fastest turn counts.
@@ -67,6 +73,10 @@ class Crew:
     members: Sequence[Asked]
     threads: int
 
+    def alone(self) -> "Crew":
+        """Return the first of them."""
+        return replace(self, members=self.members[:1])
+
 
 def settle(config: Config, say: Callable[[str], None]) -> None:
     """Calibrate this machine if an answer is wanted and there is none; go on if it cannot be."""
@@ -102,19 +112,11 @@ def calibrate(machine: Machine, start: Start) -> Calibration:
     """
     began, rule = time.monotonic(), by_rule(machine)
     layouts = layouts_of(machine)
-    # A layout with fewer processes of the same threads uses some of those that are there.
-    needed = {t: max(w for w, of in layouts if of == t) for _, t in layouts}
-    sizes = [threads for threads, count in needed.items() for _ in range(count)]
     tried: list[Tried] = []
-    with start(sizes) as members:
-        crews = {
-            threads: [m for m, size in zip(members, sizes, strict=True) if size == threads]
-            for threads in needed
-        }
-        _, threads = layouts[0]
-        one = Crew(members=crews[threads][:1], threads=threads)
-        known = replace(rule, workers=1, threads=threads)
-        precise = [replace(known, precision=precision) for precision in _precisions(rule)]
+    with crews_of(layouts, start) as crews:
+        one = crews[layouts[0]].alone()
+        known = replace(rule, workers=1, threads=one.threads)
+        precise = [replace(known, precision=precision) for precision in precisions_of(machine)]
         known = best(measure_rates(tried, _CNN, precise, one), known, PRECISION_MARGIN)
         compiled = [replace(known, jit_compile=on) for on in _compilations()]
         known = best(measure_rates(tried, _CNN, compiled, one), known, MARGIN)
@@ -122,8 +124,7 @@ def calibrate(machine: Machine, start: Start) -> Calibration:
         ways = [replace(known, steps_per_execution=steps) for steps in STEPS]
         known = _fewest_steps(measure_rates(tried, _DNN, ways, one), known)
         together = {}
-        for workers, threads in layouts:
-            crew = Crew(members=crews[threads][:workers], threads=threads)
+        for (workers, threads), crew in crews.items():
             layout = replace(known, workers=workers, threads=threads)
             together[workers, threads] = measure_rates(tried, _CNN, [layout], crew)[layout]
         workers, threads = best(together, layouts[0], MARGIN)
@@ -138,9 +139,30 @@ def calibrate(machine: Machine, start: Start) -> Calibration:
     )
 
 
-def _precisions(rule: Automatic) -> tuple[Precision, ...]:
-    """Return what may be faster here; hardware without bfloat16 would emulate it, slowly."""
-    return tuple(dict.fromkeys((rule.precision, "float32")))
+@contextmanager
+def crews_of(
+    layouts: Sequence[tuple[int, int]], start: Start
+) -> Iterator[dict[tuple[int, int], Crew]]:
+    """Start the processes of some layouts, of workers and threads a worker, for a block.
+
+    A layout with fewer processes of the same threads uses some of those that are there.
+    """
+    needed = {t: max(w for w, of in layouts if of == t) for _, t in layouts}
+    sizes = [threads for threads, count in needed.items() for _ in range(count)]
+    with start(sizes) as members:
+        of_size = {
+            threads: [m for m, size in zip(members, sizes, strict=True) if size == threads]
+            for threads in needed
+        }
+        yield {
+            (workers, threads): Crew(members=of_size[threads][:workers], threads=threads)
+            for workers, threads in layouts
+        }
+
+
+def precisions_of(machine: Machine) -> tuple[Precision, ...]:
+    """Return what may be fastest here; hardware without bfloat16 would emulate it, slowly."""
+    return tuple(dict.fromkeys((resolve_precision("auto", machine), "float32")))
 
 
 def _fewest_steps(rates: Mapping[Automatic, float], known: Automatic) -> Automatic:
