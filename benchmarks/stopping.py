@@ -331,7 +331,7 @@ def _order_lines(recording: Recording, found: dict[str, Any]) -> list[str]:
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.0%}"
+    return "–" if share is None else f"{share:.1%}"
 
 
 def _sampler_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
