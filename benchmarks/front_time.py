@@ -5,7 +5,8 @@
 Every competitor searches the same architectures on the same split for the same two objectives, the
 validation accuracy and log10 of the multiply-accumulates, start-up included; each trains as its
 users would, ours with the default recipe of the space, the others with Keras' batches of 32 and a
-learning rate that is searched:
+learning rate that is searched. A network counts with the accuracy that it has after each of its
+epochs, from then on, whether or not it is trained any further:
 
 - ours, `sweetspot sweep objective=macs`;
 - plain Optuna and Keras, with TPE and with NSGA-II;
@@ -45,12 +46,12 @@ from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.front import hypervolume
 from pipeline.core.journey import ImageShape, macs
 from pipeline.core.summary import HYPERVOLUME_COST_FACTOR
-from pipeline.core.trial import Outcome
 from pipeline.data.loading import load_training, resolve
 from pipeline.launching.provenance import git_commit
 from pipeline.measuring.machine import describe_device
-from pipeline.reporting.progress import read_records
 from pipeline.reporting.wording import counted
+from pipeline.tracking.event_log import Event, read, training_log_paths
+from pipeline.tracking.events import EpochEnded, Started, content_of
 
 MINUTES, SEEDS = 25.0, (0, 1, 2)
 PEERS = {
@@ -66,7 +67,7 @@ ONCE = ("plain NSGA-II",)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """A network that was trained: when, counted from the start, and what it came to."""
+    """A network after an epoch: when, counted from the start, and how accurate it was."""
 
     seconds: float
     architecture: str
@@ -183,7 +184,7 @@ def run(name: str, seed: int, seconds: float, images: Path, pieces: Path, *, dat
 
 
 def search_with_ours(name: str, seed: int, seconds: float, data: str) -> list[Found]:
-    """Run our own sweep for so long; networks count when their trial has ended."""
+    """Run our own sweep for so long."""
     with tempfile.TemporaryDirectory() as folder:
         return sweep_for(seconds, Path(folder), name, f"data={data}", f"search.seed={seed}")
 
@@ -197,21 +198,30 @@ def sweep_for(seconds: float, mlruns: Path, name: str, *overrides: str) -> list[
          "finalists=off", f"sweep_name={name}", *overrides],
         seconds,
     )  # fmt: skip
+    logs = [read(path) for path in training_log_paths(mlruns / "sweeps" / name).values()]
     return [
         Found(
-            seconds=record.ended - start,
-            architecture=record.specification.architecture.notation,
-            accuracy=record.val_accuracy,
+            seconds=event.time - start,
+            architecture=architecture,
+            accuracy=content.result.val_accuracy,
         )
-        for record in read_records(mlruns / "sweeps" / name)
-        if record.outcome is Outcome.COMPLETE
-        and record.ended is not None
-        and record.val_accuracy is not None
+        for architecture, log in ((_architecture(log), log) for log in logs)
+        for event in log
+        if isinstance(content := content_of(event), EpochEnded)
     ]
 
 
+def _architecture(log: Sequence[Event]) -> str:
+    (first,) = {
+        content.specification.architecture.notation
+        for event in log
+        if isinstance(content := content_of(event), Started)
+    }
+    return first
+
+
 def search_with_peer(name: str, seed: int, seconds: float, images: Path) -> list[Found]:
-    """Run a peer for so long; networks count when it has written them down."""
+    """Run a peer for so long; it writes down what it has after each epoch."""
     module, *options = PEERS[name]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.jsonl"
@@ -319,6 +329,7 @@ def compare(
         if name == PLAIN and volumes
     }
     found = {(r["name"], r["seed"]): r["found"] for r in runs}
+    ours_by_seed = {seed: c for (name, seed), c in courses.items() if name == OURS and c}
     rows: list[dict[str, Any]] = []
     for name in (OURS, *PEERS):
         own = {seed: c for (n, seed), c in courses.items() if n == name and seed in goals}
@@ -334,8 +345,14 @@ def compare(
                 "median_seconds": _median(times),
                 "seconds_to_beat_all": beaten,
                 "median_seconds_to_beat_all": _median(beaten),
+                "seconds_to_its_end": [time_to(c, c[-1][1]) for c in own.values() if c],
+                "ours_to_its_end": [
+                    time_to(ours_by_seed[seed], c[-1][1])
+                    for seed, c in own.items()
+                    if c and seed in ours_by_seed
+                ],
                 "hypervolume": [own[seed][-1][1] if own[seed] else 0.0 for seed in sorted(own)],
-                "trials": [len(own[seed]) for seed in sorted(own)],
+                "networks": [_networks(found[name, seed], seconds) for seed in sorted(own)],
             }
         )  # fmt: skip
     ours = rows[0]["median_seconds"]
@@ -343,9 +360,9 @@ def compare(
         f"Seconds to the hypervolume that the plain script with TPE reaches in {seconds / 60:.0f} "
         f"minutes; {counted(len(goals), 'seed')}, median of those where it was reached in all.",
         "",
-        "| search | networks | hypervolume at the end | seconds to it | against ours | seconds to "
-        "beat the plain script's whole front |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| search | networks | hypervolume at the end | seconds to the plain script's | against "
+        "ours | seconds to its own | ours to that | seconds to beat all of the plain script's |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(_line(row, ours) for row in rows),
     ]
     return rows, lines
@@ -360,9 +377,18 @@ def _median(times: Sequence[float | None]) -> float | None:
 def _line(row: dict[str, Any], ours: float | None) -> str:
     own = row["median_seconds"]
     volumes = ", ".join(f"{volume:.4f}" for volume in row["hypervolume"]) or "not run"
-    trials = ", ".join(map(str, row["trials"])) or "–"
+    networks = ", ".join(map(str, row["networks"])) or "–"
     taken = "not reached" if own is None else f"{own:.0f}"
     ratio = f"{own / ours:.1f}×" if own is not None and ours else "–"
     beaten = row["median_seconds_to_beat_all"]
     all_of_it = "–" if beaten is None else f"{beaten:.0f}"
-    return f"| {row['name']} | {trials} | {volumes} | {taken} | {ratio} | {all_of_it} |"
+    own_end, ours_there = (
+        "–" if seconds is None else f"{seconds:.0f}"
+        for seconds in (_median(row["seconds_to_its_end"]), _median(row["ours_to_its_end"]))
+    )
+    cells = (row["name"], networks, volumes, taken, ratio, own_end, ours_there, all_of_it)
+    return f"| {' | '.join(cells)} |"
+
+
+def _networks(found: Sequence[Sequence[Any]], most: float) -> int:
+    return len({architecture for seconds, architecture, _ in found if seconds <= most})

@@ -51,6 +51,12 @@ def _front_time(name: str) -> Callable[[dict[str, Any]], str]:
         if own is None:
             return "the other one does not reach it"
         text = f"{own / ours:.1f}× ({counted(len(rows[name]['seconds']), 'seed')})"
+        its, ours_there = (
+            statistics.median(seconds) if seconds and None not in seconds else None
+            for seconds in (rows[name]["seconds_to_its_end"], rows[name]["ours_to_its_end"])
+        )
+        if its is not None and ours_there is not None:
+            text += f"; to what it ends with itself {its / ours_there:.1f}×"
         whole = [rows[n].get("median_seconds_to_beat_all") for n in ("sweetspot", "plain TPE")]
         if name == "plain TPE" and None not in whole:
             # The hypervolume owes much to the cheapest networks; this does not.

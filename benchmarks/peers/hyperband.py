@@ -2,7 +2,7 @@
 
     python -m benchmarks.peers.hyperband DATA.npz LOG.jsonl SECONDS SEED
 
-Each network of each bracket is written down with the accuracy that it reached there.
+Each network of each bracket is written down with its accuracy after each epoch.
 """
 
 import tempfile
@@ -26,6 +26,7 @@ from benchmarks.peers.networks import (
     arguments,
     build,
     load,
+    written_down,
 )
 
 MOST_EPOCHS = 8
@@ -62,9 +63,9 @@ class Networks(keras_tuner.HyperModel):  # type: ignore[misc]
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Train the network as the tuner wants."""
-        history = model.fit(*args, **kwargs)
-        self._log.trial(self._architecture, history.history["val_accuracy"][-1])
-        return history
+        written = written_down(self._log, self._architecture)
+        kwargs["callbacks"] = [*kwargs.get("callbacks", ()), written]
+        return model.fit(*args, **kwargs)
 
 
 class Deadline(keras.callbacks.Callback):  # type: ignore[misc]

@@ -81,16 +81,25 @@ def work(model: Any) -> float:
 
 
 class Log:
-    """Writes down what each trial came to, and when; a line of JSON each."""
+    """Writes down how accurate a network is after each epoch, and when; a line of JSON each."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
 
     def trial(self, architecture: str, accuracy: float) -> None:
-        """Write a trial that has ended; the time is the clock's."""
+        """Write what a network came to; the time is the clock's."""
         with self.path.open("a") as file:
             line = {"time": time.time(), "architecture": architecture, "accuracy": accuracy}
             file.write(json.dumps(line) + "\n")
+
+
+def written_down(log: Log, architecture: str) -> Any:
+    """Return a callback that writes down each epoch of a network."""
+    import keras
+
+    return keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda _, logs: log.trial(architecture, logs["val_accuracy"])
+    )
 
 
 def arguments() -> tuple[str, Log, float, int]:

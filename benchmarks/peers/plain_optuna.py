@@ -30,6 +30,7 @@ from benchmarks.peers.networks import (
     build,
     load,
     work,
+    written_down,
 )
 
 
@@ -59,7 +60,7 @@ def main() -> None:
         sampler = optuna.samplers.NSGAIISampler(seed=seed)
 
     def objective(trial: optuna.Trial) -> tuple[float, float]:
-        keras.utils.set_random_seed(trial.number)
+        keras.utils.set_random_seed(1_000 * seed + trial.number)
         params = suggest(trial)
         model, architecture = build(params, train.shape[1:], classes)
         with mlflow.start_run(run_name=f"trial-{trial.number}"):
@@ -67,10 +68,10 @@ def main() -> None:
             history = model.fit(
                 train, train_labels, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0,
                 validation_data=(validation, validation_labels),
+                callbacks=[written_down(log, architecture)],
             ).history  # fmt: skip
             for epoch, accuracy in enumerate(history["val_accuracy"]):
                 mlflow.log_metric("val_accuracy", accuracy, step=epoch)
-        log.trial(architecture, history["val_accuracy"][-1])
         return history["val_accuracy"][-1], math.log10(work(model))
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,13 +1,18 @@
 """How the benchmark of searches is read: hypervolumes over time, and who was there first."""
 
 import math
+import time
+from pathlib import Path
 
 import pytest
 
-from benchmarks import results_files
+from benchmarks import front_time, results_files
 from benchmarks.front_time import OURS, PLAIN, compare, course, draw, time_to, time_to_beat
 from pipeline.core.architecture import Architecture
 from pipeline.core.journey import macs
+from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
+from pipeline.tracking.event_log import EventLog, trial_log_path
+from pipeline.tracking.events import EpochEnded, Started, record
 
 SHAPE, CLASSES = (28, 28, 1), 10
 
@@ -40,6 +45,11 @@ def test_the_goal_is_what_the_plain_script_ends_with():
     assert by_name[PLAIN]["median_seconds"] == 400.0
     assert by_name[OURS]["median_seconds"] == 40.0
     assert by_name["Syne Tune MO-ASHA"]["median_seconds"] is None
+    # How soon ours has what another one ends with.
+    assert by_name[PLAIN]["seconds_to_its_end"] == [400.0]
+    assert by_name[PLAIN]["ours_to_its_end"] == [40.0]
+    assert by_name["Syne Tune MO-ASHA"]["seconds_to_its_end"] == [100.0]
+    assert by_name["Syne Tune MO-ASHA"]["ours_to_its_end"] == [40.0]
     text = "\n".join(lines)
     assert "| plain TPE | 2 |" in text and "10.0×" in text
     assert "not reached" in text  # MO-ASHA
@@ -63,6 +73,37 @@ def test_a_median_needs_the_goal_in_every_seed():
     assert rows[0]["seconds"] == [40.0, None]
     assert rows[0]["median_seconds"] is None
     assert time_to([], 1.0) is None
+
+
+def test_a_network_counts_after_each_epoch_whether_or_not_it_is_trained_to_its_end(
+    tmp_path, monkeypatch
+):
+    recipe = Recipe(batch_size=128, optimizer="adam", learning_rate=0.004, schedule="one_cycle")
+    started = time.time()
+
+    def search(command, seconds):
+        (mlruns,) = (Path(word[7:]) for word in command if word.startswith("mlruns="))
+        clock = iter(started + second for second in range(1, 20))
+        for number, epochs in ((0, 2), (1, 1)):
+            trial = TrialSpecification(
+                number=number, architecture=Architecture.parse(f"d{32 * (1 + number)}"),
+                recipe=recipe, seed=0,
+            )  # fmt: skip
+            path = trial_log_path(mlruns / "sweeps" / OURS, number)
+            with EventLog(path, clock=lambda: next(clock)) as log:
+                record(log, Started(attempt=0, specification=trial, worker="a", host="h", pid=1))
+                for epoch in range(1, epochs + 1):
+                    result = EpochResult(
+                        epoch=epoch, train_loss=1.0, train_accuracy=0.5, val_loss=1.0,
+                        val_accuracy=epoch / 10, epoch_seconds=1.0, images_per_second=1.0,
+                    )  # fmt: skip
+                    record(log, EpochEnded(attempt=0, result=result))
+
+    monkeypatch.setattr(front_time, "_run_for", search)
+    found = front_time.sweep_for(60.0, tmp_path, OURS)
+    accuracies = [(network.architecture, network.accuracy) for network in found]
+    assert accuracies == [("d32", 0.1), ("d32", 0.2), ("d64", 0.1)]
+    assert [round(f.seconds) for f in found] == [2, 3, 5]
 
 
 def test_the_picture_has_a_line_for_every_run(tmp_path):
