@@ -5,6 +5,7 @@ kept beside the others.
 """
 
 import importlib
+import subprocess
 import sys
 
 from benchmarks import table
@@ -66,9 +67,10 @@ def main(arguments: list[str]) -> int:
         module = importlib.import_module(f"benchmarks.{name}")
         try:
             module.main(short, data) if name in OF_ANY_DATA else module.main(short)
-        except SweetspotError as error:  # its data are not here, say; the others are not to blame
+        except (SweetspotError, subprocess.CalledProcessError, RuntimeError) as error:
+            # Its data are not here, say; the others are not to blame.
             print(f"benchmarks: {name}: {error}", file=sys.stderr, flush=True)
-            status = error.status
+            status = 2
     print(combine(BENCHMARKS, short=short))
     if not short:
         table.write()

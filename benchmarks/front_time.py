@@ -61,6 +61,8 @@ PEERS = {
     "Syne Tune MO-ASHA": ("moasha",),
 }
 OURS, PLAIN = "sweetspot", "plain TPE"
+#: What a run's networks are counted after; of a run that does not say so it is their training.
+EPOCHS = "epochs"
 #: NSGA-II is run once: it is no sampler for so few trials.
 ONCE = ("plain NSGA-II",)
 
@@ -176,6 +178,7 @@ def run(name: str, seed: int, seconds: float, images: Path, pieces: Path, *, dat
         "seconds": seconds,
         "device": describe_device(),
         "date": today(),
+        "counts": EPOCHS,
         "commit": git_commit(),
         "found": [[round(f.seconds, 2), f.architecture, f.accuracy] for f in found],
     }
@@ -212,12 +215,15 @@ def sweep_for(seconds: float, mlruns: Path, name: str, *overrides: str) -> list[
 
 
 def _architecture(log: Sequence[Event]) -> str:
-    (first,) = {
-        content.specification.architecture.notation
-        for event in log
-        if isinstance(content := content_of(event), Started)
-    }
-    return first
+    """Return the network of a log; nothing where it has not even begun."""
+    return next(
+        (
+            content.specification.architecture.notation
+            for event in log
+            if isinstance(content := content_of(event), Started)
+        ),
+        "",
+    )
 
 
 def search_with_peer(name: str, seed: int, seconds: float, images: Path) -> list[Found]:
@@ -365,6 +371,12 @@ def compare(
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(_line(row, ours) for row in rows),
     ]
+    rougher = [f"{r['name']}, seed {r['seed']}" for r in runs if r.get("counts") != EPOCHS]
+    if rougher:
+        lines += [
+            "",
+            f"Counted when a training had ended, not after each epoch: {'; '.join(rougher)}.",
+        ]
     return rows, lines
 
 

@@ -146,10 +146,9 @@ def _sweep_row(swept: dict[str, Any]) -> str:
         for name, seconds in sorted(swept["clocks"].items(), key=lambda item: -item[1])
         if seconds >= 0.005 * whole
     )
-    return (
-        f"| {swept['workers']} | {swept['trials']} | {swept['seconds']:.0f} | {swept['best']}, "
-        f"{swept['best_val_accuracy']:.2%} | {parts} |"
-    )
+    accuracy = swept["best_val_accuracy"]
+    best = "–" if accuracy is None else f"{swept['best']}, {accuracy:.2%}"
+    return f"| {swept['workers']} | {swept['trials']} | {swept['seconds']:.0f} | {best} | {parts} |"
 
 
 def _rows(tried: Sequence[Tried], plain: float) -> Iterator[str]:

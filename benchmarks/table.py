@@ -2,7 +2,8 @@
 
     python -m benchmarks.table
 
-Written again whenever benchmarks have run. A row whose result is not there says so.
+Written again whenever benchmarks have run. A row whose result is not there, or was measured in
+another way, says so.
 """
 
 import json
@@ -70,18 +71,22 @@ def _gpu(result: dict[str, Any]) -> str:
     plain = statistics.median(result["plain_keras_images_per_second"])
     (sweep, *_) = result["sweeps"]
     return (
-        f"{result['ratio']:.1f}× in training steps, {sweep['images_per_second'] / plain:.1f}× over "
-        "all of a sweep's time"
+        f"{result['ratio']:.1f}× in training steps; a search there, measuring and compiling "
+        f"included, {sweep['images_per_second'] / plain:.1f}×"
     )
 
 
 def _automatic(result: dict[str, Any]) -> str:
+    used = result["calibration"]["answer"]["steps_per_execution"]
     text = f"{result['auto_against_best']:.0%}"
     later = result.get("later_run")
-    if later is not None:  # of calls that it tries since
+    if later is not None:  # with longer calls, which it has tried since
         rates = {way["steps_per_execution"]: way["images_per_second"] for way in later["tried"][:2]}
-        used = result["calibration"]["answer"]["steps_per_execution"]
-        text += f"; {rates[used] / max(rates.values()):.0%} of longer calls, which it tries since"
+        most = max(rates, key=lambda steps: rates[steps])
+        text += (
+            f" with up to {used} steps a call; {rates[used] / rates[most]:.0%} of what {most} "
+            "steps do, which it has tried since"
+        )
     return text
 
 
@@ -227,7 +232,8 @@ def table(results: Path = RESULTS) -> str:
         except KeyError:
             reached = None
         if result is None or reached is None:
-            lines.append(f"| {row.what} | {row.against} | {row.wanted} | not measured yet | – |")
+            why = "not measured yet" if result is None else "to be measured again"
+            lines.append(f"| {row.what} | {row.against} | {row.wanted} | {why} | – |")
             continue
         device = result["device"]
         cores = "" if device["device"] == "gpu" else f", {device['cores']} cores"

@@ -38,13 +38,14 @@ def rates_of_ways(machine: Machine, answer: Automatic, start: Start = processes)
 
 
 def chosen_way(tried: Sequence[Tried], answer: Automatic) -> Tried:
-    """Return what was measured in the way of ``answer``."""
-    return next(
+    """Return what was measured in the way of ``answer``; beside a GPU with other threads."""
+    like = [
         way
         for way in tried
         if (way.precision, way.jit_compile, way.steps_per_execution, way.workers)
         == (answer.precision, answer.jit_compile, answer.steps_per_execution, answer.workers)
-    )
+    ]
+    return next((way for way in like if way.threads == answer.threads), like[0])
 
 
 def plain_way(way: Tried) -> dict[str, Any]:

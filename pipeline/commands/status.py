@@ -14,6 +14,7 @@ from pipeline.commands.sweeps import chosen_sweep
 from pipeline.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
     from pipeline.reporting.progress import ProgressReader
 
 FLAGS = ("--watch", "--json")
@@ -36,8 +37,8 @@ def run(line: CommandLine) -> int:
     if {"--watch", "--json"} <= line.flags:
         raise ConfigurationError("--watch and --json exclude each other, choose one")
     config = compose(line)
-    if "--json" not in line.flags:
-        _say_what_auto_is(config.mlruns)
+    if "--json" not in line.flags and config.launch.kind != "slurm":
+        _say_what_auto_is(config)
     folder = config.mlruns / "sweeps" / chosen_sweep(line, config)
     reader = ProgressReader(
         folder,
@@ -52,14 +53,15 @@ def run(line: CommandLine) -> int:
     return 0
 
 
-def _say_what_auto_is(mlruns: Path) -> None:
+def _say_what_auto_is(config: "Config") -> None:
     from pipeline.measuring.automatic import by_rule, read_calibration
 
-    known = read_calibration(mlruns)
-    if known is None:
-        said = f"{by_rule().sentence()} (by rule; the first sweep here measures it)"
-    else:
+    known = read_calibration(config.mlruns) if config.calibrate else None
+    if known is not None:
         said = known.sentence()
+    else:
+        measured = "; the first sweep here measures it" if config.calibrate else ""
+        said = f"{by_rule().sentence()} (by rule{measured})"
     print(f"On this machine, {said}.")
 
 

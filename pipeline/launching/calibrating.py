@@ -9,7 +9,7 @@ import datetime
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Any, Protocol
 
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES
+from pipeline.core.errors import SweetspotError
 from pipeline.launching.devices import SHARED, lock_name, memory_share, next_gpu
-from pipeline.launching.forking import CONTEXT, prepare, settle_in
+from pipeline.launching.forking import CONTEXT, IMPORT_AT_ONCE, prepare, settle_in
+from pipeline.launching.planning import check_writable
 from pipeline.measuring.automatic import (
     Automatic,
     Calibration,
@@ -49,6 +51,8 @@ PRECISION_MARGIN, MARGIN = 0.10, 0.05
 GPU_SHARES, MEMORY_A_SHARE = (1, 2, 4, 8), 2048
 #: How long the end of a process that answers no more is waited for.
 _LAST_SECONDS = 5.0
+#: So long an answer may take: an import, or the building of a network, on a busy machine.
+_ANSWER_SECONDS = 300.0
 _CNN, _DNN = REFERENCES["cnn"].notation, REFERENCES["dnn"].notation
 
 
@@ -85,9 +89,10 @@ def settle(config: Config, say: Callable[[str], None]) -> None:
               launch.workers, launch.threads)  # fmt: skip
     if not config.calibrate or "auto" not in wanted or read_calibration(config.mlruns):
         return
+    check_writable(config.mlruns)  # not after a minute
     say("Measuring what this machine trains best with, once, for about a minute ...")
     prepare().wait()  # it imports only where nobody measures
-    with QuietLock(lock_name()).measuring():
+    with closing(QuietLock(lock_name())) as quiet, quiet.measuring():
         if read_calibration(config.mlruns):
             return  # somebody else has done it meanwhile
         try:
@@ -249,10 +254,20 @@ def _ask(crew: Crew, request: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 @contextmanager
 def processes(threads: Sequence[int]) -> Iterator[list["RateProcess"]]:
-    """Start a process for each number of threads, and end them with the block."""
+    """Start a process for each number of threads, and end them with the block.
+
+    Raises
+    ------
+    CalibrationError
+        One cannot be started.
+    """
+    prepare().wait()
     gpus = this_machine().gpus
     share = memory_share("auto", len(gpus), len(threads))
     started: list[RateProcess] = []
+    # Should the process that they are forked from be gone, another one takes its place, which must
+    # not wait for the device: whoever measures holds it.
+    os.environ[IMPORT_AT_ONCE] = "1"
     try:
         for count in threads:
             taken = [process.gpu for process in started]
@@ -261,6 +276,7 @@ def processes(threads: Sequence[int]) -> Iterator[list["RateProcess"]]:
             process.receive()  # ready: nobody imports while others are measured
         yield started
     finally:
+        del os.environ[IMPORT_AT_ONCE]
         for process in started:
             process.end()
 
@@ -281,8 +297,13 @@ class RateProcess:
         self._connection, theirs = CONTEXT.Pipe()
         arguments = (threads, gpu, gpu_memory, theirs)
         self._process = CONTEXT.Process(target=_be_asked, args=arguments, daemon=True)
-        self._process.start()
-        theirs.close()
+        try:
+            self._process.start()
+        except (EOFError, OSError) as error:
+            self._connection.close()
+            raise CalibrationError(f"no process can be started: {error}") from error
+        finally:
+            theirs.close()
 
     def send(self, request: Mapping[str, Any]) -> None:
         """Ask.
@@ -306,6 +327,8 @@ class RateProcess:
             The process has ended, or could not do what it was asked.
         """
         try:
+            if not self._connection.poll(_ANSWER_SECONDS):
+                raise CalibrationError(f"no answer came within {_ANSWER_SECONDS:.0f} seconds")
             found: dict[str, Any] = self._connection.recv()
         except (EOFError, OSError) as error:
             raise self._ended() from error
@@ -317,14 +340,18 @@ class RateProcess:
         """End the process."""
         self._connection.close()
         self._process.kill()
-        self._process.join()
+        self._process.join(_LAST_SECONDS)
 
     def _ended(self) -> "CalibrationError":
         self._process.join(_LAST_SECONDS)
-        return CalibrationError(f"a process of it ended with status {self._process.exitcode}")
+        status = self._process.exitcode
+        if status is not None and status < 0:
+            signal = f"was ended by signal {-status}"
+            return CalibrationError(f"a process {signal}, often for want of memory")
+        return CalibrationError(f"a process ended with status {status}")
 
 
-class CalibrationError(Exception):
+class CalibrationError(SweetspotError):
     """A machine cannot be measured, and why."""
 
 
@@ -338,6 +365,15 @@ def _be_asked(
 
         serve(threads, gpu_memory, asking)
     except Exception as error:
-        lines = str(error).splitlines() or [type(error).__name__]
         with suppress(OSError):
-            asking.send({"error": lines[0]})
+            asking.send({"error": _reason(error)})
+
+
+def _reason(error: Exception) -> str:
+    from pipeline.training.backend import ran_out_of_memory
+
+    if ran_out_of_memory(error):
+        return "a process ran out of memory"
+    # TensorFlow begins with where it happened and ends with what.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

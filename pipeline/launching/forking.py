@@ -34,6 +34,8 @@ PRELOADED = "pipeline.launching.preloaded"
 #: Signals that wait at the fork server for ever, so that it does not leave before its workers, and
 #: in a new worker until it is one.
 BLOCKED = (signal.SIGTERM, signal.SIGUSR2)
+#: Set where the device is held by whoever would start that process again.
+IMPORT_AT_ONCE = "SWEETSPOT_IMPORT_AT_ONCE"
 CONTEXT = multiprocessing.get_context("forkserver")
 
 

@@ -286,7 +286,7 @@ class LocalSupervisor:
         if self._first_threads is None:
             return known
         # With the threads that the sweep began with, so many have a core for each of them.
-        return max(1, min(known, machine.cores // self._threads()))
+        return max(1, len(machine.gpus), min(known, machine.cores // self._threads()))
 
     def _say_other_threads(self) -> None:
         """Say where what will be measured does not compare with what was."""

@@ -57,7 +57,7 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     SweetspotError
         The data, the space, the sweep's name or the place for its results are not usable.
     """
-    _check_writable(config.mlruns)
+    check_writable(config.mlruns)
     data = resolve(config.data, say)
     description = load_training(data).description
     # What else is auto may differ from machine to machine; the precision is part of the question.
@@ -142,7 +142,14 @@ def _check_fit(architecture: str, description: DataDescription) -> None:
         raise ConfigurationError(f"architecture={architecture}: {error}") from error
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
+    """Refuse a ``mlruns`` folder that cannot be written to.
+
+    Raises
+    ------
+    StorageError
+        It is a file, or another user's.
+    """
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():
         raise StorageError(f"mlruns={folder}: {existing} is a file, not a folder")
@@ -218,8 +225,8 @@ def check_backend(sweep_dir: Path) -> None:
     begun, here = backend_of(sweep_dir), backend_name()
     if begun != here:
         raise ConfigurationError(
-            f"{sweep_dir.name} was begun with {begun} and {VARIABLE} says {here} here; one "
-            "backend's times say nothing of another's"
+            f"{sweep_dir.name} was begun with {begun} and would go on with {here}; one backend's "
+            f"times say nothing of another's, so set {VARIABLE}={begun}"
         )
 
 

@@ -187,15 +187,24 @@ def read_calibration(mlruns: Path, machine: Machine | None = None) -> Calibratio
 def keep_calibration(
     mlruns: Path, calibration: Calibration, machine: Machine | None = None
 ) -> None:
-    """Write down what was measured on this machine, beside what is known of others."""
+    """Write down what was measured on this machine, beside what is known of others.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written.
+    """
     path = mlruns / CALIBRATION_NAME
-    mlruns.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        machines = _read(path) | {machine_key(machine): calibration.to_json()}
-        text = json.dumps({"schema_version": _VERSION, "machines": machines}, indent=1)
-        fresh = path.with_suffix(".new")
-        fresh.write_text(text + "\n")
-        fresh.replace(path)
+    try:
+        mlruns.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            machines = _read(path) | {machine_key(machine): calibration.to_json()}
+            text = json.dumps({"schema_version": _VERSION, "machines": machines}, indent=1)
+            fresh = path.with_suffix(".new")
+            fresh.write_text(text + "\n")
+            fresh.replace(path)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error}") from error
 
 
 def device_name(machine: Machine | None = None) -> dict[str, str]:

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from pipeline.core.errors import StorageError
-from pipeline.measuring.backends import backend_name, backend_version
+from pipeline.measuring import backends
 
 #: Where the network is in the folder of an MLflow model.
 KERAS_FILE = "data/model.keras"
@@ -135,8 +135,9 @@ def write_model_folder(
     signature, keras_version = _described(keras_file, len(classes))
     shutil.copyfile(keras_file, folder / KERAS_FILE)
     (data / "keras_module.txt").write_text("keras")
-    requirements = [f"{name}=={version(name)}" for name in _PACKAGES]
-    requirements.append(f"{backend_name()}=={backend_version()}")
+    backend, backend_version = _loading_backend()
+    packages = {name: version(name) for name in _PACKAGES} | {backend: backend_version}
+    requirements = [f"{name}=={number}" for name, number in packages.items()]
     (folder / "requirements.txt").write_text("\n".join(requirements) + "\n")
     python = platform.python_version()
     _write_yaml(
@@ -165,7 +166,7 @@ def write_model_folder(
         "keras",
         data="data",
         keras_version=keras_version,
-        keras_backend=backend_name(),
+        keras_backend=backend,
         save_exported_model=False,
     )
     pyfunc.add_to_model(
@@ -173,6 +174,17 @@ def write_model_folder(
     )
     model.model_size_bytes = keras_file.stat().st_size
     model.save(str(folder / "MLmodel"))
+
+
+def _loading_backend() -> tuple[str, str]:
+    """Return the backend, and its version, that a network is to be loaded with.
+
+    Its file is the same whichever it was trained with: TensorFlow, unless that is not there.
+    """
+    try:
+        return "tensorflow", version("tensorflow")
+    except PackageNotFoundError:
+        return backends.backend_name(), backends.backend_version()
 
 
 def _described(keras_file: Path, classes: int) -> tuple[ModelSignature, str]:

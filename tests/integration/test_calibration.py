@@ -1,11 +1,29 @@
 """A real process is asked what it trains with, and the answer lands where status reads it."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 
+import pytest
+
 from pipeline.launching import calibrating
+from pipeline.launching.calibrating import CalibrationError
 from pipeline.measuring.automatic import Calibration, by_rule, keep_calibration, read_calibration
 from pipeline.measuring.machine import this_machine
+
+
+def test_what_goes_wrong_in_a_process_is_said():
+    way = {"network": "nonsense", "precision": "float32", "jit_compile": False,
+           "steps_per_execution": 1}  # fmt: skip
+    with calibrating.processes([1, 1]) as (wrong, killed):
+        wrong.send({"build": way})
+        with pytest.raises(CalibrationError, match="nonsense"):
+            wrong.receive()
+        os.kill(killed._process.pid, signal.SIGKILL)
+        with pytest.raises(CalibrationError, match="ended by signal 9"):
+            killed.receive()
+    assert [process._process.is_alive() for process in (wrong, killed)] == [False, False]
 
 
 def test_this_machine_is_calibrated_and_status_says_how(command, monkeypatch):

@@ -54,3 +54,11 @@ def test_what_auto_decides_is_among_the_ways(machine, answer, workers, precision
     assert {way.workers for way in tried if way.jit_compile is not answer.jit_compile} == {1}
     chosen = chosen_way(tried, answer)
     assert chosen.images_per_second == 2 * 5  # two workers, five steps a call
+
+
+def test_one_worker_with_all_threads_is_another_way_than_with_one():
+    machine = replace(CPU, cores=2, memory_bytes=3 << 30)
+    answer = replace(ANSWER, workers=1, threads=2)
+    tried = rates_of_ways(machine, answer, start)
+    assert {(way.workers, way.threads) for way in tried} == {(1, 1), (1, 2)}
+    assert chosen_way(tried, answer).threads == 2

@@ -1,3 +1,4 @@
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +83,28 @@ def test_what_was_written_is_read(model_folder: Path) -> None:
     assert (found.classes, found.image_shape) == (tuple("0123456789"), (28, 28, 1))
 
 
-def test_a_model_asks_for_the_backend_that_it_was_made_with(
-    tmp_path: Path, keras_file: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("installed", ["tensorflow", "jax"])
+def test_a_model_is_loaded_with_tensorflow_unless_that_is_not_there(
+    tmp_path: Path, keras_file: Path, monkeypatch: pytest.MonkeyPatch, installed: str
 ) -> None:
+    def version(package: str) -> str:
+        if package in {"tensorflow", "jax"} - {installed}:
+            raise PackageNotFoundError(package)
+        return "9"
+
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    monkeypatch.setattr("pipeline.measuring.backends.version", lambda package: "9")
+    for module in ("pipeline.measuring.backends", "pipeline.tracking.keras_model"):
+        monkeypatch.setattr(f"{module}.version", version)
     folder = tmp_path / "model"
     write_model_folder(
         keras_file, folder, model_id="m", run_id="r", classes=("a",) * 10, created=0.0
     )
     asked = (folder / "requirements.txt").read_text().splitlines()
-    assert "jax==9" in asked and not any(line.startswith("tensorflow") for line in asked)
+    assert f"{installed}==9" in asked and len(asked) == 4
+    assert (
+        yaml.safe_load((folder / "MLmodel").read_text())["flavors"]["keras"]["keras_backend"]
+        == installed
+    )
     read_model_folder(folder)
 
 

@@ -8,13 +8,18 @@ WAY = {"network": "d8", "precision": "float32", "jit_compile": False, "steps_per
 
 def test_each_question_is_answered_until_nobody_asks_any_more(backend):
     ours, theirs = Pipe()
-    asked = threading.Thread(target=serve, args=(1, None, theirs))
+    asked = threading.Thread(target=serve, args=(1, None, theirs), daemon=True)
     asked.start()
-    assert ours.recv() == {"ready": True}
+
+    def received():
+        assert ours.poll(300)
+        return ours.recv()
+
+    assert received() == {"ready": True}
     ours.send({"build": WAY})
-    assert ours.recv() == {"built": True}
+    assert received() == {"built": True}
     ours.send({"measure": WAY, "seconds": 0.5})
-    assert ours.recv()["images_per_second"] > 0
+    assert received()["images_per_second"] > 0
     ours.close()
     asked.join(60)
     assert not asked.is_alive()
