@@ -32,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,6 @@ from pipeline.core.summary import HYPERVOLUME_COST_FACTOR
 from pipeline.data.loading import load_training, resolve
 from pipeline.launching.provenance import git_commit
 from pipeline.measuring.machine import describe_device
-from pipeline.reporting.wording import counted
 from pipeline.tracking.event_log import Event, read, training_log_paths
 from pipeline.tracking.events import EpochEnded, Started, content_of
 
@@ -235,7 +234,7 @@ def search_with_peer(name: str, seed: int, seconds: float, images: Path) -> list
         _run_for(
             [sys.executable, "-m", f"benchmarks.peers.{module}", str(images), str(log),
              str(seconds), str(seed), *options],
-            seconds,
+            seconds, Path(folder),
         )  # fmt: skip
         lines = log.read_text().splitlines() if log.exists() else []
     found = [json.loads(line) for line in lines]
@@ -249,11 +248,13 @@ def search_with_peer(name: str, seed: int, seconds: float, images: Path) -> list
     ]
 
 
-def _run_for(command: Sequence[str], seconds: float) -> None:
-    """Run a search; one that has not ended a while after its time is ended."""
+def _run_for(command: Sequence[str], seconds: float, folder: Path | None = None) -> None:
+    """Run a search, in a folder; one that has not ended a while after its time is ended."""
     root = Path(__file__).parent.parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), *_python_path()))}
-    process = subprocess.Popen(command, env=environment, stdout=sys.stderr, start_new_session=True)
+    process = subprocess.Popen(
+        command, env=environment, stdout=sys.stderr, start_new_session=True, cwd=folder
+    )
     try:
         process.wait(seconds + 120)
     except subprocess.TimeoutExpired:
@@ -335,41 +336,42 @@ def compare(
         if name == PLAIN and volumes
     }
     found = {(r["name"], r["seed"]): r["found"] for r in runs}
-    ours_by_seed = {seed: c for (name, seed), c in courses.items() if name == OURS and c}
     rows: list[dict[str, Any]] = []
     for name in (OURS, *PEERS):
-        own = {seed: c for (n, seed), c in courses.items() if n == name and seed in goals}
-        times = [time_to(own[seed], goals[seed]) for seed in sorted(own)]
-        beaten = [
-            time_to_beat(found[PLAIN, seed], found[name, seed], shape, classes, seconds)
-            for seed in sorted(own)
-        ]
+        own = {s: c for (n, s), c in sorted(courses.items()) if n == name and s in goals and c}
+        # Compared with ours seed by seed, where that has run.
+        both = [seed for seed in own if courses.get((OURS, seed))]
+        ours = {seed: courses[OURS, seed] for seed in both}
+        beaten = {
+            seed: time_to_beat(found[PLAIN, seed], found[name, seed], shape, classes, seconds)
+            for seed in own
+        }
+        times = {seed: time_to(own[seed], goals[seed]) for seed in own}
+        ends = {seed: time_to(own[seed], own[seed][-1][1]) for seed in own}
+        ours_there = {seed: time_to(ours[seed], own[seed][-1][1]) for seed in both}
         rows.append(
             {
                 "name": name,
-                "seconds": times,
-                "median_seconds": _median(times),
-                "seconds_to_beat_all": beaten,
-                "median_seconds_to_beat_all": _median(beaten),
-                "seconds_to_its_end": [time_to(c, c[-1][1]) for c in own.values() if c],
-                "ours_to_its_end": [
-                    time_to(ours_by_seed[seed], c[-1][1])
-                    for seed, c in own.items()
-                    if c and seed in ours_by_seed
-                ],
-                "hypervolume": [own[seed][-1][1] if own[seed] else 0.0 for seed in sorted(own)],
-                "networks": [_networks(found[name, seed], seconds) for seed in sorted(own)],
+                "seeds": list(own),
+                "seconds": list(times.values()),
+                "ratio": _median(_ratio(times[s], time_to(ours[s], goals[s])) for s in both),
+                "seconds_to_its_end": list(ends.values()),
+                "ours_to_its_end": list(ours_there.values()),
+                "ratio_to_its_end": _median(_ratio(ends[s], ours_there[s]) for s in both),
+                "seconds_to_beat_all": list(beaten.values()),
+                "hypervolume": [volumes[-1][1] for volumes in own.values()],
+                "networks": [_networks(found[name, seed], seconds) for seed in own],
             }
-        )  # fmt: skip
-    ours = rows[0]["median_seconds"]
+        )
     lines = [
         f"Seconds to the hypervolume that the plain script with TPE reaches in {seconds / 60:.0f} "
-        f"minutes; {counted(len(goals), 'seed')}, median of those where it was reached in all.",
+        "minutes, seed by seed. The ratios to ours are medians over the seeds that both have run.",
         "",
         "| search | networks | hypervolume at the end | seconds to the plain script's | against "
-        "ours | seconds to its own | ours to that | seconds to beat all of the plain script's |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        *(_line(row, ours) for row in rows),
+        "ours | seconds to its own | ours to that | ratio | seconds to beat all of the plain "
+        "script's |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        *map(_line, rows),
     ]
     rougher = [f"{r['name']}, seed {r['seed']}" for r in runs if r.get("counts") != EPOCHS]
     if rougher:
@@ -380,26 +382,39 @@ def compare(
     return rows, lines
 
 
-def _median(times: Sequence[float | None]) -> float | None:
-    """Return the median of times that are all known."""
-    known = [seconds for seconds in times if seconds is not None]
-    return statistics.median(known) if known and len(known) == len(times) else None
+def _median(values: Iterable[float | None]) -> float | None:
+    """Return the median of values that are all known; None where one is not, or there are none."""
+    known = list(values)
+    if not known or None in known:
+        return None
+    return statistics.median(value for value in known if value is not None)
 
 
-def _line(row: dict[str, Any], ours: float | None) -> str:
-    own = row["median_seconds"]
-    volumes = ", ".join(f"{volume:.4f}" for volume in row["hypervolume"]) or "not run"
-    networks = ", ".join(map(str, row["networks"])) or "–"
-    taken = "not reached" if own is None else f"{own:.0f}"
-    ratio = f"{own / ours:.1f}×" if own is not None and ours else "–"
-    beaten = row["median_seconds_to_beat_all"]
-    all_of_it = "–" if beaten is None else f"{beaten:.0f}"
-    own_end, ours_there = (
-        "–" if seconds is None else f"{seconds:.0f}"
-        for seconds in (_median(row["seconds_to_its_end"]), _median(row["ours_to_its_end"]))
+def _ratio(theirs: float | None, ours: float | None) -> float | None:
+    return None if theirs is None or ours is None else theirs / ours
+
+
+def _line(row: dict[str, Any]) -> str:
+    cells = (
+        row["name"],
+        ", ".join(map(str, row["networks"])) or "not run",
+        ", ".join(f"{volume:.4f}" for volume in row["hypervolume"]) or "–",
+        _seconds(row["seconds"]),
+        _times(row["ratio"]),
+        _seconds(row["seconds_to_its_end"]),
+        _seconds(row["ours_to_its_end"]),
+        _times(row["ratio_to_its_end"]),
+        _seconds(row["seconds_to_beat_all"]),
     )
-    cells = (row["name"], networks, volumes, taken, ratio, own_end, ours_there, all_of_it)
     return f"| {' | '.join(cells)} |"
+
+
+def _seconds(values: Sequence[float | None]) -> str:
+    return ", ".join("never" if v is None else f"{v:.0f}" for v in values) or "–"
+
+
+def _times(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{ratio:.1f}×"
 
 
 def _networks(found: Sequence[Sequence[Any]], most: float) -> int:

@@ -44,27 +44,25 @@ class Row:
 def _front_time(name: str) -> Callable[[dict[str, Any]], str]:
     def reached(result: dict[str, Any]) -> str:
         rows = {row["name"]: row for row in result["rows"]}
-        if not rows[name]["seconds"]:
+        own, ours = rows[name], rows["sweetspot"]
+        both = len(set(own["seeds"]) & set(ours["seeds"]))
+        if not both:
             raise KeyError(name)  # not run yet
-        ours, own = (rows[which]["median_seconds"] for which in ("sweetspot", name))
-        if ours is None:
-            return "not reached"
-        if own is None:
-            return "the other one does not reach it"
-        text = f"{own / ours:.1f}× ({counted(len(rows[name]['seconds']), 'seed')})"
-        its, ours_there = (
-            statistics.median(seconds) if seconds and None not in seconds else None
-            for seconds in (rows[name]["seconds_to_its_end"], rows[name]["ours_to_its_end"])
-        )
-        if its is not None and ours_there is not None:
-            text += f"; to what it ends with itself {its / ours_there:.1f}×"
-        whole = [rows[n].get("median_seconds_to_beat_all") for n in ("sweetspot", "plain TPE")]
-        if name == "plain TPE" and None not in whole:
+        said = [f"{_times(own['ratio'])} ({counted(both, 'seed')})"]
+        said.append(f"to what it ends with itself {_times(own['ratio_to_its_end'])}")
+        if name == "plain TPE" and None not in ours["seconds_to_beat_all"]:
             # The hypervolume owes much to the cheapest networks; this does not.
-            text += f"; to beat every network of its front {whole[1] / whole[0]:.1f}×"
-        return text
+            beaten = dict(zip(ours["seeds"], ours["seconds_to_beat_all"], strict=True))
+            whole = dict(zip(own["seeds"], own["seconds_to_beat_all"], strict=True))
+            ratio = statistics.median(whole[seed] / beaten[seed] for seed in beaten)
+            said.append(f"to beat every network of its front {_times(ratio)}")
+        return "; ".join(said)
 
     return reached
+
+
+def _times(ratio: float | None) -> str:
+    return "never" if ratio is None else f"{ratio:.1f}×"
 
 
 def _gpu(result: dict[str, Any]) -> str:
