@@ -1,8 +1,6 @@
 """A real process is asked what it trains with, and the answer lands where status reads it."""
 
 import json
-import os
-import signal
 from dataclasses import replace
 
 import pytest
@@ -20,7 +18,7 @@ def test_what_goes_wrong_in_a_process_is_said():
         wrong.send({"build": way})
         with pytest.raises(CalibrationError, match="nonsense"):
             wrong.receive()
-        os.kill(killed._process.pid, signal.SIGKILL)
+        killed._process.kill()
         with pytest.raises(CalibrationError, match="ended by signal 9"):
             killed.receive()
     assert [process._process.is_alive() for process in (wrong, killed)] == [False, False]
