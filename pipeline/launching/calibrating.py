@@ -1,4 +1,4 @@
-"""Measures once a machine what trains most images a second, in about a minute.
+"""Measures once a machine what trains most images a second, in half a minute or so.
 
 Processes are started as workers are, and asked for the rate of a reference network in one
 way after the other: first the precision, XLA and the steps a call, in one process, then how
@@ -90,7 +90,7 @@ def settle(config: Config, say: Callable[[str], None]) -> None:
     if not config.calibrate or "auto" not in wanted or read_calibration(config.mlruns):
         return
     check_writable(config.mlruns)  # not after a minute
-    say("Measuring what this machine trains best with, once, for about a minute ...")
+    say("Measuring what this machine trains best with, once, for half a minute or so ...")
     prepare().wait()  # it imports only where nobody measures
     with closing(QuietLock(lock_name())) as quiet, quiet.measuring():
         if read_calibration(config.mlruns):
