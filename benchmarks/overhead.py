@@ -5,8 +5,9 @@
 Runs a real sweep of 24 trials with its default settings. All the time that its workers could have
 worked is workers times wall time, from before the command starts until it has ended: interpreter,
 imports, report and mirror included. What the workers' clocks show of training, evaluation and
-measuring is work; the rest is told apart. Data: the complete Fashion-MNIST where it can be had,
-else digits.
+measuring is work; the rest is told apart. A worker that waits, waits for another one that measures;
+so of the wall time there is less in which nobody works, and that is told as well. Data: the
+complete Fashion-MNIST where it can be had, else digits.
 """
 
 import itertools
@@ -53,6 +54,7 @@ def main(short: bool, data: str = AUTO) -> None:
         ended = time.time()
         done = read_trials(Path(folder) / "sweeps" / "overhead")
     parts = where_time_goes(done, began, ended)
+    idle = idle_at_most(done, began, ended)
     total = sum(parts.values())
     outside = total - sum(parts[name] for name in WORK)
     rows = [outside_of(trial.record) for trial in done]
@@ -67,7 +69,8 @@ def main(short: bool, data: str = AUTO) -> None:
         "| --- | --- | --- |",
         *(f"| {name} | {seconds:.1f} | {seconds / total:.1%} |" for name, seconds in parts.items()),
         "",
-        f"Within a trial {median:.2f} s (median) are none of it.",
+        f"Within a trial {median:.2f} s (median) are none of it. Of the wall time nobody trains, "
+        f"evaluates or measures for at most {idle:.1f} s, **{idle / (ended - began):.1%}**.",
     ]
     print("\n".join(lines))
     result = {
@@ -75,6 +78,8 @@ def main(short: bool, data: str = AUTO) -> None:
         "wall_seconds": ended - began,
         "seconds": parts,
         "outside_share": outside / total,
+        "idle_seconds": idle,
+        "idle_share": idle / (ended - began),
         "median_outside_seconds": median,
         "trials": rows,
     }
@@ -113,6 +118,21 @@ def where_time_goes(trials: Sequence[WorkerTrial], began: float, ended: float) -
                 _ended(record) - _started(record) - sum(record.clocks.values())
             )
     return parts | {name: seconds for name, seconds in further.items() if seconds}
+
+
+def idle_at_most(trials: Sequence[WorkerTrial], began: float, ended: float) -> float:
+    """Return a bound of the wall seconds in which no worker trains, evaluates or measures.
+
+    Until the first trial starts, after the last one has ended, and whatever else is neither such
+    work nor waiting, as if no other worker had worked meanwhile: who waits, waits for another one
+    that measures.
+    """
+    first = min(_started(trial.record) for trial in trials)
+    last = max(_ended(trial.record) for trial in trials)
+    parts = where_time_goes(trials, first, last)
+    apart = {*WORK, "waiting", "start-up", "end"}
+    between = sum(seconds for name, seconds in parts.items() if name not in apart)
+    return (first - began) + (ended - last) + between
 
 
 def _started(record: TrialRecord) -> float:

@@ -40,6 +40,20 @@ def test_the_parts_of_the_workers_time_add_up():
     assert parts["rest of a trial"] == pytest.approx(0.5 + 0.5 + 1.0)
 
 
+def test_who_waits_or_has_ended_leaves_the_device_to_others():
+    clocks = CLOCKS | {"waiting": 0.25}
+    done = [
+        overhead.WorkerTrial(worker=worker, record=trial(number, started, ended, clocks))
+        for worker, number, started, ended in (
+            ("a", 0, 110.0, 122.0), ("b", 1, 111.0, 123.0), ("a", 2, 123.5, 136.0),
+        )
+    ]  # fmt: skip
+    # Before the first and after the last; building; between trials; what no clock has seen.
+    unseen = 3 * 12 + 0.5 - 3 * sum(clocks.values())
+    idle = overhead.idle_at_most(done, 100.0, 140.0)
+    assert idle == pytest.approx(10.0 + 4.0 + 3 * 2.0 + 1.5 + unseen)
+
+
 def test_the_first_steps_are_found_in_a_trials_log(tmp_path):
     times = iter((10.0, 20.0, 30.0, 31.0))
     path = trial_log_path(tmp_path, 0)
