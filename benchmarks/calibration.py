@@ -11,7 +11,8 @@ import time
 
 from benchmarks.results_files import keep
 from benchmarks.ways import chosen_way, plain_way, rates_of_ways
-from pipeline.launching.calibrating import calibrate, processes
+from pipeline.launching.calibrating import calibrate
+from pipeline.launching.rate_processes import processes
 from pipeline.measuring.machine import this_machine
 
 

@@ -25,7 +25,8 @@ from benchmarks.ways import chosen_way, plain_way, rates_of_ways
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.journey import macs
 from pipeline.core.trial import Outcome
-from pipeline.launching.calibrating import calibrate, processes
+from pipeline.launching.calibrating import calibrate
+from pipeline.launching.rate_processes import processes
 from pipeline.measuring.automatic import Calibration, Tried, keep_calibration
 from pipeline.measuring.backends import backend_name
 from pipeline.measuring.machine import this_machine

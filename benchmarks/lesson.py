@@ -2,8 +2,8 @@
 
     make bench ARGS=lesson
 
-The networks are those of the experiments of ``docs/lesson.md``; each is measured as a trial
-measures it before its first epoch, on one thread, in turn with the ``cnn``. Data: the complete
+The networks are those of the experiments of ``docs/lesson.md``; each is measured as trials
+measure them, untrained, on one thread, in turn with the ``cnn``. Data: the complete
 Fashion-MNIST where it can be had, else digits.
 """
 

@@ -1,44 +1,21 @@
-"""Networks measured as a trial measures them before its first epoch, and not trained.
+"""Networks measured as trials measure them, and not trained.
 
 Importing this module imports Keras.
 """
 
 import sys
-from contextlib import suppress
-from dataclasses import dataclass, field
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
-from pipeline.core.trial import EpochResult, TrialSpecification
+from pipeline.core.trial import TrialSpecification
 from pipeline.data.dataset import TrainingData
 from pipeline.data.loading import load_training, resolve
 from pipeline.measuring.automatic import automatic, settled_training
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.quiet import QuietLock
 from pipeline.training.session import TrainingSession
-
-
-class _Enough(Exception):
-    """The network is measured."""
-
-
-@dataclass
-class _OnlyMeasures:
-    values: dict[str, float] = field(default_factory=dict)
-
-    def measured(
-        self, costs: dict[str, float], measurements: dict[str, float], summary: str
-    ) -> None:
-        self.values = measurements | costs
-        raise _Enough
-
-    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
-        raise AssertionError("nothing is trained")
-
-    def between_executions(self) -> None:
-        raise AssertionError("nothing is trained")
 
 
 def settings(*overrides: str) -> Config:
@@ -79,7 +56,6 @@ def specification(config: Config, notation: str) -> TrialSpecification:
 
 def measure(session: TrainingSession, trial: TrialSpecification) -> dict[str, float]:
     """Measure a network and return costs, measurements and clocks (``clock_NAME``) by name."""
-    observer, clocks = _OnlyMeasures(), Clocks()
-    with suppress(_Enough):
-        session.run(trial, observer, clocks)
-    return observer.values | {f"clock_{name}": s for name, s in clocks.seconds().items()}
+    clocks = Clocks()
+    costs, measurements = session.measure(trial, clocks)
+    return measurements | costs | {f"clock_{name}": s for name, s in clocks.seconds().items()}

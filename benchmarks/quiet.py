@@ -51,7 +51,7 @@ def main(short: bool) -> None:
         f"**{_change(locked, alone, 'latency_ms')}** (at most: 5%), without "
         f"**{_change(unlocked, alone, 'latency_ms')}**.",
         "",
-        f"The measurer waited {waiting:.2f} s (median) for the others to give way.",
+        f"The measurer waited {waiting:.2f} s (median, two turns) for the others to give way.",
         "",
         "| cost | alone | giving way | change | not giving way | change |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -128,6 +128,9 @@ def train(data: str, locks: Path, ready: Event) -> None:
 
         def between_executions(self) -> None:
             ready.set()
+
+        def let_go(self) -> None:
+            pass
 
     config = settings(f"data={data}", "measuring=quick", "training.epochs=100000")
     session = open_session(config, QuietLock("device", locks))

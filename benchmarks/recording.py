@@ -96,12 +96,13 @@ def record(path: Path, networks: int, processes: int, share: int, *overrides: st
 def _train(session: "TrainingSession", trial: TrialSpecification) -> Curve:
     observer = _Writer()
     trained = session.run(trial, observer, Clocks())
+    costs = observer.costs | trained.costs
     return Curve(
         architecture=trial.architecture,
         recipe=trial.recipe,
         reference=trial.reference,
         precision=session.precision,
-        costs={name: observer.costs[name] for name in COSTS},
+        costs={name: costs[name] for name in COSTS},
         val_accuracy=tuple(round(epoch.val_accuracy, 6) for epoch in trained.epochs),
         val_loss=tuple(round(epoch.val_loss, 5) for epoch in trained.epochs),
     )
@@ -121,7 +122,7 @@ def _origin(config: Config, description: DataDescription) -> dict[str, Any]:
 
 
 class _Writer:
-    """Keeps what a network costs, and lets every training go on to its end."""
+    """Keeps what is known before training, and lets every training go on to its end."""
 
     def __init__(self) -> None:
         self.costs: dict[str, float] = {}
@@ -135,6 +136,9 @@ class _Writer:
         pass
 
     def between_executions(self) -> None:
+        pass
+
+    def let_go(self) -> None:
         pass
 
 

@@ -21,7 +21,13 @@ from pathlib import Path
 from benchmarks.results_files import keep
 from pipeline.core.trial import TrialRecord
 from pipeline.tracking.event_log import Event, read, sweep_log_path, training_log_paths
-from pipeline.tracking.events import EpochEnded, Measured, SessionStarted, Started, content_of
+from pipeline.tracking.events import (
+    EpochEnded,
+    Measured,
+    SessionStarted,
+    Started,
+    content_of,
+)
 from pipeline.tracking.story import trial_record
 
 REPEATS = 7
@@ -109,9 +115,10 @@ def moments(log: Sequence[Event]) -> dict[str, float]:
     assert isinstance(record, TrialRecord) and len(record.history) == 1
     clocks = record.clocks
     at = {type(content_of(event)): event.time for event in log}
+    measured = next(c for event in log if isinstance(c := content_of(event), Measured))
     return {
         "claimed": at[Started],
-        "stepped": at[Measured] - clocks["measuring"] - clocks["first_step"],
+        "stepped": at[Measured] - measured.clocks["measuring"] - measured.clocks["first_step"],
         "trained": at[EpochEnded] - clocks["training"] - clocks["evaluation"],
     }
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.core.architecture import REFERENCES
-from pipeline.launching.calibrating import Start, crews_of, layouts_of, measure_rates, processes
+from pipeline.launching.calibrating import Start, crews_of, layouts_of, measure_rates
+from pipeline.launching.rate_processes import processes
 from pipeline.measuring.automatic import Automatic, Tried
 from pipeline.measuring.machine import PRECISIONS, Machine
 

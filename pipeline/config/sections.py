@@ -83,9 +83,9 @@ class TrainingConfig(Section):
 
 
 class MeasuringConfig(Section):
-    """How cost is measured before training.
+    """How cost is measured.
 
-    The training step, then the latency at each batch size, are timed in turn with the ``cnn``
+    The training step and the latency at each batch size are timed in turn with the ``cnn``
     reference, each until the 95% interval of the ratio is narrow enough or its time is over.
     """
 
@@ -161,6 +161,11 @@ class ObjectiveConfig(Section):
                 "the limit on time_to_accuracy_seconds needs objective.target_accuracy"
             )
         return self
+
+    @property
+    def deciding(self) -> frozenset[str]:
+        """The costs that the search or a limit looks at, by name."""
+        return frozenset({*self.costs, *self.limits.given})
 
     def towards_target(self, result: EpochResult) -> float:
         """Return the accuracy of an epoch that counts for ``target_accuracy``."""

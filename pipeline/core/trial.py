@@ -17,7 +17,7 @@ Augmentation = Literal[
 
 #: Costs known from the architecture alone.
 ANALYTIC_COSTS = ("parameters", "macs")
-#: Costs measured on the untrained network, before its first epoch.
+#: Costs measured on the untrained network, before its first epoch, where they decide about it.
 MEASURED_COSTS = ("epoch_seconds", "latency_ms")
 #: Costs known while or after training.
 TRAINED_COSTS = ("train_seconds", "time_to_accuracy_seconds", "device_memory_mib")

@@ -56,13 +56,16 @@ class Observer(Protocol):
     def measured(
         self, costs: dict[str, float], measurements: dict[str, float], summary: str
     ) -> None:
-        """Hear what the untrained network costs."""
+        """Hear what the untrained network costs, as far as that decides about it."""
 
     def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
         """Hear how an epoch and its validation went, and the costs that training has shown."""
 
     def between_executions(self) -> None:
         """Hear that some steps are done and nothing runs on the device right now."""
+
+    def let_go(self) -> None:
+        """Hear that the trial is trained and that another of its measurements would come."""
 
 
 class Trained(Protocol):
@@ -74,7 +77,11 @@ class Trained(Protocol):
 
     @property
     def costs(self) -> dict[str, float]:
-        """Costs that training itself has shown."""
+        """Costs that training itself has shown, and those measured after it."""
+
+    @property
+    def measurements(self) -> dict[str, float]:
+        """What was measured after training, by name."""
 
     @property
     def validation_right(self) -> NDArray[np.bool_]:
@@ -91,7 +98,7 @@ class Trainer(Protocol):
         clocks: Clocks,
         checkpoint: Path | None = None,
     ) -> Trained:
-        """Measure, train and validate one network."""
+        """Measure, train and validate one network; what decides nothing is measured last."""
 
     def save(self, trained: Any, path: Path) -> None:
         """Write the trained model to ``path``."""
@@ -152,10 +159,7 @@ class _TrialObserver:
         self, costs: dict[str, float], measurements: dict[str, float], summary: str
     ) -> None:
         with self._clocks.on("tracking"):
-            pace = self._run.pace.known_or(measured_pace(measurements))
-            costs, measurements = at_pace(costs, measurements, pace)
-            self.story.costs |= costs
-            self.story.measurements |= measurements
+            costs, measurements = self._keep(costs, measurements)
             journey = self._run.journey(self._claim.specification)
             record(
                 self._log,
@@ -165,10 +169,17 @@ class _TrialObserver:
                     measurements=measurements,
                     summary=summary,
                     journey=journey,
+                    clocks=self._clocks.seconds(),
                 ),
             )
             self._claim.knows_costs(costs)
         self.check_limits(costs)
+
+    def trained(self, costs: dict[str, float], measurements: dict[str, float]) -> None:
+        """Keep what training has shown, and what was measured after it."""
+        with self._clocks.on("tracking"):
+            self._keep(costs, measurements)
+        self._run.check_costs(self.story.costs)
 
     def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
         with self._clocks.on("tracking"):
@@ -181,10 +192,13 @@ class _TrialObserver:
             with self._clocks.on("tracking"):
                 self._check_rung(result)
 
-    def between_executions(self) -> None:
+    def let_go(self) -> None:
         reason = TAKEN_AWAY if self._heart.taken_away else self._run.must_leave()
         if reason is not None:
             raise Interrupted(reason)
+
+    def between_executions(self) -> None:
+        self.let_go()
         most = self._run.config.training.max_seconds
         if most is not None and time.monotonic() - self._started > most:
             raise TimeUp(f"took longer than training.max_seconds={most:g}")
@@ -203,6 +217,16 @@ class _TrialObserver:
                 for name in sorted(excess)
             )
             raise LimitBroken(said, excess)
+
+    def _keep(
+        self, costs: dict[str, float], measurements: dict[str, float]
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Return costs and measurements at the device's pace, and remember them."""
+        pace = self._run.pace.known_or(measured_pace(measurements))
+        costs, measurements = at_pace(costs, measurements, pace)
+        self.story.costs |= costs
+        self.story.measurements |= measurements
+        return costs, measurements
 
     def _check_rung(self, result: EpochResult) -> None:
         reached = {
@@ -295,7 +319,7 @@ class TrialRun:
                 observer.check_limits(self._counted(specification.architecture))
                 with self._sampled_system(log, specification.attempt):
                     trained = self.trainer.run(specification, observer, clocks, checkpoint)
-                self._check_costs({**observer.story.costs, **trained.costs})
+                observer.trained(trained.costs, trained.measurements)
             except StorageError as error:  # a full disk, say, is not the trial's fault
                 broken = error
             except BaseException as error:  # whatever it is, ``decide`` says what it means
@@ -310,7 +334,7 @@ class TrialRun:
                     specification=specification,
                     outcome=ending.outcome,
                     val_accuracy=_accuracy(trained, story),
-                    costs=story.costs | (trained.costs if trained else {}),
+                    costs=story.costs,
                     measurements=story.measurements,
                     clocks=clocks.seconds(),
                     history=tuple(story.history),
@@ -358,7 +382,8 @@ class TrialRun:
         network = (architecture, description.image_shape, len(description.classes))
         return {"parameters": float(parameters(*network)), "macs": float(macs(*network))}
 
-    def _check_costs(self, costs: dict[str, float]) -> None:
+    def check_costs(self, costs: dict[str, float]) -> None:
+        """Raise ``RuntimeError`` where a cost of the objective is not among these."""
         target = "time_to_accuracy_seconds"
         missing = [n for n in self.config.objective.costs if n not in costs and n != target]
         if missing:

@@ -89,10 +89,6 @@ class TimedStep:
         """Say whether the interval of the ratio is narrow enough."""
         return is_known(self._ratios(), tolerance)
 
-    def joules(self, meter: EnergyMeter) -> dict[str, float]:
-        """Count the energy of a step by part of the machine; empty where nothing counts it."""
-        return self._own.joules(meter)
-
     def result(self, tolerance: float) -> StepTime:
         """Return what the turns so far say; what is not known is flagged as noisy."""
         own, ratios = self._own.step_seconds(), self._ratios()
@@ -126,6 +122,11 @@ class _Executions:
         first = max(self._timed(1) - self._call_seconds, 1e-9)
         self._steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
 
+    @property
+    def steps(self) -> int:
+        """Of an execution that is timed."""
+        return self._steps
+
     def time_one(self) -> None:
         self._seconds.append(self._timed(self._steps))
 
@@ -137,17 +138,34 @@ class _Executions:
             for execution in self._seconds
         ]
 
-    def joules(self, meter: EnergyMeter) -> dict[str, float]:
-        if not meter.counters:
-            return {}
-        before, end, executions = meter.read(), self._now() + ENERGY_SECONDS, 0
-        while executions == 0 or self._now() < end:
-            self._execute(self._steps)
-            executions += 1
-        spent = meter.joules_since(before)
-        return {part: joules / (executions * self._steps) for part, joules in spent.items()}
-
     def _timed(self, steps: int) -> float:
         started = self._now()
         self._execute(steps)
         return self._now() - started
+
+
+def joules_of_step(
+    execute: Execute,
+    meter: EnergyMeter,
+    *,
+    most_steps: int,
+    now: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """Count the energy of a training step by part of the machine; empty where nothing counts it.
+
+    Parameters
+    ----------
+    execute
+        Runs training steps of the network.
+    most_steps
+        Steps of an execution in training.
+    """
+    if not meter.counters:
+        return {}
+    steps = _Executions(execute, most_steps, now).steps
+    before, end, executions = meter.read(), now() + ENERGY_SECONDS, 0
+    while executions == 0 or now() < end:
+        execute(steps)
+        executions += 1
+    spent = meter.joules_since(before)
+    return {part: joules / (executions * steps) for part, joules in spent.items()}

@@ -25,7 +25,7 @@ class Curve:
     precision
         The Keras dtype policy it was trained with.
     costs
-        What the untrained network costs, by cost name.
+        What the network costs, by cost name.
     val_accuracy, val_loss
         Of the validation images after each epoch.
     """

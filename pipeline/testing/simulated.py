@@ -37,6 +37,7 @@ class SimulatedTraining:
     val_accuracy: float
     validation_right: NDArray[np.bool_]
     costs: dict[str, float] = field(default_factory=dict)
+    measurements: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,9 @@ class SimulatedTrainer:
     ) -> SimulatedTraining:
         """Go through a trial's epochs; costs depend on the architecture alone."""
         costs = self._costs(specification.architecture)
-        observer.measured(costs, {}, f"simulated {specification.architecture}")
+        described = {"epoch_seconds", "latency_ms"} - self.config.objective.deciding
+        before = {name: value for name, value in costs.items() if name not in described}
+        observer.measured(before, {}, f"simulated {specification.architecture}")
         accuracy, reached = 0.0, math.inf
         shown: dict[str, float] = {}
         epochs = specification.recipe.epochs or self.config.training.epochs
@@ -94,7 +97,7 @@ class SimulatedTrainer:
             architecture=specification.architecture,
             val_accuracy=accuracy,
             validation_right=right,
-            costs=shown,
+            costs=shown | {name: costs[name] for name in described},
         )
 
     def save(self, trained: Any, path: Path) -> None:

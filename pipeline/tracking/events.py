@@ -105,6 +105,8 @@ class Measured(Content):
         Keras' model summary as text.
     journey
         The shape journey of the architecture.
+    clocks
+        Seconds of the attempt so far, by clock.
     """
 
     kind: ClassVar[str] = "measured"
@@ -113,6 +115,7 @@ class Measured(Content):
     measurements: dict[str, float]
     summary: str
     journey: tuple[Stage, ...]
+    clocks: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -125,6 +128,7 @@ class Measured(Content):
                 Stage(**{**stage, "shape": tuple(int(side) for side in stage["shape"])})
                 for stage in values["journey"]
             ),
+            "clocks": _numbers(values.get("clocks", {})),
         }
 
 

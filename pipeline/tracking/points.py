@@ -7,8 +7,8 @@ that the learning curves are not lost among values that are logged once:
 ``train_loss`` …    each epoch, step = epoch (``EpochResult.metrics``)
 ``kept_val_accuracy``  of the weights that were kept
 ``test_accuracy``   where test was read
-``cost/NAME``       the costs (``cost/epoch_seconds`` is the quiet one, measured before
-                    training; ``epoch_seconds`` is each epoch's own)
+``cost/NAME``       the costs (``cost/epoch_seconds`` is the quiet one;
+                    ``epoch_seconds`` is each epoch's own)
 ``measured/NAME``   further measurements
 ``clock/NAME``      seconds by clock
 ``system/NAME``     load of the machine, by MLflow's own names

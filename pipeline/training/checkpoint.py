@@ -46,6 +46,8 @@ class Checkpoint:
         What must be the same for the trial to go on: architecture, recipe, seed, precision, …
     costs, measurements, step_seconds
         What was measured before the first epoch.
+    memory_mib
+        The device's peak so far; None on a device that does not count it.
     state
         Weights, optimiser variables and seeds.
     """
@@ -56,6 +58,7 @@ class Checkpoint:
     step_seconds: float
     history: tuple[EpochResult, ...]
     kept: KeptWeights
+    memory_mib: float | None = None
     state: list[NDArray[Any]] = field(default_factory=list)
 
 
@@ -74,6 +77,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "costs": checkpoint.costs,
         "measurements": checkpoint.measurements,
         "step_seconds": checkpoint.step_seconds,
+        "memory_mib": checkpoint.memory_mib,
         "history": [asdict(result) for result in checkpoint.history],
         "kept": {
             "epoch": kept.epoch,
@@ -140,6 +144,7 @@ def read_checkpoint(path: Path, trial: dict[str, Any]) -> Checkpoint | None:
         costs=about["costs"],
         measurements=about["measurements"],
         step_seconds=about["step_seconds"],
+        memory_mib=about.get("memory_mib"),  # not there in an older version's
         history=tuple(EpochResult(**result) for result in about["history"]),
         kept=KeptWeights(
             epoch=kept["epoch"],

@@ -1,12 +1,18 @@
-"""What a network costs, measured before its first epoch.
+"""What a network costs: what decides about it before its first epoch, the rest after its last.
 
-The untrained network takes a few steps and classifies a few images; afterwards its weights,
-optimiser and seeds are what they were, so that training starts from exactly the seeded state.
+The search and the limits need a trial's cost before it trains. What they do not look at would only
+keep others from training meanwhile, for many a trial that is stopped a minute later; so it is
+measured on those that trained to their end.
+
+To be measured, a network takes some steps and classifies some images. Afterwards its weights,
+optimiser and seeds are what they were: training starts from exactly the seeded state, and what is
+kept is what was trained.
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,36 +27,25 @@ from pipeline.measuring.latency import TimedLatency
 from pipeline.measuring.memory import host_peak_memory_mib
 from pipeline.measuring.quiet import QuietLock
 from pipeline.measuring.statistics import Latency
-from pipeline.measuring.steps import StepTime, TimedStep
+from pipeline.measuring.steps import StepTime, TimedStep, joules_of_step
 from pipeline.measuring.turns import Turns, take_turns
-from pipeline.training.backend import Inference
+from pipeline.training.backend import ran_out_of_memory
 from pipeline.training.network import CompiledNetwork
 from pipeline.training.reference import Reference
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class MeasuredCosts:
-    """Costs by name, further measurements by name, and the step's time."""
+    """Costs and further measurements by name, and about what a training step takes."""
 
-    costs: dict[str, float]
-    measurements: dict[str, float]
-    step_seconds: float
+    costs: dict[str, float] = field(default_factory=dict)
+    measurements: dict[str, float] = field(default_factory=dict)
+    step_seconds: float = 0.0
 
 
-def measure_costs(
-    network: CompiledNetwork,
-    architecture: Architecture,
-    reference: Reference,
-    images: NDArray[np.uint8],
-    classes: int,
-    *,
-    measuring: MeasuringConfig,
-    most_steps: int,
-    quiet: QuietLock,
-    meter: EnergyMeter,
-    clocks: Clocks,
-) -> MeasuredCosts:
-    """Measure an untrained network.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CostMeter:
+    """Measures the networks of one session, each beside the same reference.
 
     The cost ``latency_ms`` is the latency at the first, smallest batch size. Costs are what the
     clock showed; beside each stands its ratio to the reference's.
@@ -62,56 +57,178 @@ def measure_costs(
     images
         Images to classify, ``(n, height, width, channels)``; taken again where a batch is
         larger.
+    deciding
+        The costs that have to be known before the first epoch, by name.
     most_steps
         Steps of an execution in training.
-    meter
-        Counts the energy of the timed steps.
+    energy
+        Counts the energy of training steps.
     """
-    before = network.state()
-    with quiet.measuring(clocks):
-        order: Any = network.order(0)
-        with clocks.on("first_step"):
+
+    reference: Reference
+    images: NDArray[np.uint8]
+    classes: int
+    measuring: MeasuringConfig
+    deciding: frozenset[str]
+    most_steps: int
+    quiet: QuietLock
+    energy: EnergyMeter
+
+    def before_training(
+        self, network: CompiledNetwork, architecture: Architecture, clocks: Clocks
+    ) -> MeasuredCosts:
+        """Measure what decides about an untrained network."""
+        height, width, channels = self.images.shape[1:]
+        counted = (architecture, (height, width, channels), self.classes)
+        found = MeasuredCosts(
+            costs={"parameters": float(parameters(*counted)), "macs": float(macs(*counted))},
+            measurements={"host_peak_memory_mib": host_peak_memory_mib()},
+        )
+        sizes = self._sizes_before
+        for size in sizes:
+            self._compile(network, size, clocks)
+        with _unchanged(network, clocks):
+            found.step_seconds = self._first_steps(network, clocks)
+            if self._step_decides or sizes:
+                with self.quiet.measuring(clocks), clocks.on("measuring"):
+                    if self._step_decides:
+                        self._time_step(network, found)
+                    for size in sizes:
+                        self._time_latency(network, size, found)
+        return found
+
+    def after_training(
+        self, network: CompiledNetwork, clocks: Clocks, let_go: Callable[[], None] = lambda: None
+    ) -> MeasuredCosts:
+        """Measure what else describes a trained network.
+
+        A batch size that needs more memory than there is is left out.
+
+        Parameters
+        ----------
+        let_go
+            Called between measurements; may raise.
+        """
+        found = MeasuredCosts()
+        sizes = self._sizes_after(network, clocks, let_go)
+        if self._step_decides and not sizes and not self.energy.counters:
+            return found
+        with (
+            _unchanged(network, clocks),
+            self.quiet.measuring(clocks),
+            clocks.on("measuring"),
+        ):
+            if not self._step_decides:
+                self._time_step(network, found)
+            for size in sizes:
+                let_go()
+                self._time_latency(network, size, found)
+            let_go()
+            self._count_energy(network, found)
+        return found
+
+    def step(self, network: CompiledNetwork) -> StepTime:
+        """Time the training step of a network that nobody needs afterwards."""
+        with self.quiet.measuring():
+            order: Any = network.order(0)
             network.train(order, 0, 1)
-        with clocks.on("measuring"), reference.unchanged():
-            timed_step = _timed_step(network, order, reference, most_steps)
-            take_turns(timed_step, _turns(measuring), time.perf_counter)
-            step = timed_step.result(measuring.tolerance)
-            joules = timed_step.joules(meter)
-            latencies = {
-                size: _latency(network, reference.infer, batch(images, size), measuring)
-                for size in measuring.batch_sizes
-            }
-    with clocks.on("measuring"):
-        network.restore(before)
-    height, width, channels = images.shape[1:]
-    shape = (height, width, channels)
-    return MeasuredCosts(
-        costs={
-            "parameters": float(parameters(architecture, shape, classes)),
-            "macs": float(macs(architecture, shape, classes)),
-            "epoch_seconds": network.steps * step.step_seconds,
-            "latency_ms": latencies[measuring.batch_sizes[0]].median_ms,
-        },
-        measurements={
-            **_step_measurements(step, network.steps),
-            **{f"epoch_{part}_joules": network.steps * each for part, each in joules.items()},
-            **latency_measurements(latencies),
-            "host_peak_memory_mib": host_peak_memory_mib(),
-        },
-        step_seconds=step.step_seconds,
-    )
+            return self._step(network, order)
 
+    @property
+    def _step_decides(self) -> bool:
+        return "epoch_seconds" in self.deciding
 
-def quiet_step(
-    network: CompiledNetwork, reference: Reference, measuring: MeasuringConfig, most_steps: int
-) -> StepTime:
-    """Time the training step; the device is quiet already and the weights change."""
-    order: Any = network.order(0)
-    network.train(order, 0, 1)
-    with reference.unchanged():
-        timed = _timed_step(network, order, reference, most_steps)
-        take_turns(timed, _turns(measuring), time.perf_counter)
-    return timed.result(measuring.tolerance)
+    @property
+    def _sizes_before(self) -> tuple[int, ...]:
+        return self.measuring.batch_sizes[:1] if "latency_ms" in self.deciding else ()
+
+    def _sizes_after(
+        self, network: CompiledNetwork, clocks: Clocks, let_go: Callable[[], None]
+    ) -> list[int]:
+        """Compile for the batch sizes that decide nothing; return those that there is room for."""
+        found = []
+        for size in self.measuring.batch_sizes:
+            if size in self._sizes_before:
+                continue
+            let_go()
+            try:
+                self._compile(network, size, clocks)
+            except Exception as error:
+                # What has been trained is not thrown away for what is only good to know.
+                if not ran_out_of_memory(error):
+                    raise
+            else:
+                found.append(size)
+        return found
+
+    def _compile(self, network: CompiledNetwork, size: int, clocks: Clocks) -> None:
+        """Classify a batch: XLA compiles for each size, and nobody has to wait for that."""
+        with self.quiet.training(clocks), clocks.on("build_and_trace"):
+            network.infer(batch(self.images, size))
+            self.reference.infer(batch(self.images, size))
+
+    def _first_steps(self, network: CompiledNetwork, clocks: Clocks) -> float:
+        """Take two steps and return the seconds of the second: the first one still compiles."""
+        with self.quiet.training(clocks), clocks.on("first_step"):
+            order: Any = network.order(0)
+            network.train(order, 0, 1)
+            started = time.perf_counter()
+            network.train(order, 0, 1)
+            return time.perf_counter() - started
+
+    def _time_step(self, network: CompiledNetwork, found: MeasuredCosts) -> None:
+        step = self._step(network, network.order(0))
+        found.step_seconds = step.step_seconds
+        found.costs["epoch_seconds"] = network.steps * step.step_seconds
+        found.measurements |= _step_measurements(step, network.steps)
+
+    def _step(self, network: CompiledNetwork, order: Any) -> StepTime:
+        with self.reference.unchanged():
+            timed = TimedStep(
+                lambda steps: network.train(order, 0, steps),
+                self.reference.execute,
+                most_steps=min(self.most_steps, network.steps),
+                reference_most_steps=min(self.most_steps, self.reference.steps),
+            )
+            take_turns(timed, self._turns, time.perf_counter)
+        return timed.result(self.measuring.tolerance)
+
+    def _time_latency(self, network: CompiledNetwork, size: int, found: MeasuredCosts) -> None:
+        images = batch(self.images, size)
+        timed = TimedLatency(
+            lambda: network.infer(images),
+            lambda: self.reference.infer(images),
+            batch_size=size,
+            warmup_seconds=self.measuring.warmup_seconds,
+        )
+        take_turns(timed, self._turns, time.perf_counter)
+        latency = timed.result(self.measuring.tolerance)
+        if size == self.measuring.batch_sizes[0]:
+            found.costs["latency_ms"] = latency.median_ms
+            found.measurements |= {"latency_batch_size": float(size)}
+            found.measurements |= _latency_measurements("latency", latency)
+        else:
+            name = f"latency_{size}"
+            found.measurements |= {f"{name}_ms": latency.median_ms}
+            found.measurements |= _latency_measurements(name, latency)
+
+    def _count_energy(self, network: CompiledNetwork, found: MeasuredCosts) -> None:
+        order: Any = network.order(0)
+        joules = joules_of_step(
+            lambda steps: network.train(order, 0, steps),
+            self.energy,
+            most_steps=min(self.most_steps, network.steps),
+        )
+        found.measurements |= {
+            f"epoch_{part}_joules": network.steps * each for part, each in joules.items()
+        }
+
+    @property
+    def _turns(self) -> Turns:
+        measuring = self.measuring
+        return Turns(
+            fewest=measuring.turns, seconds=measuring.seconds, tolerance=measuring.tolerance
+        )
 
 
 def batch(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -119,31 +236,31 @@ def batch(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.take(images, np.arange(size), axis=0, mode="wrap")
 
 
-def latency_measurements(latencies: Mapping[int, Latency]) -> dict[str, float]:
-    """Return what is kept of the latencies, by name.
+@contextmanager
+def _unchanged(network: CompiledNetwork, clocks: Clocks) -> Iterator[None]:
+    """Give a network its state back after the block; one that fails is not used any more."""
+    with clocks.on("measuring"):
+        before = network.state()
+    yield
+    with clocks.on("measuring"):
+        network.restore(before)
 
-    Those at the first batch size are called ``latency_…``, as the cost is; those at another
-    one, such as 256, ``latency_256_…``, ``latency_256_ms`` being the median.
-    """
-    found: dict[str, float] = {"latency_batch_size": float(next(iter(latencies)))}
-    for index, (size, latency) in enumerate(latencies.items()):
-        name = "latency" if index == 0 else f"latency_{size}"
-        if index > 0:
-            found[f"{name}_ms"] = latency.median_ms
-        found |= {
-            f"{name}_low_ms": latency.low_ms,
-            f"{name}_high_ms": latency.high_ms,
-            f"{name}_p90_ms": latency.p90_ms,
-            f"{name}_reference_ms": latency.reference_ms,
-            f"{name}_ratio": latency.ratio,
-            f"{name}_ratio_low": latency.ratio_low,
-            f"{name}_ratio_high": latency.ratio_high,
-            f"{name}_images_per_second": latency.images_per_second,
-            f"{name}_samples": float(latency.samples),
-            f"{name}_noisy": float(latency.noisy),
-        }
-        if latency.p99_ms is not None:
-            found[f"{name}_p99_ms"] = latency.p99_ms
+
+def _latency_measurements(name: str, latency: Latency) -> dict[str, float]:
+    found = {
+        f"{name}_low_ms": latency.low_ms,
+        f"{name}_high_ms": latency.high_ms,
+        f"{name}_p90_ms": latency.p90_ms,
+        f"{name}_reference_ms": latency.reference_ms,
+        f"{name}_ratio": latency.ratio,
+        f"{name}_ratio_low": latency.ratio_low,
+        f"{name}_ratio_high": latency.ratio_high,
+        f"{name}_images_per_second": latency.images_per_second,
+        f"{name}_samples": float(latency.samples),
+        f"{name}_noisy": float(latency.noisy),
+    }
+    if latency.p99_ms is not None:
+        found[f"{name}_p99_ms"] = latency.p99_ms
     return found
 
 
@@ -161,34 +278,3 @@ def _step_measurements(step: StepTime, steps: int) -> dict[str, float]:
         "epoch_high_seconds": steps * step.high_seconds,
         "measuring_turns": float(step.executions),
     }
-
-
-def _timed_step(
-    network: CompiledNetwork, order: Any, reference: Reference, most_steps: int
-) -> TimedStep:
-    return TimedStep(
-        lambda steps: network.train(order, 0, steps),
-        reference.execute,
-        most_steps=min(most_steps, network.steps),
-        reference_most_steps=min(most_steps, reference.steps),
-    )
-
-
-def _latency(
-    network: CompiledNetwork,
-    reference: Inference,
-    images: NDArray[np.uint8],
-    measuring: MeasuringConfig,
-) -> Latency:
-    timed = TimedLatency(
-        lambda: network.infer(images),
-        lambda: reference(images),
-        batch_size=len(images),
-        warmup_seconds=measuring.warmup_seconds,
-    )
-    take_turns(timed, _turns(measuring), time.perf_counter)
-    return timed.result(measuring.tolerance)
-
-
-def _turns(measuring: MeasuringConfig) -> Turns:
-    return Turns(fewest=measuring.turns, seconds=measuring.seconds, tolerance=measuring.tolerance)

@@ -34,6 +34,9 @@ class TrialObserver(Protocol):
     def between_executions(self) -> None:
         """Be asked whether to go on; called often, so it must be cheap."""
 
+    def let_go(self) -> None:
+        """Be asked whether a trial that is trained already may be measured to its end."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Progress:

@@ -25,7 +25,7 @@ from pipeline.training.backend import (
     set_up,
 )
 from pipeline.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from pipeline.training.costs import MeasuredCosts, measure_costs, quiet_step
+from pipeline.training.costs import CostMeter, MeasuredCosts
 from pipeline.training.fit import EpochLoop, Progress, TrialObserver
 from pipeline.training.network import CompiledNetwork, DeviceData
 from pipeline.training.reference import Reference, reference_architecture
@@ -54,7 +54,10 @@ class TrainedTrial:
         Of these weights, in [0, 1].
     costs
         ``train_seconds``; ``time_to_accuracy_seconds`` where the target was reached;
-        ``device_memory_mib`` where the device counts it.
+        ``device_memory_mib`` where the device counts it; ``epoch_seconds`` and ``latency_ms``
+        where they decide nothing.
+    measurements
+        What was measured after training.
     validation_labels
         Predicted labels of the validation images, int64 ``(n,)``.
     validation_right
@@ -66,6 +69,7 @@ class TrainedTrial:
     model: Any
     val_accuracy: float
     costs: dict[str, float]
+    measurements: dict[str, float]
     validation_labels: NDArray[np.int64]
     validation_right: NDArray[np.bool_]
     epochs: tuple[EpochResult, ...]
@@ -113,17 +117,24 @@ class TrainingSession:
         assert training.steps_per_execution != "auto" and training.jit_compile != "auto"
         self._training = training
         self._most_steps = training.steps_per_execution
-        self._measuring = measuring
         self._objective = objective
         self._precision = precision
         self._quiet = quiet
         gpu = self._device.kind == "gpu"
         self._jit_compile = training.jit_compile == "on"
-        self._meter = open_meter(gpu_uuid=this_machine().gpus[0].uuid if gpu else None)
         self._classes = len(data.description.classes)
         self._on_device = DeviceData.place(data.train, self._classes)
         architecture = reference_architecture(self._on_device.image_shape, self._classes)
-        self._reference = Reference(self._network(architecture, training.recipe, seed=0))
+        self._meter = CostMeter(
+            reference=Reference(self._network(architecture, training.recipe, seed=0)),
+            images=data.validation.images,
+            classes=self._classes,
+            measuring=measuring,
+            deciding=objective.deciding,
+            most_steps=self._most_steps,
+            quiet=quiet,
+            energy=open_meter(gpu_uuid=this_machine().gpus[0].uuid if gpu else None),
+        )
 
     @property
     def precision(self) -> str:
@@ -137,13 +148,13 @@ class TrainingSession:
         clocks: Clocks,
         checkpoint: Path | None = None,
     ) -> TrainedTrial:
-        """Measure, train and validate one network.
+        """Measure, train and validate one network, and measure what else describes it.
 
         Parameters
         ----------
         observer
-            Told of the costs, of each epoch, and asked between executions; what it raises
-            ends the trial.
+            Told of the costs that decide, of each epoch, and asked between executions; what it
+            raises ends the trial.
         clocks
             All of this call's time goes to one of them.
         checkpoint
@@ -162,15 +173,13 @@ class TrainingSession:
             self._device.reset_memory()
             with clocks.on("tracking"):
                 found = self._read(checkpoint, specification)
-            with self._quiet.training(clocks), clocks.on("build_and_trace"):
-                forget_networks()
-                network = self._network(
-                    specification.architecture, specification.recipe, specification.seed
-                )
-                training = self._training_of(specification.recipe)
+            memory = None if found is None else found.memory_mib
+            network = self._built(specification, clocks)
+            training = self._training_of(specification.recipe)
+            with clocks.on("build_and_trace"):
                 summary = network.summary()
             if found is None:
-                costs = self._measure(network, specification.architecture, clocks)
+                costs = self._meter.before_training(network, specification.architecture, clocks)
                 # What the reference took beside this network is no memory of its own.
                 self._device.reset_memory()
                 progress = Progress()
@@ -194,12 +203,25 @@ class TrainingSession:
                 quiet=self._quiet,
                 step_seconds=costs.step_seconds,
                 most_steps=self._most_steps,
-                shown_costs=self._shown_costs,
+                shown_costs=lambda history: self._shown_costs(history, memory),
                 save=lambda reached: self._write(
-                    checkpoint, specification, network, costs, reached
+                    checkpoint, specification, network, costs, reached, memory_before=memory
                 ),
             )
-            return self._trained(network, loop.run(progress))
+            progress = loop.run(progress)
+            # Before the reference takes memory beside this network again.
+            shown = self._shown_costs(progress.history, memory)
+            return self._trained(network, progress, shown, clocks, observer)
+
+    def measure(
+        self, specification: TrialSpecification, clocks: Clocks
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Measure all of an untrained network and do not train it; return costs, measurements."""
+        with self._memory_errors():
+            network = self._built(specification, clocks)
+            before = self._meter.before_training(network, specification.architecture, clocks)
+            after = self._meter.after_training(network, clocks)
+        return before.costs | after.costs, before.measurements | after.measurements
 
     def step_ratio(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return how many times the reference's a training step takes, measured quietly.
@@ -210,14 +232,14 @@ class TrainingSession:
         with self._memory_errors():
             with self._quiet.training():
                 network = self._network(architecture, recipe, seed=0)
-            with self._quiet.measuring():
-                step = quiet_step(
-                    network,
-                    self._reference,
-                    self._measuring,
-                    self._most_steps,
-                )
-        return step.ratio
+            return self._meter.step(network).ratio
+
+    def _built(self, specification: TrialSpecification, clocks: Clocks) -> CompiledNetwork:
+        with self._quiet.training(clocks), clocks.on("build_and_trace"):
+            forget_networks()
+            return self._network(
+                specification.architecture, specification.recipe, specification.seed
+            )
 
     def _network(self, architecture: Architecture, recipe: Recipe, seed: int) -> CompiledNetwork:
         return CompiledNetwork(
@@ -238,42 +260,43 @@ class TrainingSession:
             return self._training
         return self._training.model_copy(update={"epochs": recipe.epochs})
 
-    def _measure(
-        self, network: CompiledNetwork, architecture: Architecture, clocks: Clocks
-    ) -> MeasuredCosts:
-        return measure_costs(
-            network,
-            architecture,
-            self._reference,
-            self._data.validation.images,
-            self._classes,
-            measuring=self._measuring,
-            most_steps=self._most_steps,
-            quiet=self._quiet,
-            meter=self._meter,
-            clocks=clocks,
-        )
+    def _shown_costs(
+        self, history: tuple[EpochResult, ...], memory_before: float | None
+    ) -> dict[str, float]:
+        """Return the costs that training has shown so far; memory is that of all of it.
 
-    def _shown_costs(self, history: tuple[EpochResult, ...]) -> dict[str, float]:
-        """Return the costs that training has shown so far; memory is that of all of it."""
+        Parameters
+        ----------
+        memory_before
+            What it was before an interruption, in MiB.
+        """
         costs = {"train_seconds": sum(result.epoch_seconds for result in history)}
         reached = _seconds_to(history, self._objective)
         if reached is not None:
             costs["time_to_accuracy_seconds"] = reached
         memory = device_peak_memory_mib(self._device.memory_counter)
         if memory is not None:
-            costs["device_memory_mib"] = memory
+            costs["device_memory_mib"] = max(memory, memory_before or 0.0)
         return costs
 
-    def _trained(self, network: CompiledNetwork, progress: Progress) -> TrainedTrial:
+    def _trained(
+        self,
+        network: CompiledNetwork,
+        progress: Progress,
+        shown: dict[str, float],
+        clocks: Clocks,
+        observer: TrialObserver,
+    ) -> TrainedTrial:
         kept = progress.kept
         assert kept is not None  # at least one epoch was trained
         if kept.weights is not None:
             network.restore_weights(kept.weights)
+        described = self._meter.after_training(network, clocks, observer.let_go)
         return TrainedTrial(
             model=network.model,
             val_accuracy=kept.val_accuracy,
-            costs=self._shown_costs(progress.history),
+            costs=shown | described.costs,
+            measurements=described.measurements,
             validation_labels=kept.labels,
             validation_right=kept.labels == self._data.validation.labels,
             epochs=progress.history,
@@ -309,6 +332,8 @@ class TrainingSession:
         network: CompiledNetwork,
         costs: MeasuredCosts,
         progress: Progress,
+        *,
+        memory_before: float | None,
     ) -> None:
         if checkpoint is None or progress.kept is None:
             return
@@ -319,6 +344,9 @@ class TrainingSession:
                 costs=costs.costs,
                 measurements=costs.measurements,
                 step_seconds=costs.step_seconds,
+                memory_mib=self._shown_costs(progress.history, memory_before).get(
+                    "device_memory_mib"
+                ),
                 history=progress.history,
                 kept=progress.kept,
                 state=network.state(),

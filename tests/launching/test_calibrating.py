@@ -9,8 +9,9 @@ import pytest
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.launching import calibrating
-from pipeline.launching.calibrating import CalibrationError, calibrate, settle
+from pipeline.launching.calibrating import calibrate, settle
 from pipeline.launching.devices import next_gpu
+from pipeline.launching.rate_processes import CalibrationError
 from pipeline.measuring.automatic import Automatic, keep_calibration, read_calibration
 from pipeline.measuring.machine import Gpu, Machine
 

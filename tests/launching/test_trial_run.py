@@ -175,6 +175,31 @@ def test_rungs_stop_trials_but_no_reference(plan, replan):
     assert all(record.specification.reference is None for record in stopped)
     assert all(record.val_accuracy == record.history[-1].val_accuracy for record in stopped)
     assert all(len(record.history) < plan.config.training.epochs for record in stopped)
+    # What decides nothing is measured of those that came to their end.
+    assert all("latency_ms" not in record.costs for record in stopped)
+    complete = [record for record in records if record.outcome is Outcome.COMPLETE]
+    assert all("latency_ms" in record.costs for record in complete)
+
+
+def test_what_is_measured_after_training_is_told_at_the_devices_pace(plan):
+    class Measuring(SimulatedTrainer):
+        def run(self, specification, observer, clocks, checkpoint=None):
+            trained = super().run(specification, observer, clocks, checkpoint)
+            slow = 1.0 + specification.number  # of the machine, while this trial is measured
+            found = {
+                "latency_reference_ms": 2.0 * slow, "latency_ratio": 0.5,
+                "latency_ratio_low": 0.4, "latency_ratio_high": 0.6,
+            }  # fmt: skip
+            return replace(trained, costs=trained.costs | {"latency_ms": slow}, measurements=found)
+
+    run = trial_run(plan)
+    trainer = Measuring(config=plan.config, description=plan.description)
+    for record in run_all(replace(run, trainer=trainer)):
+        assert record.costs["latency_ms"] == 1.0
+        assert record.measurements["latency_measured_ms"] == 1.0 + record.number
+        assert record.costs["train_seconds"] > 0
+        logged = trial_record(read(trial_log_path(plan.config.sweep_dir, record.number)))
+        assert logged == replace(record, started=logged.started)
 
 
 def test_a_worker_told_to_leave_hands_its_trial_on(plan):

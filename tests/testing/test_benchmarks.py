@@ -61,11 +61,12 @@ def test_the_first_steps_are_found_in_a_trials_log(tmp_path):
     with EventLog(path, clock=lambda: next(times)) as log:
         record(log, Started(attempt=0, specification=ended.specification, worker="a", host="h",
                             pid=1))  # fmt: skip
-        record(log, Measured(attempt=0, costs={}, measurements={}, summary="", journey=()))
+        record(log, Measured(attempt=0, costs={}, measurements={}, summary="", journey=(),
+                             clocks={"measuring": 2.0, "first_step": 1.0}))  # fmt: skip
         record(log, EpochEnded(attempt=0, result=ended.history[0]))
         record(log, Ended(attempt=0, record=ended))
     found = start_up.moments(read(path))
-    assert found == {"claimed": 10.0, "stepped": 16.0, "trained": 24.5}
+    assert found == {"claimed": 10.0, "stepped": 17.0, "trained": 24.5}
 
 
 def test_the_slope_leaves_the_first_trials_out():

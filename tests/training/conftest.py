@@ -29,7 +29,7 @@ def split(images, seed):
 class Observer:
     """Remembers what it hears, and does what it is told to do at a moment."""
 
-    def __init__(self, at_execution=None, at_epoch=None):
+    def __init__(self, at_execution=None, at_epoch=None, at_measuring=None):
         self.costs = {}
         self.measurements = {}
         self.summary = ""
@@ -38,6 +38,8 @@ class Observer:
         self.executions = 0
         self._at_execution = at_execution or (lambda observer: None)
         self._at_epoch = at_epoch or (lambda observer: None)
+        self.asked = 0
+        self._at_measuring = at_measuring or (lambda observer: None)
 
     def measured(self, costs, measurements, summary):
         self.costs, self.measurements, self.summary = costs, measurements, summary
@@ -50,6 +52,10 @@ class Observer:
     def between_executions(self):
         self.executions += 1
         self._at_execution(self)
+
+    def let_go(self):
+        self.asked += 1
+        self._at_measuring(self)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -80,7 +86,7 @@ def session_with(data, tmp_path_factory):
     """Build a session; all in this process are deterministic and have one thread."""
     quiet = QuietLock("cpu", tmp_path_factory.mktemp("locks"))
 
-    def build(target_accuracy=None, **training):
+    def build(target_accuracy=None, costs=("epoch_seconds",), **training):
         settings: dict[str, Any] = {
             "epochs": 2,
             "precision": "float32",
@@ -103,7 +109,7 @@ def session_with(data, tmp_path_factory):
                 tolerance=0.05,
                 seconds=0.01,
             ),
-            ObjectiveConfig(costs=("epoch_seconds",), rule="knee", target_accuracy=target_accuracy),
+            ObjectiveConfig(costs=costs, rule="knee", target_accuracy=target_accuracy),
             precision=settings["precision"],
             threads=1,
             quiet=quiet,

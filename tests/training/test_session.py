@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -7,6 +8,9 @@ from pipeline.core.outcome import Interrupted, LossNotFinite, OutOfMemory, Stopp
 from pipeline.core.pace import measured_pace
 from pipeline.core.trial import Recipe
 from pipeline.measuring.clocks import Clocks
+from pipeline.measuring.energy import EnergyCounter, EnergyMeter
+from pipeline.measuring.quiet import QuietLock
+from pipeline.training.reference import Reference
 from pipeline.training.session import predicted_probabilities, save_model
 
 
@@ -23,9 +27,10 @@ def undisturbed(long_session, trial, observing):
     return trained, observer, clocks
 
 
-def test_costs_are_told_before_the_first_epoch(undisturbed):
+def test_costs_that_decide_are_told_before_the_first_epoch(undisturbed):
     _, observer, _ = undisturbed
-    assert set(observer.costs) == {"parameters", "macs", "epoch_seconds", "latency_ms"}
+    assert set(observer.costs) == {"parameters", "macs", "epoch_seconds"}
+    assert set(measured_pace(observer.measurements)) == {"step_reference_ms"}
     # 3x3x1x4 weights and 4x4 of normalisation; 3x3x4 pooled values; three classes.
     assert observer.costs["parameters"] == 36 + 16 + 36 * 8 + 8 + 8 * 3 + 3
     assert observer.costs["macs"] == 6 * 6 * 36 + 36 * 8 + 8 * 3
@@ -35,9 +40,45 @@ def test_costs_are_told_before_the_first_epoch(undisturbed):
     assert "convolution_1" in observer.summary
 
 
+def test_latency_is_told_before_the_first_epoch_where_it_decides(
+    session_with, trial, observer, clocks
+):
+    trained = session_with(costs=("latency_ms",)).run(trial("d8"), observer, clocks)
+    assert set(observer.costs) == {"parameters", "macs", "latency_ms"}
+    assert observer.measurements["latency_batch_size"] == 1
+    assert "epoch_seconds" in trained.costs and "latency_ms" not in trained.costs
+    # Neither a training step nor other batch sizes decide anything.
+    assert set(measured_pace(trained.measurements)) == {
+        "step_reference_ms", "latency_64_reference_ms",
+    }  # fmt: skip
+
+
+def test_nobody_is_made_to_wait_where_only_what_is_counted_decides(
+    session_with, trial, observer, clocks, monkeypatch
+):
+    session, alone = session_with(costs=("macs",)), []
+    measuring = QuietLock.measuring
+    monkeypatch.setattr(
+        QuietLock, "measuring",
+        lambda quiet, clocks: alone.append(len(observer.epochs)) or measuring(quiet, clocks),
+    )  # fmt: skip
+    trained = session.run(trial("d8"), observer, clocks)
+    assert set(observer.costs) == {"parameters", "macs"}
+    assert alone == [2]  # after both epochs
+    assert {"epoch_seconds", "latency_ms"} <= trained.costs.keys()
+
+
+def test_all_of_a_network_can_be_measured_without_training_it(session, trial, clocks):
+    costs, measurements = session.measure(trial("d8"), clocks)
+    assert set(costs) == {"parameters", "macs", "epoch_seconds", "latency_ms"}
+    assert len(measured_pace(measurements)) == 3
+    assert clocks.seconds()["training"] == 0.0
+
+
 def test_measurements_come_with_intervals_at_every_batch_size(undisturbed):
-    _, observer, _ = undisturbed
-    found, costs = observer.measurements, observer.costs
+    trained, observer, _ = undisturbed
+    found = observer.measurements | trained.measurements
+    costs = observer.costs | trained.costs
     assert found["epoch_low_seconds"] <= costs["epoch_seconds"] <= found["epoch_high_seconds"]
     assert found["latency_batch_size"] == 1
     assert found["latency_low_ms"] <= costs["latency_ms"] <= found["latency_high_ms"]
@@ -74,7 +115,7 @@ def test_training_costs(undisturbed):
     reached = next(i for i, result in enumerate(observer.epochs) if result.val_accuracy >= 0.4)
     assert trained.costs["time_to_accuracy_seconds"] == sum(seconds[: reached + 1])
     assert observer.training_costs[0]["train_seconds"] == seconds[0]
-    assert observer.training_costs[-1] == trained.costs
+    assert observer.training_costs[-1].items() <= trained.costs.items()
     assert "device_memory_mib" not in trained.costs
 
 
@@ -92,6 +133,78 @@ def test_clocks_have_all_of_it(undisturbed):
     seconds = clocks.seconds()
     for name in ("build_and_trace", "first_step", "training", "evaluation", "measuring"):
         assert seconds[name] > 0
+
+
+@pytest.mark.parametrize(
+    "training", [{}, {"patience": 1, "epochs": 4}, {"averaging": "ema"}], ids=str
+)
+def test_counting_energy_changes_nothing_of_what_was_trained(
+    session_with, trial, observing, data, monkeypatch, *, training
+):
+    joules = count()
+    counter = EnergyCounter(part="cpu", read=lambda: float(next(joules)))
+    plain = session_with(**training)
+    monkeypatch.setattr(
+        "pipeline.training.session.open_meter", lambda **_: EnergyMeter(counters=(counter,))
+    )
+    monkeypatch.setattr("pipeline.measuring.steps.ENERGY_SECONDS", 0.0)
+    specification = trial("4k3b-d8p0.2", learning_rate=0.1)
+    trained = session_with(**training).run(specification, observing(), Clocks())
+    assert trained.measurements["epoch_cpu_joules"] > 0
+    expected = plain.run(specification, observing(), Clocks())
+    assert "epoch_cpu_joules" not in expected.measurements
+    for one, other in zip(trained.model.get_weights(), expected.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    found = np.asarray(trained.model(data.validation.images)).argmax(axis=1)
+    np.testing.assert_array_equal(trained.validation_labels, found)
+
+
+def test_a_trained_trial_that_has_to_leave_is_not_measured_first(
+    session, trial, observing, clocks, tmp_path
+):
+    def leave(observer):
+        if observer.asked == 2:
+            raise Interrupted("told to leave")
+
+    checkpoint = tmp_path / "trial.npz"
+    observer = observing(at_measuring=leave)
+    with pytest.raises(Interrupted):
+        session.run(trial("d8"), observer, clocks, checkpoint)
+    assert len(observer.epochs) == 2
+    again = observing()
+    assert "latency_64_ms" in session.run(trial("d8"), again, clocks, checkpoint).measurements
+    assert not again.epochs
+
+
+def test_a_batch_that_there_is_no_memory_for_costs_no_trained_trial(
+    session_with, trial, observing, clocks, monkeypatch
+):
+    session = session_with()
+    infer = session._meter.reference.infer
+
+    def failing(images):
+        if len(images) == 64:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return infer(images)
+
+    monkeypatch.setattr(Reference, "infer", property(lambda reference: failing))
+    trained = session.run(trial("d8"), observing(), clocks)
+    assert set(measured_pace(trained.measurements)) == {"latency_reference_ms"}
+
+
+def test_the_peak_of_memory_outlasts_an_interruption(
+    session, trial, observing, tmp_path, monkeypatch
+):
+    def leave(observer):
+        raise Interrupted("told to leave")
+
+    peak, checkpoint = [3.0], tmp_path / "trial.npz"
+    monkeypatch.setattr("pipeline.training.session.device_peak_memory_mib", lambda counter: peak[0])
+    with pytest.raises(Interrupted):
+        session.run(trial("d8"), observing(at_measuring=leave), Clocks(), checkpoint)
+    peak[0] = 1.0  # nothing is trained any more
+    trained = session.run(trial("d8"), observing(), Clocks(), checkpoint)
+    assert trained.costs["device_memory_mib"] == 3.0
 
 
 def timeless(results):
@@ -126,12 +239,15 @@ def test_a_resumed_trial_equals_an_undisturbed_one(
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_finished_checkpoint_ends_at_once(session, trial, observing, clocks, tmp_path):
+def test_a_finished_checkpoint_needs_no_epoch(session, trial, observing, clocks, tmp_path):
     checkpoint = tmp_path / "trial.npz"
     first = session.run(trial("d8"), observing(), clocks, checkpoint)
     again = observing()
     second = session.run(trial("d8"), again, clocks, checkpoint)
     assert not again.epochs and again.costs
+    # What was measured last is in no checkpoint.
+    assert second.costs.keys() == first.costs.keys() >= {"latency_ms", "train_seconds"}
+    assert second.measurements.keys() == first.measurements.keys()
     assert second.val_accuracy == first.val_accuracy and second.epochs == first.epochs
     np.testing.assert_array_equal(second.validation_labels, first.validation_labels)
 
