@@ -129,7 +129,7 @@ def train(data: str, locks: Path, ready: Event) -> None:
         def between_executions(self) -> None:
             ready.set()
 
-        def let_go(self) -> None:
+        def between_measurements(self) -> None:
             pass
 
     config = settings(f"data={data}", "measuring=quick", "training.epochs=100000")

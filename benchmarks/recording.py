@@ -138,7 +138,7 @@ class _Writer:
     def between_executions(self) -> None:
         pass
 
-    def let_go(self) -> None:
+    def between_measurements(self) -> None:
         pass
 
 

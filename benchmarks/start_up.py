@@ -21,13 +21,7 @@ from pathlib import Path
 from benchmarks.results_files import keep
 from pipeline.core.trial import TrialRecord
 from pipeline.tracking.event_log import Event, read, sweep_log_path, training_log_paths
-from pipeline.tracking.events import (
-    EpochEnded,
-    Measured,
-    SessionStarted,
-    Started,
-    content_of,
-)
+from pipeline.tracking.events import EpochEnded, Measured, SessionStarted, Started, content_of
 from pipeline.tracking.story import trial_record
 
 REPEATS = 7
@@ -109,16 +103,18 @@ def moments(log: Sequence[Event]) -> dict[str, float]:
     """Return when a trial of one epoch was claimed, stepped and trained, from its event log.
 
     Seconds since 1970. Steps have no events of their own: what its clocks show is taken from
-    what ended with them. A trainer that gives way in its epoch began earlier than this says.
+    what ended with them. A trainer that gives way in its epoch began earlier than this says. A
+    trial that waited before its first step, and so not the first of a sweep, came to it later.
     """
     record = trial_record(log)
     assert isinstance(record, TrialRecord) and len(record.history) == 1
     clocks = record.clocks
     at = {type(content_of(event)): event.time for event in log}
     measured = next(c for event in log if isinstance(c := content_of(event), Measured))
+    since = sum(measured.clocks.get(name, 0.0) for name in ("first_step", "waiting", "measuring"))
     return {
         "claimed": at[Started],
-        "stepped": at[Measured] - measured.clocks["measuring"] - measured.clocks["first_step"],
+        "stepped": at[Measured] - since,
         "trained": at[EpochEnded] - clocks["training"] - clocks["evaluation"],
     }
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.peers.hyperband DATA.npz LOG.jsonl SECONDS SEED
 
-Each network of each bracket is written down with its accuracy after each epoch.
+Each network of each bracket is written down with its accuracy after each epoch. The guide is
+https://keras.io/keras_tuner/.
 """
 
 import tempfile

@@ -3,7 +3,8 @@
     python -m benchmarks.peers.moasha DATA.npz LOG.jsonl SECONDS SEED
 
 The local backend starts a process a trial, two at a time, each with half of the cores; the same
-module trains a network when Syne Tune starts it with a configuration.
+module trains a network when Syne Tune starts it with a configuration, as in Syne Tune's own
+``examples/launch_height_moasha.py``.
 """
 
 import json

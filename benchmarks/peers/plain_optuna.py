@@ -3,7 +3,8 @@
     python -m benchmarks.peers.plain_optuna DATA.npz LOG.jsonl SECONDS SEED [tpe|nsga2]
 
 Two objectives, validation accuracy and the logarithm of the multiply-accumulates; one process,
-all cores, batches of 32, float32.
+all cores, batches of 32, float32. Several objectives as in Optuna's tutorial,
+https://optuna.readthedocs.io/en/stable/tutorial/20_recipes/002_multi_objective.html.
 """
 
 import math

@@ -59,7 +59,7 @@ class TrainingConfig(Section):
     learning_rate: Annotated[float, Field(gt=0)]
     schedule: Schedule
     averaging: Literal["none", "ema"] = "none"  #: of the weights, over about the last epoch
-    max_seconds: Annotated[float, Field(gt=0)] | None = None  #: a trial's longest time
+    max_seconds: Annotated[float, Field(gt=0)] | None = None  #: to a trial's last epoch
     evaluation_batch_size: Positive = 1000
 
     @model_validator(mode="after")

@@ -64,7 +64,7 @@ class Observer(Protocol):
     def between_executions(self) -> None:
         """Hear that some steps are done and nothing runs on the device right now."""
 
-    def let_go(self) -> None:
+    def between_measurements(self) -> None:
         """Hear that the trial is trained and that another of its measurements would come."""
 
 
@@ -192,16 +192,19 @@ class _TrialObserver:
             with self._clocks.on("tracking"):
                 self._check_rung(result)
 
-    def let_go(self) -> None:
-        reason = TAKEN_AWAY if self._heart.taken_away else self._run.must_leave()
-        if reason is not None:
-            raise Interrupted(reason)
+    def between_measurements(self) -> None:
+        self._leave_if_told()
 
     def between_executions(self) -> None:
-        self.let_go()
+        self._leave_if_told()
         most = self._run.config.training.max_seconds
         if most is not None and time.monotonic() - self._started > most:
             raise TimeUp(f"took longer than training.max_seconds={most:g}")
+
+    def _leave_if_told(self) -> None:
+        reason = TAKEN_AWAY if self._heart.taken_away else self._run.must_leave()
+        if reason is not None:
+            raise Interrupted(reason)
 
     def check_limits(
         self, costs: dict[str, float], at_least: dict[str, float] | None = None

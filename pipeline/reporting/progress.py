@@ -36,8 +36,9 @@ class RunningTrial:
         After the last epoch, in [0, 1]; None before the first.
     silent_seconds
         Since its last event.
-    is_measured
-        Whether its costs are known, so that it trains; before, they are being measured.
+    is_measuring
+        It does not train: what decides about it is being measured, or, after its last epoch,
+        the rest.
     """
 
     label: str
@@ -47,7 +48,7 @@ class RunningTrial:
     epochs: int | None = None
     val_accuracy: float | None = None
     silent_seconds: float = 0.0
-    is_measured: bool = True
+    is_measuring: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -379,15 +380,17 @@ def _ended(record: TrialRecord, cost: str, front: set[int]) -> EndedTrial:
 
 def _running(story: TrialStory, epochs: int | None, now: float) -> RunningTrial:
     history = story.record.history
+    epoch = history[-1].epoch if history else 0
+    epochs = story.record.specification.recipe.epochs or epochs
     return RunningTrial(
         label=story.record.specification.label,
         worker=story.worker,
         attempt=story.record.specification.attempt,
-        epoch=history[-1].epoch if history else 0,
-        epochs=story.record.specification.recipe.epochs or epochs,
+        epoch=epoch,
+        epochs=epochs,
         val_accuracy=history[-1].val_accuracy if history else None,
         silent_seconds=max(now - story.last_time, 0.0),
-        is_measured=story.summary is not None,
+        is_measuring=story.summary is None or epoch == epochs,
     )
 
 

@@ -85,7 +85,7 @@ def _running_lines(running: Sequence[RunningTrial], width: int) -> list[str]:
     cells = [("running trial", "worker", "epoch", "accuracy", "")]
     for trial in running:
         epochs = f"{trial.epoch}/{'?' if trial.epochs is None else trial.epochs}"
-        if not trial.is_measured:
+        if trial.is_measuring:
             epochs = "measuring"
         accuracy = accuracy_text(trial.val_accuracy)
         # A worker is called HOST-PROCESS; its end tells it from the others.

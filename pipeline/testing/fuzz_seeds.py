@@ -98,7 +98,7 @@ def _trial_contents() -> list[events.TrialContent]:
         events.Started(attempt=0, specification=cnn, worker="0", host="box", pid=7, device={}),
         events.Measured(
             attempt=0, costs={"macs": 3e6}, measurements={}, summary="Model: │ dense │",
-            journey=shape_journey(cnn.architecture, (28, 28, 1), 10),
+            journey=shape_journey(cnn.architecture, (28, 28, 1), 10), clocks={"measuring": 2.5},
         ),
         events.EpochEnded(attempt=0, result=epoch),
         events.SystemSampled(attempt=0, metrics={"cpu_utilization_percentage": 50.0}),

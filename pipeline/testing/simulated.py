@@ -87,6 +87,7 @@ class SimulatedTrainer:
             if self.memory_mib is not None:
                 shown["device_memory_mib"] = self.memory_mib(epoch)
             observer.epoch_ended(result, shown)
+        observer.between_measurements()
         images = self.description.validation
         # Hard images are hard for every network, and each has a few that it alone misses.
         order = np.arange(images) / images

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,36 +82,45 @@ class CostMeter:
         height, width, channels = self.images.shape[1:]
         counted = (architecture, (height, width, channels), self.classes)
         found = MeasuredCosts(
-            costs={"parameters": float(parameters(*counted)), "macs": float(macs(*counted))},
-            measurements={"host_peak_memory_mib": host_peak_memory_mib()},
+            costs={"parameters": float(parameters(*counted)), "macs": float(macs(*counted))}
         )
         sizes = self._sizes_before
         for size in sizes:
             self._compile(network, size, clocks)
         with _unchanged(network, clocks):
-            found.step_seconds = self._first_steps(network, clocks)
+            self._first_steps(network, found, clocks)
             if self._step_decides or sizes:
                 with self.quiet.measuring(clocks), clocks.on("measuring"):
                     if self._step_decides:
                         self._time_step(network, found)
                     for size in sizes:
                         self._time_latency(network, size, found)
+        found.measurements["host_peak_memory_mib"] = host_peak_memory_mib()
         return found
 
     def after_training(
-        self, network: CompiledNetwork, clocks: Clocks, let_go: Callable[[], None] = lambda: None
+        self,
+        network: CompiledNetwork,
+        clocks: Clocks,
+        between_measurements: Callable[[], None] = lambda: None,
     ) -> MeasuredCosts:
         """Measure what else describes a trained network.
 
-        A batch size that needs more memory than there is is left out.
+        What needs more memory than there is is left out: nothing that was trained is thrown away
+        for what is only good to know.
 
         Parameters
         ----------
-        let_go
+        between_measurements
             Called between measurements; may raise.
         """
         found = MeasuredCosts()
-        sizes = self._sizes_after(network, clocks, let_go)
+        sizes = []
+        for size in self.measuring.batch_sizes:
+            if size not in self._sizes_before:
+                between_measurements()
+                if _has_room(partial(self._compile, network, size, clocks)):
+                    sizes.append(size)
         if self._step_decides and not sizes and not self.energy.counters:
             return found
         with (
@@ -118,13 +128,15 @@ class CostMeter:
             self.quiet.measuring(clocks),
             clocks.on("measuring"),
         ):
+            between_measurements()
             if not self._step_decides:
-                self._time_step(network, found)
+                _has_room(partial(self._time_step, network, found))
             for size in sizes:
-                let_go()
-                self._time_latency(network, size, found)
-            let_go()
-            self._count_energy(network, found)
+                between_measurements()
+                _has_room(partial(self._time_latency, network, size, found))
+            between_measurements()
+            _has_room(partial(self._count_energy, network, found))
+        found.measurements["host_peak_memory_mib"] = host_peak_memory_mib()
         return found
 
     def step(self, network: CompiledNetwork) -> StepTime:
@@ -142,39 +154,22 @@ class CostMeter:
     def _sizes_before(self) -> tuple[int, ...]:
         return self.measuring.batch_sizes[:1] if "latency_ms" in self.deciding else ()
 
-    def _sizes_after(
-        self, network: CompiledNetwork, clocks: Clocks, let_go: Callable[[], None]
-    ) -> list[int]:
-        """Compile for the batch sizes that decide nothing; return those that there is room for."""
-        found = []
-        for size in self.measuring.batch_sizes:
-            if size in self._sizes_before:
-                continue
-            let_go()
-            try:
-                self._compile(network, size, clocks)
-            except Exception as error:
-                # What has been trained is not thrown away for what is only good to know.
-                if not ran_out_of_memory(error):
-                    raise
-            else:
-                found.append(size)
-        return found
-
     def _compile(self, network: CompiledNetwork, size: int, clocks: Clocks) -> None:
         """Classify a batch: XLA compiles for each size, and nobody has to wait for that."""
         with self.quiet.training(clocks), clocks.on("build_and_trace"):
             network.infer(batch(self.images, size))
             self.reference.infer(batch(self.images, size))
 
-    def _first_steps(self, network: CompiledNetwork, clocks: Clocks) -> float:
-        """Take two steps and return the seconds of the second: the first one still compiles."""
+    def _first_steps(self, network: CompiledNetwork, found: MeasuredCosts, clocks: Clocks) -> None:
+        """Take the first step, which still compiles; time others where nobody else will."""
+        order: Any = network.order(0)
         with self.quiet.training(clocks), clocks.on("first_step"):
-            order: Any = network.order(0)
             network.train(order, 0, 1)
-            started = time.perf_counter()
-            network.train(order, 0, 1)
-            return time.perf_counter() - started
+            if not self._step_decides:
+                # Others train meanwhile, so the least is nearest to what a step takes.
+                call = min(_seconds(partial(network.train, order, 0, 0)) for _ in range(3))
+                step = min(_seconds(partial(network.train, order, 0, 1)) for _ in range(3))
+                found.step_seconds = max(step - call, 1e-9)
 
     def _time_step(self, network: CompiledNetwork, found: MeasuredCosts) -> None:
         step = self._step(network, network.order(0))
@@ -234,6 +229,23 @@ class CostMeter:
 def batch(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Return ``size`` images in a row in memory, from the first on and over again."""
     return np.take(images, np.arange(size), axis=0, mode="wrap")
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _has_room(measure: Callable[[], object]) -> bool:
+    """Measure, and return whether there was enough memory for that."""
+    try:
+        measure()
+    except Exception as error:
+        if not ran_out_of_memory(error):
+            raise
+        return False
+    return True
 
 
 @contextmanager

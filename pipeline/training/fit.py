@@ -34,7 +34,7 @@ class TrialObserver(Protocol):
     def between_executions(self) -> None:
         """Be asked whether to go on; called often, so it must be cheap."""
 
-    def let_go(self) -> None:
+    def between_measurements(self) -> None:
         """Be asked whether a trial that is trained already may be measured to its end."""
 
 

@@ -291,7 +291,7 @@ class TrainingSession:
         assert kept is not None  # at least one epoch was trained
         if kept.weights is not None:
             network.restore_weights(kept.weights)
-        described = self._meter.after_training(network, clocks, observer.let_go)
+        described = self._meter.after_training(network, clocks, observer.between_measurements)
         return TrainedTrial(
             model=network.model,
             val_accuracy=kept.val_accuracy,

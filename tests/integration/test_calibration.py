@@ -64,9 +64,13 @@ def test_a_sweep_that_is_ended_while_it_measures_leaves_nothing(fresh_account, n
     assert running.stdout is not None
     while "Measuring what this machine" not in (line := running.stdout.readline()):
         assert line, "the sweep ended before it measured"
-    # The sweep, the one that workers are forked from, multiprocessing's own, and one that trains.
-    wait_until(lambda: len(marked(mark)) > 3, "nobody is asked for rates")
-    printed, _ = command.stop(running, number)
+    try:
+        # The sweep, the one that workers are forked from, multiprocessing's own, and one that
+        # trains: another one that is forked before it lives for a moment.
+        wait_until(lambda: len(lasting(mark)) > 3, "nobody is asked for rates")
+        printed, _ = command.stop(running, number)
+    finally:
+        running.kill()
     assert "Traceback" not in printed
     assert running.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
     wait_until(lambda: not marked(mark), "a process is left")
@@ -85,6 +89,12 @@ def marked(mark):
             if f"MARK={mark}".encode() in entry.read_bytes():
                 found.append(entry.parent.name)
     return found
+
+
+def lasting(mark):
+    before = marked(mark)
+    time.sleep(1)
+    return set(before) & set(marked(mark))
 
 
 def wait_until(so, what):

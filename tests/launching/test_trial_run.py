@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.errors import StorageError
-from pipeline.core.outcome import LossNotFinite, OutOfMemory
+from pipeline.core.outcome import LossNotFinite, OutOfMemory, TimeUp
 from pipeline.core.trial import Outcome
 from pipeline.launching.results import SweepResults, model_path
 from pipeline.launching.trial_run import TrialRun
@@ -176,9 +176,10 @@ def test_rungs_stop_trials_but_no_reference(plan, replan):
     assert all(record.val_accuracy == record.history[-1].val_accuracy for record in stopped)
     assert all(len(record.history) < plan.config.training.epochs for record in stopped)
     # What decides nothing is measured of those that came to their end.
-    assert all("latency_ms" not in record.costs for record in stopped)
+    measured = {"epoch_seconds", "latency_ms"}
+    assert all(not measured & record.costs.keys() for record in stopped)
     complete = [record for record in records if record.outcome is Outcome.COMPLETE]
-    assert all("latency_ms" in record.costs for record in complete)
+    assert all(measured <= record.costs.keys() for record in complete)
 
 
 def test_what_is_measured_after_training_is_told_at_the_devices_pace(plan):
@@ -189,14 +190,19 @@ def test_what_is_measured_after_training_is_told_at_the_devices_pace(plan):
             found = {
                 "latency_reference_ms": 2.0 * slow, "latency_ratio": 0.5,
                 "latency_ratio_low": 0.4, "latency_ratio_high": 0.6,
+                "step_ms": slow, "step_reference_ms": 4.0 * slow, "step_ratio": 0.25,
+                "step_ratio_low": 0.2, "step_ratio_high": 0.3,
             }  # fmt: skip
-            return replace(trained, costs=trained.costs | {"latency_ms": slow}, measurements=found)
+            costs = {"latency_ms": slow, "epoch_seconds": 10.0 * slow}
+            return replace(trained, costs=trained.costs | costs, measurements=found)
 
     run = trial_run(plan)
     trainer = Measuring(config=plan.config, description=plan.description)
     for record in run_all(replace(run, trainer=trainer)):
         assert record.costs["latency_ms"] == 1.0
+        assert record.costs["epoch_seconds"] == pytest.approx(10.0)
         assert record.measurements["latency_measured_ms"] == 1.0 + record.number
+        assert record.measurements["epoch_high_seconds"] == pytest.approx(12.0)
         assert record.costs["train_seconds"] > 0
         logged = trial_record(read(trial_log_path(plan.config.sweep_dir, record.number)))
         assert logged == replace(record, started=logged.started)
@@ -220,6 +226,52 @@ def test_a_worker_told_to_leave_hands_its_trial_on(plan):
     story = trial_story(read(trial_log_path(plan.config.sweep_dir, 2)))
     assert story is not None and story.retries == 1
     assert story.record.outcome is Outcome.COMPLETE
+
+
+def test_a_trained_trial_is_handed_on_where_its_worker_has_to_leave(plan):
+    told: list[str] = []
+    epochs = plan.config.training.epochs
+
+    class Leaving(SimulatedTrainer):
+        def run(self, specification, observer, clocks, checkpoint=None):
+            ended = observer.epoch_ended
+
+            def epoch_ended(result, costs):
+                ended(result, costs)
+                if result.epoch == epochs and specification.number == 2:
+                    told.append("the worker was told to leave")
+
+            observer.epoch_ended = epoch_ended
+            return super().run(specification, observer, clocks, checkpoint)
+
+    run = trial_run(plan, must_leave=lambda: told[0] if told else None)
+    trainer = Leaving(config=plan.config, description=plan.description)
+    run = replace(run, trainer=trainer)
+    records = [run.run(run.study.claim("w")) for _ in range(3)]
+    assert [r.outcome for r in records[:2]] == [Outcome.COMPLETE] * 2
+    assert records[2].outcome is Outcome.INTERRUPTED
+    assert len(records[2].history) == epochs
+
+
+def test_a_trained_trial_is_not_timed_out_any_more(plan, replan):
+    run = trial_run(replan(plan, training={"max_seconds": 1000.0}))
+
+    class Slow(SimulatedTrainer):
+        def run(self, specification, observer, clocks, checkpoint=None):
+            measuring = observer.between_measurements
+
+            def between_measurements():
+                observer._started -= 1001.0
+                with pytest.raises(TimeUp):
+                    observer.between_executions()
+                measuring()
+
+            observer.between_measurements = between_measurements
+            return super().run(specification, observer, clocks, checkpoint)
+
+    trainer = Slow(config=run.config, description=run.description)
+    records = run_all(replace(run, trainer=trainer))
+    assert {(r.outcome, r.reason) for r in records} == {(Outcome.COMPLETE, None)}
 
 
 def test_a_trial_that_takes_too_long_is_timed_out(plan, replan):

@@ -128,7 +128,7 @@ def test_screen_on_80_columns(progress: SweepProgress) -> None:
         "4 32k3-64k3-d128       0    0/5         -",
     ]
     assert lines[9].startswith("92.00% │")
-    early = replace(progress, running=(running(5, epoch=0, is_measured=False),))
+    early = replace(progress, running=(running(5, epoch=0, is_measuring=True),))
     assert screen(early)[6] == "5 32k3-64k3-d128       1  measuring         -"
     assert lines[-1].endswith("epoch time (s), log: ● front · other")
 

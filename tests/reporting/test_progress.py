@@ -44,11 +44,13 @@ def test_a_sweep_from_its_first_second_to_its_end(folder: Any, trial: Maker) -> 
     first, second = running.running
     assert (first.label, first.worker, first.epoch, first.epochs) == ("0 dnn", "0", 1, 5)
     assert (first.val_accuracy, first.silent_seconds) == (0.85, 4.0)
-    assert first.is_measured
+    assert not first.is_measuring
     assert (second.label, second.epoch, second.val_accuracy) == ("1 cnn", 0, None)
     assert second.silent_seconds == 10.0
 
     folder.now += 10
+    folder.epoch(dnn, 5, 0.88)
+    assert reader.read().running[0].is_measuring  # after its last epoch
     folder.end(dnn)
     later = reader.read()
     assert (later.done, later.counts["complete"], later.counts["running"]) == (1, 1, 1)

@@ -62,7 +62,8 @@ def test_the_first_steps_are_found_in_a_trials_log(tmp_path):
         record(log, Started(attempt=0, specification=ended.specification, worker="a", host="h",
                             pid=1))  # fmt: skip
         record(log, Measured(attempt=0, costs={}, measurements={}, summary="", journey=(),
-                             clocks={"measuring": 2.0, "first_step": 1.0}))  # fmt: skip
+                             clocks={"waiting": 0.5, "measuring": 1.5, "first_step": 1.0},
+                             ))  # fmt: skip
         record(log, EpochEnded(attempt=0, result=ended.history[0]))
         record(log, Ended(attempt=0, record=ended))
     found = start_up.moments(read(path))

@@ -18,6 +18,7 @@ CALIBRATION = Calibration(
 )
 SWEEP = {
     "workers": 2, "trials": 9, "seconds": 90.0, "best": "d32", "best_val_accuracy": 0.9,
+    "images_per_second": 1234.0,
     "clocks": {"training": 30.0, "measuring": 69.9, "tracking": 0.1},
 }  # fmt: skip
 
@@ -45,7 +46,7 @@ def test_what_auto_decides_is_told_against_the_best_and_against_keras():
     assert result["share_of_matrix_product_rate"] == pytest.approx(0.25)
     text = "\n".join(lines)
     assert "| 8 | float32 | on | 60 | 1,000 | 10.0 |" in text
-    assert "| 2 | 9 | 90 | d32, 90.00% | measuring 70%, training 30% |" in text
+    assert "| 2 | 9 | 90 | 1,234 | d32, 90.00% | measuring 70%, training 30% |" in text
 
 
 def test_without_a_gpu_it_says_so(monkeypatch, capsys):

@@ -67,6 +67,7 @@ CONTENTS: list[TrialContent | SweepContent] = [
         measurements={"latency_p90_ms": 1.0},
         summary="│ dense │",
         journey=shape_journey(ARCHITECTURE, (28, 28, 1), 10),
+        clocks={"measuring": 2.5},
     ),
     EpochEnded(attempt=1, result=RESULT),
     SystemSampled(attempt=1, metrics={"cpu_utilization_percentage": 50.0}),
@@ -93,7 +94,10 @@ CONTENTS: list[TrialContent | SweepContent] = [
     SummaryChanged(ended=3, metrics={"front/members": 2.0}),
 ]
 #: What the logs of earlier versions do not have.
-LATER = {("session_started", "threads"): None, ("measured", "clocks"): {}}
+LATER: dict[tuple[str, str], object] = {
+    ("session_started", "threads"): None,
+    ("measured", "clocks"): {},
+}
 
 
 @pytest.mark.parametrize("content", CONTENTS, ids=lambda content: content.kind)

@@ -53,7 +53,7 @@ class Observer:
         self.executions += 1
         self._at_execution(self)
 
-    def let_go(self):
+    def between_measurements(self):
         self.asked += 1
         self._at_measuring(self)
 

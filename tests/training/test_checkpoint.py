@@ -28,6 +28,7 @@ def checkpoint(weights=None):
         costs={"epoch_seconds": 0.1},
         measurements={"step_ms": 0.7},
         step_seconds=0.0007,
+        memory_mib=12.5,
         history=(RESULT,),
         kept=KeptWeights(
             epoch=1,
@@ -56,6 +57,7 @@ def test_what_is_read_is_what_was_written(path, weights):
     )  # fmt: skip
     assert found.history == (RESULT,)
     assert found.step_seconds == written.step_seconds
+    assert found.memory_mib == 12.5
     assert (found.kept.epoch, found.kept.val_loss, found.kept.val_accuracy) == (1, 0.3, 0.4)
     np.testing.assert_array_equal(found.kept.labels, np.arange(4))
     assert (found.kept.weights is None) == (weights is None)
