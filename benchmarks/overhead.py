@@ -123,16 +123,15 @@ def where_time_goes(trials: Sequence[WorkerTrial], began: float, ended: float) -
 def idle_at_most(trials: Sequence[WorkerTrial], began: float, ended: float) -> float:
     """Return a bound of the wall seconds in which no worker trains, evaluates or measures.
 
-    Until the first trial starts, after the last one has ended, and whatever else is neither such
-    work nor waiting, as if no other worker had worked meanwhile: who waits, waits for another one
-    that measures.
+    In such a moment every worker does something else, or nothing, and none waits: who waits, waits
+    for another one that works. So it is no longer than that takes the worker with the least of it.
     """
-    first = min(_started(trial.record) for trial in trials)
-    last = max(_ended(trial.record) for trial in trials)
-    parts = where_time_goes(trials, first, last)
-    apart = {*WORK, "waiting", "start-up", "end"}
-    between = sum(seconds for name, seconds in parts.items() if name not in apart)
-    return (first - began) + (ended - last) + between
+    workers = {trial.worker for trial in trials}
+    elsewhere = []
+    for worker in workers:
+        parts = where_time_goes([t for t in trials if t.worker == worker], began, ended)
+        elsewhere.append(sum(s for name, s in parts.items() if name not in {*WORK, "waiting"}))
+    return min(elsewhere)
 
 
 def _started(record: TrialRecord) -> float:

@@ -48,10 +48,11 @@ def test_who_waits_or_has_ended_leaves_the_device_to_others():
             ("a", 0, 110.0, 122.0), ("b", 1, 111.0, 123.0), ("a", 2, 123.5, 136.0),
         )
     ]  # fmt: skip
-    # Before the first and after the last; building; between trials; what no clock has seen.
-    unseen = 3 * 12 + 0.5 - 3 * sum(clocks.values())
+    # Of a, which ends last: before its first and after its last trial, building, between its
+    # trials, and what no clock has seen. Whatever b does meanwhile, a works in all the rest.
+    unseen = 24.5 - 2 * sum(clocks.values())
     idle = overhead.idle_at_most(done, 100.0, 140.0)
-    assert idle == pytest.approx(10.0 + 4.0 + 3 * 2.0 + 1.5 + unseen)
+    assert idle == pytest.approx(10.0 + 4.0 + 2 * 2.0 + 1.5 + unseen)
 
 
 def test_the_first_steps_are_found_in_a_trials_log(tmp_path):
