@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import uuid
 from contextlib import closing, suppress
@@ -53,13 +55,28 @@ def test_this_machine_is_calibrated_and_status_says_how(command, monkeypatch):
     assert calibration.sentence() in command.run("status", "sweep_name=empty").stdout
 
 
+#: Runs Python with what follows. A shell that starts the tests in the background has SIGINT ignored
+#: in all below it.
+WITH_SIGINT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_sweep_that_is_ended_while_it_measures_leaves_nothing(fresh_account, number):
+def test_a_sweep_that_is_ended_while_it_measures_leaves_nothing(fresh_account, request, number):
     command, mark = fresh_account.command, uuid.uuid4().hex
-    words = [word for word in command.words("sweep", "data=digits") if word != "calibrate=false"]
+    # Locks of its own: no other test waits until this machine is measured. A short name, as it is
+    # part of a socket's.
+    locks = Path(tempfile.mkdtemp(prefix="s"))
+    request.addfinalizer(lambda: shutil.rmtree(locks, ignore_errors=True))
+    python, *words = command.words("sweep", "data=digits")
+    words.remove("calibrate=false")
     running = subprocess.Popen(
-        words, cwd=command.mlruns.parent, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "MARK": mark},
+        [python, "-c", WITH_SIGINT, *words], cwd=command.mlruns.parent, text=True,
+        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "MARK": mark, "TMPDIR": str(locks)},
     )  # fmt: skip
     assert running.stdout is not None
     while "Measuring what this machine" not in (line := running.stdout.readline()):
@@ -77,7 +94,8 @@ def test_a_sweep_that_is_ended_while_it_measures_leaves_nothing(fresh_account, n
     assert not list((command.mlruns / "sweeps").glob("digits*"))
     # Nothing half measured is kept, and the device is free.
     assert not (command.mlruns / "calibration.json").exists()
-    with closing(QuietLock(lock_name())) as quiet, quiet.measuring():
+    (folder,) = locks.glob("sweetspot-*")
+    with closing(QuietLock(lock_name(), folder)) as quiet, quiet.measuring():
         pass
 
 
