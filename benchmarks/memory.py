@@ -28,7 +28,7 @@ from pipeline.measuring.clocks import Clocks
 
 if TYPE_CHECKING:
     from pipeline.launching.keras_trainer import KerasTrainer
-    from pipeline.launching.trial_run import Observer, Trainer
+    from pipeline.launching.trainer import Observer, Trainer
     from pipeline.training.session import TrainedTrial
 
 TRIALS, SHORT_TRIALS = 100, 14

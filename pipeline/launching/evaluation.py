@@ -18,7 +18,7 @@ from pipeline.core.trial import Outcome
 from pipeline.data.loading import load_test
 from pipeline.launching.results import SweepResults, model_path
 from pipeline.launching.sessions import Sessions
-from pipeline.launching.trial_run import Trainer
+from pipeline.launching.trainer import Trainer
 from pipeline.reporting.compare import LABELS_NAME, answers_name
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import write_atomically

@@ -10,7 +10,7 @@ from pipeline.core.architecture import Architecture
 from pipeline.core.feature_maps import FeatureMaps
 from pipeline.core.trial import Recipe, TrialSpecification
 from pipeline.data.dataset import TrainingData
-from pipeline.launching.trial_run import Observer
+from pipeline.launching.trainer import Observer
 from pipeline.measuring.automatic import automatic, settled_training
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.quiet import QuietLock

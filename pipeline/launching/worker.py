@@ -24,7 +24,8 @@ from pipeline.launching.presence import Presence
 from pipeline.launching.recovery import Lookout
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
-from pipeline.launching.trial_run import Trainer, TrialRun
+from pipeline.launching.trainer import Trainer
+from pipeline.launching.trial_run import TrialRun
 from pipeline.measuring.machine import default_threads, describe_device
 from pipeline.measuring.quiet import QuietLock
 from pipeline.search.ledger import Claim

@@ -23,7 +23,7 @@ from pipeline.core.feature_maps import FeatureMaps, Floats, LayerFilters, LayerM
 from pipeline.core.journey import macs, parameters
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
 from pipeline.data.dataset import DataDescription
-from pipeline.launching.trial_run import Observer
+from pipeline.launching.trainer import Observer
 from pipeline.measuring.clocks import Clocks
 
 _OWN = "simulated.json"

@@ -23,16 +23,25 @@ from pipeline.tracking.story import trial_story
 SERVICES_REQUIRED = os.environ.get("SWEETSPOT_REQUIRE_SERVICES") == "1"
 
 
+QUICK_MEASURING = (
+    "calibrate=false", "measuring.batch_sizes=[1]", "measuring.warmup_seconds=0.05",
+    "measuring.seconds=0.1",
+)  # fmt: skip
+
+
 class Command:
     """Runs ``sweetspot`` in processes of their own, with results under one folder."""
 
     def __init__(self, mlruns: Path) -> None:
         self.mlruns = mlruns
 
-    def words(self, *arguments: str) -> list[str]:
-        # Measuring what the machine does best would take longer than most of what is tested.
-        rule = ["calibrate=false"] if arguments[0] in ("sweep", "train") else []
-        return [sys.executable, "-m", "pipeline", *arguments, *rule, f"mlruns={self.mlruns}"]
+    def words(self, command: str, *arguments: str) -> list[str]:
+        # Measuring what the machine does best, and each network to a narrow interval while
+        # everybody else has to wait, would take longer than most of what is tested.
+        trains = command in ("sweep", "train")
+        quick = QUICK_MEASURING if trains else ()
+        return [sys.executable, "-m", "pipeline", command, *quick, *arguments,
+                f"mlruns={self.mlruns}"]  # fmt: skip
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(

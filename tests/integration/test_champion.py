@@ -28,7 +28,8 @@ pytestmark = [
 
 SETTINGS = (
     "data=digits", "training=quick", "search=random", "search.trials=2", "objective=macs",
-    "measuring=quick", "measuring.warmup_seconds=0.05", "measuring.seconds=0.1",
+    "measuring=quick", "measuring.batch_sizes=[1]", "measuring.warmup_seconds=0.05",
+    "measuring.seconds=0.1",
 )  # fmt: skip
 
 

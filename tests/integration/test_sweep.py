@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(900)  # real training in processes of its own
 
 QUICK = (
     "data=digits", "training=quick", "measuring=quick", "search=random", "objective=macs",
-    "finalists.limit=1", "finalists.seeds=1",
+    "measuring.batch_sizes=[1,256]", "finalists.limit=1", "finalists.seeds=1",
 )  # fmt: skip
 NAME = "end-to-end"
 

@@ -6,6 +6,7 @@ import pytest
 from pipeline.core.errors import StorageError
 from pipeline.core.outcome import LossNotFinite, OutOfMemory, TimeUp
 from pipeline.core.trial import Outcome
+from pipeline.launching.pace import PACE_NAME
 from pipeline.launching.results import SweepResults, model_path
 from pipeline.launching.trial_run import TrialRun
 from pipeline.reporting.files import read_summary
@@ -182,23 +183,29 @@ def test_rungs_stop_trials_but_no_reference(plan, replan):
     assert all(measured <= record.costs.keys() for record in complete)
 
 
-def test_what_is_measured_after_training_is_told_at_the_devices_pace(plan):
-    class Measuring(SimulatedTrainer):
-        def run(self, specification, observer, clocks, checkpoint=None):
-            trained = super().run(specification, observer, clocks, checkpoint)
-            slow = 1.0 + specification.number  # of the machine, while this trial is measured
-            found = {
-                "latency_reference_ms": 2.0 * slow, "latency_ratio": 0.5,
-                "latency_ratio_low": 0.4, "latency_ratio_high": 0.6,
-                "step_ms": slow, "step_reference_ms": 4.0 * slow, "step_ratio": 0.25,
-                "step_ratio_low": 0.2, "step_ratio_high": 0.3,
-            }  # fmt: skip
-            costs = {"latency_ms": slow, "epoch_seconds": 10.0 * slow}
-            return replace(trained, costs=trained.costs | costs, measurements=found)
+class MeasuringTrainer(SimulatedTrainer):
+    """Measures trained networks, on a machine that is slower for each trial."""
 
-    run = trial_run(plan)
-    trainer = Measuring(config=plan.config, description=plan.description)
-    for record in run_all(replace(run, trainer=trainer)):
+    def run(self, specification, observer, clocks, checkpoint=None):
+        trained = super().run(specification, observer, clocks, checkpoint)
+        slow = 1.0 + specification.number
+        found = {
+            "latency_reference_ms": 2.0 * slow, "latency_ratio": 0.5,
+            "latency_ratio_low": 0.4, "latency_ratio_high": 0.6,
+            "step_ms": slow, "step_reference_ms": 4.0 * slow, "step_ratio": 0.25,
+            "step_ratio_low": 0.2, "step_ratio_high": 0.3,
+        }  # fmt: skip
+        costs = {"latency_ms": slow, "epoch_seconds": 10.0 * slow}
+        return replace(trained, costs=trained.costs | costs, measurements=found)
+
+
+def measuring_trial_run(plan):
+    trainer = MeasuringTrainer(config=plan.config, description=plan.description)
+    return replace(trial_run(plan), trainer=trainer)
+
+
+def test_what_is_measured_after_training_is_told_at_the_devices_pace(plan):
+    for record in run_all(measuring_trial_run(plan)):
         assert record.costs["latency_ms"] == 1.0
         assert record.costs["epoch_seconds"] == pytest.approx(10.0)
         assert record.measurements["latency_measured_ms"] == 1.0 + record.number
@@ -206,6 +213,23 @@ def test_what_is_measured_after_training_is_told_at_the_devices_pace(plan):
         assert record.costs["train_seconds"] > 0
         logged = trial_record(read(trial_log_path(plan.config.sweep_dir, record.number)))
         assert logged == replace(record, started=logged.started)
+
+
+def test_a_pace_that_cannot_be_kept_queues_a_trained_trial_again(plan):
+    paces = plan.config.mlruns / PACE_NAME
+    paces.write_text("[")
+    for _ in range(plan.config.search.max_retries + 2):  # it is not the trial's fault
+        run = measuring_trial_run(plan)  # a new worker each time, which knows of no pace
+        with pytest.raises(StorageError, match=r"pace\.json is damaged; remove it"):
+            run.run(run.study.claim("w"))
+    story = trial_story(read(trial_log_path(plan.config.sweep_dir, 0)))
+    assert story is not None and story.record.outcome is Outcome.INTERRUPTED
+    assert len(story.record.history) == plan.config.training.epochs
+    paces.unlink()
+    records = run_all(measuring_trial_run(plan))
+    assert sorted(record.number for record in records) == [0, 1, 2, 3, 4]
+    assert {record.outcome for record in records} == {Outcome.COMPLETE}
+    assert all("latency_ms" in record.costs for record in records)
 
 
 def test_a_worker_told_to_leave_hands_its_trial_on(plan):

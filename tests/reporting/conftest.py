@@ -43,7 +43,9 @@ def make_record(
     **costs: float,
 ) -> TrialRecord:
     if seconds is not None:
-        costs = {"epoch_seconds": seconds, "latency_ms": seconds / 10, **costs}
+        costs = {"epoch_seconds": seconds, **costs}
+        if outcome is Outcome.COMPLETE:  # latency is measured last, on what was trained
+            costs = {"latency_ms": seconds / 10, **costs}
     return TrialRecord(
         specification=TrialSpecification(
             number=number,

@@ -46,7 +46,7 @@ def test_limits_hold_everything_or_what_is_near_the_front(sources: ReportSources
                 assert all(axis["low"] <= tick <= axis["high"] for tick, _ in axis["ticks"])
         everything = cost["all"]
         for point in view.data["points"]:
-            if point["c"]:
+            if cost["name"] in point["c"]:  # latency is not measured of a trial that was stopped
                 price = point["c"][cost["name"]]
                 assert everything["log"]["low"] < price < everything["log"]["high"]
                 assert everything["linear"]["low"] < price < everything["linear"]["high"]

@@ -1,0 +1,175 @@
+"""What is done about a trial while it trains: events, limits, rungs, and leaving when told to."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.config import Config
+from pipeline.core.journey import Stage
+from pipeline.core.outcome import Interrupted, LimitBroken, StoppedAtRung, TimeUp
+from pipeline.core.pace import at_pace, measured_pace
+from pipeline.core.trial import EpochResult
+from pipeline.core.wording import number
+from pipeline.launching.pace import DevicePace
+from pipeline.measuring.clocks import Clocks
+from pipeline.search.ledger import Claim
+from pipeline.search.rungs import Reached, rung_epochs
+from pipeline.tracking.event_log import EventLog, read
+from pipeline.tracking.events import EpochEnded, Measured, record
+from pipeline.tracking.story import trial_record
+
+ReasonToStop = Callable[[Claim, int, dict[int, Reached], dict[str, float]], str | None]
+
+
+@dataclass
+class Story:
+    """What is known of the trial so far; the observer fills it in."""
+
+    costs: dict[str, float] = field(default_factory=dict)
+    measurements: dict[str, float] = field(default_factory=dict)
+    history: list[EpochResult] = field(default_factory=list)
+
+
+class TrialObserver:
+    """Writes events, keeps limits and rungs, and passes on that the worker must leave.
+
+    Parameters
+    ----------
+    pace
+        Returns the pace of the device, at which costs in seconds are told; may raise.
+    journey
+        Returns the shape journey of the network, which fits the images.
+    reason_to_leave
+        Returns why the worker has to leave now, or None.
+    reason_to_stop
+        Returns why the trial should stop at a rung that it has reached, or None.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        claim: Claim,
+        log: EventLog,
+        clocks: Clocks,
+        *,
+        pace: Callable[[], DevicePace],
+        journey: Callable[[], tuple[Stage, ...]],
+        reason_to_leave: Callable[[], str | None],
+        reason_to_stop: ReasonToStop,
+    ) -> None:
+        self._config = config
+        self._claim = claim
+        self._log = log
+        self._clocks = clocks
+        self._pace = pace
+        self._journey = journey
+        self._reason_to_leave = reason_to_leave
+        self._reason_to_stop = reason_to_stop
+        self._attempt = claim.specification.attempt
+        # References are what others are compared with, and finalists have won already: both
+        # are trained to their end whatever they cost.
+        self._is_free = (
+            claim.specification.reference is not None or claim.specification.repetition > 0
+        )
+        self._rungs = (
+            ()
+            if claim.specification.repetition
+            else rung_epochs(
+                config.search.rungs,
+                claim.specification.recipe.epochs or config.training.epochs,
+            )
+        )
+        self._started = time.monotonic()
+        # A trial that goes on after an interruption keeps the epochs that were done before.
+        known = trial_record(read(log.path))
+        self.story = Story(history=list(known.history) if known else [])
+
+    def measured(
+        self, costs: dict[str, float], measurements: dict[str, float], summary: str
+    ) -> None:
+        """Write down what the network costs, and keep the limits."""
+        with self._clocks.on("tracking"):
+            costs, measurements = self._keep(costs, measurements)
+            record(
+                self._log,
+                Measured(
+                    attempt=self._attempt,
+                    costs=costs,
+                    measurements=measurements,
+                    summary=summary,
+                    journey=self._journey(),
+                    clocks=self._clocks.seconds(),
+                ),
+            )
+            self._claim.knows_costs(costs)
+        self.check_limits(costs)
+
+    def trained(self, costs: dict[str, float], measurements: dict[str, float]) -> None:
+        """Keep what training has shown, and what was measured after it."""
+        with self._clocks.on("tracking"):
+            self._keep(costs, measurements)
+
+    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
+        """Write down how the epoch went, keep the limits, and look at the rung."""
+        with self._clocks.on("tracking"):
+            earlier = [done for done in self.story.history if done.epoch < result.epoch]
+            self.story.history = [*earlier, result]
+            record(self._log, EpochEnded(attempt=self._attempt, result=result))
+        # Until the target is reached, its time is at least that of the training so far.
+        self.check_limits(costs, {"time_to_accuracy_seconds": costs["train_seconds"]})
+        if result.epoch in self._rungs:
+            with self._clocks.on("tracking"):
+                self._check_rung(result)
+
+    def between_measurements(self) -> None:
+        """Leave where the worker has to; what is trained is in time."""
+        self._leave_if_told()
+
+    def between_executions(self) -> None:
+        """Leave where the worker has to, or where training has taken too long."""
+        self._leave_if_told()
+        most = self._config.training.max_seconds
+        if most is not None and time.monotonic() - self._started > most:
+            raise TimeUp(f"took longer than training.max_seconds={most:g}")
+
+    def _leave_if_told(self) -> None:
+        reason = self._reason_to_leave()
+        if reason is not None:
+            raise Interrupted(reason)
+
+    def check_limits(
+        self, costs: dict[str, float], at_least: dict[str, float] | None = None
+    ) -> None:
+        """Raise ``LimitBroken`` where one of these costs is above its limit."""
+        limits = self._config.objective.limits
+        values = (at_least or {}) | costs
+        excess = limits.broken(values)
+        if excess and not self._is_free:
+            self.story.costs |= costs
+            said = ", ".join(
+                f"{name} {number(values[name])} is above its limit {number(limits.given[name])}"
+                for name in sorted(excess)
+            )
+            raise LimitBroken(said, excess)
+
+    def _keep(
+        self, costs: dict[str, float], measurements: dict[str, float]
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Return costs and measurements at the device's pace, and remember them."""
+        pace = self._pace().known_or(measured_pace(measurements))
+        costs, measurements = at_pace(costs, measurements, pace)
+        self.story.costs |= costs
+        self.story.measurements |= measurements
+        return costs, measurements
+
+    def _check_rung(self, result: EpochResult) -> None:
+        reached = {
+            done.epoch: Reached(accuracy=done.val_accuracy, loss=done.val_loss)
+            for done in self.story.history
+        }
+        self._claim.reached_rung(result.epoch, reached[result.epoch])
+        if self._is_free:
+            return
+        reason = self._reason_to_stop(self._claim, result.epoch, reached, self.story.costs)
+        if reason is not None:
+            raise StoppedAtRung(reason)
