@@ -95,6 +95,7 @@ def _carried(result: dict[str, Any]) -> str:
 
 def _recipe(result: dict[str, Any]) -> str:
     plain, _, *ours = result["rows"]
+    ours = [row for row in ours if not row.get("overrides")]
     enough = [row for row in ours if row["accuracy"] >= plain["accuracy"]]
     row = min(enough, key=lambda r: r["seconds"]) if enough else ours[-1]
     difference = 100 * (row["accuracy"] - plain["accuracy"])

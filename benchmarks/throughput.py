@@ -79,7 +79,7 @@ def plain_keras(images: int) -> float:
     return float(json.loads(done.stdout.splitlines()[-1])["images_per_second"])
 
 
-def sweep(epochs: int, data: str) -> dict[str, Any]:
+def sweep(epochs: int, data: str, *overrides: str) -> dict[str, Any]:
     """Train the reference's architecture in a sweep, twice a worker, so many epochs each."""
     workers = default_workers()
     trials = 2 * workers  # beside the dnn reference, which every sweep begins with
@@ -88,7 +88,7 @@ def sweep(epochs: int, data: str) -> dict[str, Any]:
             [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}", "calibrate=false",
              f"data={data}", f"architecture={REFERENCES['cnn'].notation}",
              f"training.epochs={epochs}", f"search.trials={trials + 1}",
-             "search.rungs.enabled=false", "finalists=off", "sweep_name=throughput"],
+             "search.rungs.enabled=false", "finalists=off", "sweep_name=throughput", *overrides],
             check=True, stdout=sys.stderr,
         )  # fmt: skip
         sweep_dir = Path(folder) / "sweeps" / "throughput"

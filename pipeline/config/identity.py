@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.config.root import Config
+from pipeline.core.trial import ADAM_BETA_2
 
 #: Which network is chosen changes nothing of what is searched and trained. The keys are there,
 #: with what they are by default, so that sweeps keep the names they have always had.
@@ -35,6 +36,8 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
     training = config.training.model_dump(mode="json")
     if training["averaging"] == "none":
         del training["averaging"]
+    if training["adam_beta_2"] == ADAM_BETA_2:
+        del training["adam_beta_2"]
     objective = config.objective.model_dump(mode="json") | ANY_RULE
     if objective["target_on"] == "validation":
         del objective["target_on"]

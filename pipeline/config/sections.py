@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.config.section import Count, Positive, Section, Share
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.trial import EpochResult, Optimizer, Recipe, Schedule
+from pipeline.core.trial import ADAM_BETA_2, EpochResult, Optimizer, Recipe, Schedule
 
 Limit = Annotated[float, Field(gt=0)] | None
 BatchSize = Annotated[int, Field(gt=0, le=8192)]
@@ -58,6 +58,8 @@ class TrainingConfig(Section):
     optimizer: Optimizer
     learning_rate: Annotated[float, Field(gt=0)]
     schedule: Schedule
+    #: Of every trial by Adam; sweeps from before there was this setting had Keras' own.
+    adam_beta_2: Annotated[float, Field(ge=0, lt=1)] = ADAM_BETA_2
     averaging: Literal["none", "ema"] = "none"  #: of the weights, over about the last epoch
     max_seconds: Annotated[float, Field(gt=0)] | None = None  #: to a trial's last epoch
     evaluation_batch_size: Positive = 1000

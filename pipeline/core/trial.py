@@ -15,6 +15,10 @@ Augmentation = Literal[
     "shift_flip_cutout",
 ]  # fmt: skip
 
+#: The share of the mean square of its gradients that Adam keeps from step to step, by Kingma and
+#: Ba (2015), in Keras, and in sweeps that name none.
+ADAM_BETA_2 = 0.999
+
 #: Costs known from the architecture alone.
 ANALYTIC_COSTS = ("parameters", "macs")
 #: Costs measured on the untrained network, before its first epoch, where they decide about it.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.architecture import Architecture
-from pipeline.core.trial import Augmentation, Recipe, derived_seed
+from pipeline.core.trial import ADAM_BETA_2, Augmentation, Recipe, derived_seed
 from pipeline.data.dataset import Split
 from pipeline.training.augmentation import DRAWS, draws
 from pipeline.training.backend import Inference, compile_inference, keras
@@ -68,6 +68,8 @@ class CompiledNetwork:
         Compile with XLA.
     looping
         A call runs several steps; see ``backend.Device.loops``.
+    adam_beta_2
+        Of Adam, where the recipe has it.
     averaging
         Whether an average of the weights is kept, over about an epoch.
     """
@@ -83,6 +85,7 @@ class CompiledNetwork:
         precision: str,
         jit_compile: bool,
         looping: bool,
+        adam_beta_2: float = ADAM_BETA_2,
         averaging: bool = False,
     ) -> None:
         self._data = data
@@ -100,6 +103,7 @@ class CompiledNetwork:
             recipe,
             epochs * self.steps,
             precision,
+            adam_beta_2=adam_beta_2,
             averaged_steps=self.steps if averaging else None,
         )
         optimizer.build(self._stepped.trainable_variables)

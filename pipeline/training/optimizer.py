@@ -4,7 +4,7 @@ import itertools
 import math
 from typing import Any
 
-from pipeline.core.trial import Recipe
+from pipeline.core.trial import ADAM_BETA_2, Recipe
 from pipeline.training.backend import keras
 from pipeline.training.schedule import TrainingSchedule, peak_rate
 
@@ -75,12 +75,19 @@ def _in_a_row(arrays: Any) -> Any:
 
 
 def build_optimizer(
-    recipe: Recipe, total_steps: int, precision: str, *, averaged_steps: int | None = None
+    recipe: Recipe,
+    total_steps: int,
+    precision: str,
+    *,
+    adam_beta_2: float = ADAM_BETA_2,
+    averaged_steps: int | None = None,
 ) -> Any:
     """Return the Keras optimiser of a recipe, its schedule over ``total_steps``.
 
     Parameters
     ----------
+    adam_beta_2
+        The share of the mean square of its gradients that Adam keeps from step to step.
     averaged_steps
         Over about so many steps the optimiser keeps an average of the weights, an exponential
         one; None for none.
@@ -95,7 +102,7 @@ def build_optimizer(
     elif recipe.optimizer == "rmsprop":
         inner = keras.optimizers.RMSprop(rate, **average)
     else:
-        inner = keras.optimizers.Adam(rate, **average)
+        inner = keras.optimizers.Adam(rate, beta_2=adam_beta_2, **average)
     # SGD has so few operations that copying in and out of the row costs more than it saves.
     optimizer = inner if recipe.optimizer == "sgd" else FlatOptimizer(inner)
     # float16 gradients underflow unless the loss is scaled up; bfloat16 has float32's range.

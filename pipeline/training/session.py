@@ -251,6 +251,7 @@ class TrainingSession:
             precision=self._precision,
             jit_compile=self._jit_compile,
             looping=self._device.loops(self._jit_compile),
+            adam_beta_2=self._training.adam_beta_2,
             averaging=self._training.averaging == "ema",
         )
 
@@ -313,6 +314,7 @@ class TrainingSession:
             "augmentation": recipe.augmentation,
             "seed": specification.seed,
             "epochs": self._training_of(recipe).epochs,
+            "adam_beta_2": self._training.adam_beta_2,
             "averaging": self._training.averaging,
             "precision": self._precision,
             "data": self._data.description.fingerprint,

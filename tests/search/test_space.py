@@ -34,7 +34,7 @@ def space_config(**dimensions):
         "dropout": listed(0.0),
         "batch_size": listed(128),
         "optimizer": listed("adam"),
-        "learning_rate": listed(0.004),
+        "learning_rate": listed(0.006),
         "schedule": listed("one_cycle"),
     }
     return SpaceConfig.model_validate(values | dimensions)

@@ -82,6 +82,19 @@ def test_the_recipe_names_the_optimizer(name, kind):
     assert getattr(inner, "momentum", 0.9) in (0.9, 0.0) and (name != "sgd" or inner.momentum)
 
 
+def test_adam_remembers_as_long_as_it_is_told():
+    recipe = Recipe(batch_size=128, optimizer="adam", learning_rate=0.01, schedule="constant")
+    told, plain = (
+        trained(build_optimizer(recipe, 10, "float32", **given))
+        for given in ({"adam_beta_2": 0.9}, {})
+    )
+    for weight, other in zip(told, trained(keras.optimizers.Adam(0.01, beta_2=0.9)), strict=True):
+        np.testing.assert_allclose(weight, other, rtol=1e-5, atol=1e-6)
+    for weight, other in zip(plain, trained(keras.optimizers.Adam(0.01)), strict=True):
+        np.testing.assert_allclose(weight, other, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(told[0], plain[0])
+
+
 def test_float16_scales_its_loss():
     recipe = Recipe(batch_size=128, optimizer="adam", learning_rate=0.004, schedule="constant")
     optimizer = build_optimizer(recipe, 10, "mixed_float16")
