@@ -88,12 +88,17 @@ def at_even_pace(recording: Recording) -> Recording:
 
 
 def settings(recording: Recording, trials: int, *overrides: str) -> Config:
-    """Return the configuration of a simulated sweep over accuracy and MACs."""
+    """Return the configuration of a simulated sweep over accuracy and MACs.
+
+    Its references have the recipe that the recorded ones had.
+    """
+    recipe = next(curve.recipe for curve in recording.curves if curve.reference is not None)
     return compose(
         CommandLine(
             command="sweep",
             overrides=("data=digits", "objective=macs", "sweep_name=simulated",
                        f"training.epochs={recording.epochs}", f"search.trials={trials}",
+                       f"training.learning_rate={recipe.learning_rate}",
                        *overrides),
         )
     )  # fmt: skip

@@ -22,32 +22,36 @@ settings.load_profile("quick")
 DATA_SETS = ("fashion_mnist", "mnist")
 #: Whose tests reach nearly every line of what coverage is measured of. Under Python 3.11 all Python
 #: code takes up to twice as long meanwhile, so it is not measured in the others.
-COVERING = ("core", "config", "commands")
+COVERING = (
+    "core/", "config/", "commands/test_composition.py", "commands/test_launch_settings.py",
+)  # fmt: skip
 #: What takes longest begins first, so that no process is left alone with it at the end.
-LONGEST = ("integration", "docs", "browser", "training")
+LONGEST = ("integration/", "docs/", "browser/", "training/")
 IDX_FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 
 
-def folder_of(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).parts[0]
+def is_among(item: pytest.Item, places: tuple[str, ...]) -> bool:
+    return item.path.relative_to(Path(__file__).parent).as_posix().startswith(places)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the folders of ``LONGEST`` before the others; the order is kept in both."""
-    items.sort(key=lambda item: folder_of(item) not in LONGEST)
+    items.sort(key=lambda item: not is_among(item, LONGEST))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure coverage in the folders of ``COVERING`` alone."""
-    coverage = Coverage.current()
-    if coverage is None or folder_of(item) in COVERING:
-        return (yield)
-    coverage.stop()
+    """Measure coverage in the tests of ``COVERING`` alone."""
+    stopped = []
+    # In a process of pytest-xdist there are two, and the first one goes on when the second stops.
+    while not is_among(item, COVERING) and (coverage := Coverage.current()) is not None:
+        coverage.stop()
+        stopped.append(coverage)
     try:
         return (yield)
     finally:
-        coverage.start()
+        for coverage in reversed(stopped):
+            coverage.start()
 
 
 @pytest.fixture(autouse=True)

@@ -22,21 +22,21 @@ ReasonToStop = Callable[[Claim, int, dict[int, Reached], dict[str, float]], str 
 
 
 @dataclass
-class Story:
-    """What is known of the trial so far; the observer fills it in."""
+class SoFar:
+    """What is known of the trial so far."""
 
     costs: dict[str, float] = field(default_factory=dict)
     measurements: dict[str, float] = field(default_factory=dict)
     history: list[EpochResult] = field(default_factory=list)
 
 
-class TrialObserver:
+class ClaimObserver:
     """Writes events, keeps limits and rungs, and passes on that the worker must leave.
 
     Parameters
     ----------
     pace
-        Returns the pace of the device, at which costs in seconds are told; may raise.
+        Returns the pace of the device, at which costs in seconds are told.
     journey
         Returns the shape journey of the network, which fits the images.
     reason_to_leave
@@ -82,7 +82,7 @@ class TrialObserver:
         self._started = time.monotonic()
         # A trial that goes on after an interruption keeps the epochs that were done before.
         known = trial_record(read(log.path))
-        self.story = Story(history=list(known.history) if known else [])
+        self.so_far = SoFar(history=list(known.history) if known else [])
 
     def measured(
         self, costs: dict[str, float], measurements: dict[str, float], summary: str
@@ -112,8 +112,8 @@ class TrialObserver:
     def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
         """Write down how the epoch went, keep the limits, and look at the rung."""
         with self._clocks.on("tracking"):
-            earlier = [done for done in self.story.history if done.epoch < result.epoch]
-            self.story.history = [*earlier, result]
+            earlier = [done for done in self.so_far.history if done.epoch < result.epoch]
+            self.so_far.history = [*earlier, result]
             record(self._log, EpochEnded(attempt=self._attempt, result=result))
         # Until the target is reached, its time is at least that of the training so far.
         self.check_limits(costs, {"time_to_accuracy_seconds": costs["train_seconds"]})
@@ -145,7 +145,7 @@ class TrialObserver:
         values = (at_least or {}) | costs
         excess = limits.broken(values)
         if excess and not self._is_free:
-            self.story.costs |= costs
+            self.so_far.costs |= costs
             said = ", ".join(
                 f"{name} {number(values[name])} is above its limit {number(limits.given[name])}"
                 for name in sorted(excess)
@@ -158,18 +158,18 @@ class TrialObserver:
         """Return costs and measurements at the device's pace, and remember them."""
         pace = self._pace().known_or(measured_pace(measurements))
         costs, measurements = at_pace(costs, measurements, pace)
-        self.story.costs |= costs
-        self.story.measurements |= measurements
+        self.so_far.costs |= costs
+        self.so_far.measurements |= measurements
         return costs, measurements
 
     def _check_rung(self, result: EpochResult) -> None:
         reached = {
             done.epoch: Reached(accuracy=done.val_accuracy, loss=done.val_loss)
-            for done in self.story.history
+            for done in self.so_far.history
         }
         self._claim.reached_rung(result.epoch, reached[result.epoch])
         if self._is_free:
             return
-        reason = self._reason_to_stop(self._claim, result.epoch, reached, self.story.costs)
+        reason = self._reason_to_stop(self._claim, result.epoch, reached, self.so_far.costs)
         if reason is not None:
             raise StoppedAtRung(reason)

@@ -274,6 +274,7 @@ def _registration(
         references=summary["references"],
         device=rival.device,
         precision=config.training.precision,
+        adam_beta_2=config.training.adam_beta_2,
         epochs=len(trial.history),
         git_commit=commit,
         verdict=verdict,

@@ -16,7 +16,7 @@ from pipeline.core.outcome import DoesNotFit, Ending, Interrupted, decide
 from pipeline.core.trial import Outcome, TrialRecord, TrialSpecification
 from pipeline.data.dataset import DataDescription
 from pipeline.launching.heartbeat import Heartbeat
-from pipeline.launching.observing import Story, TrialObserver
+from pipeline.launching.observing import ClaimObserver, SoFar
 from pipeline.launching.pace import DevicePace
 from pipeline.launching.results import Kept, NotKept, SweepResults
 from pipeline.launching.trainer import Trained, Trainer
@@ -97,7 +97,7 @@ class TrialRun:
                         device=dict(self.device),
                     ),
                 )
-            observer = TrialObserver(
+            observer = ClaimObserver(
                 self.config,
                 claim,
                 log,
@@ -114,25 +114,25 @@ class TrialRun:
                 with self._sampled_system(log, specification.attempt):
                     trained = self.trainer.run(specification, observer, clocks, checkpoint)
                 observer.trained(trained.costs, trained.measurements)
-                self._check_costs(observer.story.costs)
+                self._check_costs(observer.so_far.costs)
             except StorageError as error:  # a full disk, say, is not the trial's fault
                 broken = error
             except BaseException as error:  # whatever it is, ``decide`` says what it means
                 raised = error
-            story = observer.story
+            so_far = observer.so_far
 
             def end(
                 trained: Trained | None, raised: BaseException | None
             ) -> tuple[bool, TrialRecord]:
-                ending = self._decide(raised, specification, story)
+                ending = self._decide(raised, specification, so_far)
                 result = TrialRecord(
                     specification=specification,
                     outcome=ending.outcome,
-                    val_accuracy=_accuracy(trained, story),
-                    costs=story.costs,
-                    measurements=story.measurements,
+                    val_accuracy=_accuracy(trained, so_far),
+                    costs=so_far.costs,
+                    measurements=so_far.measurements,
                     clocks=clocks.seconds(),
-                    history=tuple(story.history),
+                    history=tuple(so_far.history),
                     reason=ending.reason,
                     started=started,
                     ended=time.time(),
@@ -185,13 +185,13 @@ class TrialRun:
             raise RuntimeError(f"{', '.join(missing)} could not be measured on this device")
 
     def _decide(
-        self, raised: BaseException | None, specification: TrialSpecification, story: Story
+        self, raised: BaseException | None, specification: TrialSpecification, so_far: SoFar
     ) -> Ending:
         objective, reference = self.config.objective, specification.reference
         timed = "time_to_accuracy_seconds" in objective.costs or (
             objective.limits.time_to_accuracy_seconds is not None and reference is None
         )
-        reached = [objective.towards_target(result) for result in story.history]
+        reached = [objective.towards_target(result) for result in so_far.history]
         return decide(
             raised,
             reached_accuracy=max(reached, default=None),
@@ -199,7 +199,7 @@ class TrialRun:
         )
 
 
-def _accuracy(trained: Trained | None, story: Story) -> float | None:
+def _accuracy(trained: Trained | None, so_far: SoFar) -> float | None:
     if trained is not None:
         return trained.val_accuracy
-    return story.history[-1].val_accuracy if story.history else None
+    return so_far.history[-1].val_accuracy if so_far.history else None

@@ -36,6 +36,8 @@ class CardContent:
         As in ``summary.json``.
     precision
         The Keras dtype policy that it was trained in.
+    adam_beta_2
+        Of Adam, where it was trained by that.
     verdict
         What the gate said, and ``forced`` whether it was overruled.
     """
@@ -49,6 +51,7 @@ class CardContent:
     references: Mapping[str, Mapping[str, Any]]
     device: str
     precision: str
+    adam_beta_2: float
     epochs: int
     git_commit: str | None
     verdict: Verdict
@@ -95,7 +98,7 @@ def model_card(content: CardContent) -> str:
             "## Where it comes from",
             "",
             f"Trial {trial.number} of the sweep {escaped(content.sweep)}, trained on "
-            f"{data.train:,} images for {content.epochs} epochs: {recipe.optimizer}, learning "
+            f"{data.train:,} images for {content.epochs} epochs: {_optimizer(content)}, learning "
             f"rate {recipe.learning_rate:g}, schedule {escaped(recipe.schedule)}, batches of "
             f"{recipe.batch_size}, augmentation {escaped(recipe.augmentation)}, "
             f"{escaped(content.precision)}. Commit {content.git_commit or 'unknown'}, data "
@@ -111,6 +114,11 @@ def model_card(content: CardContent) -> str:
             "",
         ]
     )
+
+
+def _optimizer(content: CardContent) -> str:
+    name = content.trial.specification.recipe.optimizer
+    return f"{name} (beta_2 {content.adam_beta_2:g})" if name == "adam" else name
 
 
 def _named(classes: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config import MeasuringConfig, ObjectiveConfig, TrainingConfig
 from pipeline.core.architecture import Architecture
 from pipeline.core.outcome import OutOfMemory
-from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
+from pipeline.core.trial import ADAM_BETA_2, EpochResult, Recipe, TrialSpecification
 from pipeline.data.dataset import TrainingData
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.energy import open_meter
@@ -305,7 +305,7 @@ class TrainingSession:
 
     def _identity(self, specification: TrialSpecification) -> dict[str, Any]:
         recipe = specification.recipe
-        return {
+        identity: dict[str, Any] = {
             "architecture": specification.architecture.notation,
             "batch_size": recipe.batch_size,
             "optimizer": recipe.optimizer,
@@ -314,11 +314,13 @@ class TrainingSession:
             "augmentation": recipe.augmentation,
             "seed": specification.seed,
             "epochs": self._training_of(recipe).epochs,
-            "adam_beta_2": self._training.adam_beta_2,
             "averaging": self._training.averaging,
             "precision": self._precision,
             "data": self._data.description.fingerprint,
         }
+        if self._training.adam_beta_2 != ADAM_BETA_2:  # checkpoints of earlier versions have none
+            identity["adam_beta_2"] = self._training.adam_beta_2
+        return identity
 
     def _read(
         self, checkpoint: Path | None, specification: TrialSpecification

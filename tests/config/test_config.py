@@ -1,4 +1,5 @@
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from pipeline.config import (
     FloatDimension,
     IntegerDimension,
     LimitsConfig,
+    TrainingConfig,
     anchored,
     checked_name,
     differing_keys,
@@ -149,6 +151,7 @@ def test_the_target_is_reached_on_the_images_that_are_said(values):
     assert on_training.towards_target(result) == 0.998
 
 
+@cache
 def identity(*overrides):
     config = compose(CommandLine(command="sweep", overrides=("data=digits", *overrides)))
     return identity_parts(config, "f" * 64)
@@ -177,6 +180,7 @@ def test_what_a_rule_allows_does_not_change_the_question():
         ("search.seed=1", "search.seed"),
         ("search=random", "search.sampler"),
         ("training.epochs=9", "training.epochs"),
+        ("training.adam_beta_2=0.9", "training.adam_beta_2"),
         ("space.filters.choices=[3]", "space.filters.choices"),
         ("search.first=[8k3-d16]", "search.first"),
         ("warm_start=earlier", "warm_start"),
@@ -188,6 +192,12 @@ def test_what_a_rule_allows_does_not_change_the_question():
 def test_what_shapes_decisions_does(override, key):
     assert differing_keys(identity(override), identity()) == [key]
     assert identity_hash(identity(override)) != identity_hash(identity())
+
+
+def test_a_sweep_of_before_adams_memory_was_a_setting_is_the_same_as_one_with_keras_own():
+    found = identity("training.adam_beta_2=0.999", "training.learning_rate=0.004")
+    assert "adam_beta_2" not in found["training"]
+    assert TrainingConfig(**found["training"]).adam_beta_2 == 0.999
 
 
 @pytest.mark.parametrize(

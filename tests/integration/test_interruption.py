@@ -11,7 +11,7 @@ from pipeline.tracking.story import trial_story
 pytestmark = pytest.mark.timeout(900)  # five processes import TensorFlow one after the other
 
 NAME = "interrupted"
-EPOCHS = 16
+EPOCHS = 25
 WORDS = (
     "sweep", "data=digits", "data.limit=400", "measuring=quick", "search=random",
     "objective=macs", "search.trials=3", f"training.epochs={EPOCHS}", "launch.workers=1",

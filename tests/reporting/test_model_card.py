@@ -41,6 +41,7 @@ def card(**changes):
         "references": {"dnn": {"val_accuracy": 0.5, "test_accuracy": None}},
         "device": "Epyc with 2 cores",
         "precision": "float32",
+        "adam_beta_2": 0.95,
         "epochs": 8,
         "git_commit": None,
         "verdict": Verdict(better=True, reason="it is cheaper"),

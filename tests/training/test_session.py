@@ -4,6 +4,7 @@ from itertools import count
 import numpy as np
 import pytest
 
+from pipeline.core.errors import StorageError
 from pipeline.core.outcome import Interrupted, LossNotFinite, OutOfMemory, StoppedAtRung
 from pipeline.core.pace import measured_pace
 from pipeline.core.trial import Recipe
@@ -254,6 +255,19 @@ def test_a_finished_checkpoint_needs_no_epoch(session, trial, observing, clocks,
     assert {"latency_ratio", "latency_64_ms"} <= second.measurements.keys()
     assert second.val_accuracy == first.val_accuracy and second.epochs == first.epochs
     np.testing.assert_array_equal(second.validation_labels, first.validation_labels)
+
+
+def test_adam_remembers_as_the_sweep_says_and_no_checkpoint_of_another_memory_is_gone_on_with(
+    session_with, trial, observing, clocks, tmp_path
+):
+    usual, short = session_with(), session_with(adam_beta_2=0.5)
+    checkpoint = tmp_path / "trial.npz"
+    one = usual.run(trial("d8"), observing(), clocks, checkpoint)
+    other = short.run(trial("d8"), observing(), clocks)
+    first = [trained.model.get_weights()[0] for trained in (one, other)]
+    assert not np.allclose(*first)
+    with pytest.raises(StorageError, match="another trial"):
+        short.run(trial("d8"), observing(), clocks, checkpoint)
 
 
 def test_training_stops_at_its_training_accuracy(session_with, trial, observer, clocks):
