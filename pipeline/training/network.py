@@ -16,6 +16,7 @@ from pipeline.training.backend import Inference, compile_inference, keras
 from pipeline.training.model import build_model
 from pipeline.training.optimizer import build_optimizer
 from pipeline.training.stepping import SteppedModel, epoch_order, steps_per_epoch
+from pipeline.training.training_graph import training_logits
 
 #: Smallest probability in a cross-entropy: that of float32, where softmax gives 0.
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -95,9 +96,7 @@ class CompiledNetwork:
         self.images = data.count
         self.steps = steps_per_epoch(data.count, recipe.batch_size)
         self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
-        self._stepped = SteppedModel(
-            self.model.input, self.model.get_layer("classes").output, looping=looping
-        )
+        self._stepped = SteppedModel(self.model.input, training_logits(self.model), looping=looping)
         self._averaging = averaging
         optimizer = build_optimizer(
             recipe,

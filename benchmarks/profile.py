@@ -1,0 +1,284 @@
+"""Where the time of a training step goes: each of its parts by itself, in turn with the whole.
+
+    make bench ARGS=profile
+
+The ``cnn`` reference with the default recipe's batch, on one thread, as a worker on a processor
+trains it. A layer's part is its forward pass and its gradients, compiled apart; so what the parts
+take together is near what the step takes, and the table says how near. Beside it stands what a
+part has to multiply, as a share of the matrix product's rate in the same process: a small share
+of much time is where something could be had. What is in the images changes nothing, so they are
+noise, and no data set is needed. With TensorFlow only.
+"""
+
+import multiprocessing
+import statistics
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter as now
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peak import CPU_SIZES, DTYPES, rate
+from benchmarks.results_files import keep
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.core.architecture import REFERENCES
+from pipeline.core.journey import shape_journey
+from pipeline.core.trial import Recipe
+from pipeline.data.dataset import Split
+from pipeline.measuring.backends import backend_name
+from pipeline.measuring.machine import resolve_precision, this_machine
+
+IMAGE_SHAPE, CLASSES = (28, 28, 1), 10
+IMAGES, STEPS = 12_800, 20
+#: Layers that are one part of the step with the one before: a pool's ReLU belongs to it.
+JOINED = ("activation",)
+HEAD = (
+    "| part | ms | share of the step | of the matrix product's rate |",
+    "| --- | --- | --- | --- |",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of the step.
+
+    Parameters
+    ----------
+    run
+        Do it once, and return when it is done.
+    operations
+        Floating-point operations of its products for a batch.
+    """
+
+    name: str
+    run: Callable[[], None]
+    operations: float
+
+
+def main(short: bool) -> None:
+    """Run the benchmark; ``short`` takes fewer turns."""
+    if backend_name() != "tensorflow" or this_machine().gpus:
+        raise RuntimeError("takes the steps of TensorFlow on a processor apart, no others")
+    context = multiprocessing.get_context("spawn")
+    # Other benchmarks have set TensorFlow up with other threads in this process.
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as process:
+        result = process.submit(measure, turns=5 if short else 25).result()
+    lines = [
+        f"`{REFERENCES['cnn'].notation}`, {result['batch_size']} images a step, "
+        f"{result['precision']}, one thread, medians of turns; its matrix product has "
+        f"{result['matrix_product_gflops']:,.0f} GFLOP/s:",
+        "",
+        *HEAD,
+        *map(_line, result["rows"]),
+        "",
+        f"The parts by themselves take {result['parts_of_the_step']:.1%} of the step. The layers "
+        "that it trains as one, as the model has them:",
+        "",
+        *HEAD,
+        *map(_line, result["apart"]),
+    ]
+    print("\n".join(lines))
+    print(keep("profile", result, lines, short=short))
+
+
+def _line(row: dict[str, Any]) -> str:
+    of = row["share_of_matrix_product"]
+    return (
+        f"| {row['part']} | {row['milliseconds']:.2f} | {row['share_of_the_step']:.1%} | "
+        f"{f'{of:.1%}' if of else '–'} |"
+    )
+
+
+def measure(turns: int) -> dict[str, Any]:
+    """Measure in this process, where nothing has used TensorFlow yet."""
+    from pipeline.training.backend import set_up
+
+    set_up(threads=1, deterministic=False)
+    precision = resolve_precision("auto")
+    recipe = compose(CommandLine(command="sweep", overrides=())).training.recipe
+    network, parts, apart = _network_and_parts(recipe, precision)
+    order = network.order(1)
+
+    def step() -> None:
+        network.train(order, 0, STEPS)
+
+    whole = Part(name="the whole step", run=step, operations=sum(p.operations for p in parts))
+    milliseconds, shares = timed(whole, [*parts, *apart], turns)
+    product = max(rate(DTYPES[precision], size) for size in CPU_SIZES)
+
+    def rows(of: list[Part]) -> list[dict[str, Any]]:
+        return [
+            {
+                "part": part.name,
+                "milliseconds": (own := milliseconds[part.name]),
+                "share_of_the_step": shares[part.name],
+                "share_of_matrix_product": part.operations / (1e-3 * own) / product,
+            }
+            for part in of
+        ]
+
+    return {
+        "precision": precision,
+        "batch_size": recipe.batch_size,
+        "matrix_product_gflops": product / 1e9,
+        "rows": rows([*parts, whole]),
+        "apart": rows(apart),
+        "parts_of_the_step": sum(shares[part.name] for part in parts),
+    }
+
+
+def timed(whole: Part, parts: list[Part], turns: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Return milliseconds a step, and shares of the whole one, medians of turns, by name."""
+    seconds: dict[str, list[float]] = {part.name: [] for part in (whole, *parts)}
+    for turn in range(turns + 2):
+        for part in (whole, *parts):
+            began = now()
+            if part is whole:
+                part.run()
+            else:
+                for _ in range(STEPS):
+                    part.run()
+            if turn >= 2:  # the first ones warm up
+                seconds[part.name].append((now() - began) / STEPS)
+    # A ratio of neighbours in a turn: what slows the machine down slows all of them down.
+    shares = {
+        name: statistics.median(
+            own / step for own, step in zip(found, seconds[whole.name], strict=True)
+        )
+        for name, found in seconds.items()
+    }
+    return {name: 1e3 * statistics.median(found) for name, found in seconds.items()}, shares
+
+
+def _network_and_parts(recipe: Recipe, precision: str) -> tuple[Any, list[Part], list[Part]]:
+    """Return the network, the parts of its step, and the layers apart that are one part there."""
+    from pipeline.training.backend import keras
+    from pipeline.training.network import CompiledNetwork, DeviceData
+    from pipeline.training.training_graph import training_logits
+
+    random = np.random.default_rng(0)
+    pictures = Split(
+        images=random.integers(0, 256, (IMAGES, *IMAGE_SHAPE), dtype=np.uint8),
+        labels=random.integers(0, CLASSES, IMAGES),
+    )
+    data = DeviceData.place(pictures, CLASSES)
+    network = CompiledNetwork(
+        REFERENCES["cnn"], recipe, seed=0, data=data, epochs=1, precision=precision,
+        jit_compile=False, looping=True,
+    )  # fmt: skip
+    chosen = random.permutation(IMAGES)[: recipe.batch_size].astype(np.int32)
+    labels = keras.ops.convert_to_tensor(pictures.labels[chosen])
+    _, scaling, *trained = keras.Model(network.model.input, training_logits(network.model)).layers
+    *own, _probabilities = network.model.layers[2:]
+
+    def taken(rows: Any) -> Any:
+        return scaling(keras.ops.take(data.images, rows, axis=0))
+
+    rows = keras.ops.convert_to_tensor(chosen)
+    parts = [
+        _part("taking the images and scaling them", 0.0, taken, rows),
+        *_layer_parts(trained, taken(rows), labels),
+        _optimizer_part(network.model.trainable_variables, recipe, precision),
+    ]
+    known = {part.name for part in parts}
+    apart = [part for part in _layer_parts(own, taken(rows), labels) if part.name not in known]
+    return network, parts, apart
+
+
+def _layer_parts(layers: list[Any], values: Any, labels: Any) -> list[Part]:
+    """Return the parts that layers are, one behind the other, from what the first one is given."""
+    macs = {
+        stage.name: stage.macs for stage in shape_journey(REFERENCES["cnn"], IMAGE_SHAPE, CLASSES)
+    }
+    parts = []
+    for which, group in enumerate(joined(layers)):
+        name = group[0].name.removeprefix("pooled_")
+        # Forward, and the gradients by what comes in, which the image needs none of, and by the
+        # weights: two operations a multiply-accumulate each.
+        operations = 2.0 * (2 if which == 0 else 3) * macs.get(name, 0) * len(labels)
+        last = name == "classes"
+        call, after = _gradients(group, values, labels=labels if last else None, by_input=which > 0)
+        words = " and ".join(layer.name.replace("pooled_", "pooled ") for layer in group)
+        parts.append(_part(words + " and the loss" * last, operations, call, values, after))
+        values = after
+    return parts
+
+
+def _optimizer_part(variables: list[Any], recipe: Recipe, precision: str) -> Part:
+    from pipeline.training.backend import keras
+    from pipeline.training.optimizer import build_optimizer
+
+    own = [keras.Variable(variable.value) for variable in variables]
+    optimizer = build_optimizer(recipe, 10_000, precision)
+    optimizer.build(own)
+
+    def apply(*gradients: Any) -> Any:
+        optimizer.apply(list(gradients), own)
+        return optimizer.iterations
+
+    gradients = [1e-3 * keras.random.normal(variable.shape) for variable in own]
+    return _part("the optimiser's step", 0.0, apply, *gradients)
+
+
+def joined(layers: list[Any]) -> list[list[Any]]:
+    """Return the layers by parts of the step."""
+    found: list[list[Any]] = []
+    for layer in layers:
+        if layer.name.startswith(JOINED):
+            found[-1].append(layer)
+        else:
+            found.append([layer])
+    return found
+
+
+def _gradients(
+    layers: list[Any], values: Any, *, labels: Any, by_input: bool
+) -> tuple[Callable[..., Any], Any]:
+    """Return the layers' forward pass with its gradients, and what comes out of them.
+
+    Parameters
+    ----------
+    labels
+        Where the loss follows, whose gradient it is; else what comes out stands for the gradient
+        that comes back.
+    by_input
+        Whether the layers in front need a gradient.
+    """
+    import tensorflow as tf
+
+    from pipeline.training.backend import keras
+
+    def forward(given: Any) -> Any:
+        for layer in layers:
+            given = layer(given)
+        return given
+
+    weights = [variable.value for layer in layers for variable in layer.trainable_variables]
+
+    def call(given: Any, back: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            out = forward(given)
+            if labels is not None:
+                out = keras.ops.mean(
+                    keras.losses.sparse_categorical_crossentropy(labels, out, from_logits=True)
+                )
+        sources = [given, *weights] if by_input else weights
+        # The result too, or what of the forward pass no gradient needs would be left out.
+        return out, tape.gradient(out, sources, back if labels is None else None)
+
+    return call, forward(values)
+
+
+def _part(name: str, operations: float, call: Callable[..., Any], *arguments: Any) -> Part:
+    import tensorflow as tf
+
+    function = tf.function(call, autograph=False)
+
+    def run() -> None:
+        function(*arguments)
+
+    return Part(name=name, run=run, operations=operations)
