@@ -123,14 +123,19 @@ def _compare(config: Config, study: SweepStudy, summary: dict[str, Any], trainer
         return
     records = {item.number: item for item in study.records()}
     chosen = records[number].specification
-    own = trainer.step_ratio(chosen.architecture, chosen.recipe)
-    ratios = {
-        item.specification.reference: trainer.step_ratio(
-            item.specification.architecture, chosen.recipe
-        )
-        / own
+    references = {
+        item.specification.reference: item.specification.architecture
         for item in records.values()
         if item.specification.reference is not None and item.outcome is Outcome.COMPLETE
+    }
+    # A reference that is the sweet spot is not measured against itself.
+    steps = {
+        architecture: trainer.step_ratio(architecture, chosen.recipe)
+        for architecture in dict.fromkeys((chosen.architecture, *references.values()))
+    }
+    ratios = {
+        name: steps[architecture] / steps[chosen.architecture]
+        for name, architecture in references.items()
     }
     comparison = {
         "trial": number,

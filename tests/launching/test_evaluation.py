@@ -127,6 +127,23 @@ def test_networks_are_compared_at_the_sweet_spots_batch_size(finished):
     assert json.loads(path.read_text())["batch_size"] == spot["batch_size"]
 
 
+def test_a_reference_that_is_the_sweet_spot_is_measured_once(plan, replan, monkeypatch):
+    run = searched(replan(plan, search={"trials": 2}))
+    measured = []
+
+    def step_ratio(trainer, architecture, recipe):
+        measured.append(architecture)
+        return 1.0 + 0.1 * len(measured)  # no measurement is like another one
+
+    monkeypatch.setattr(SimulatedTrainer, "step_ratio", step_ratio)
+    evaluate(run.config, run.study, run.results, run.trainer)
+    spot = read_summary(run.config.sweep_dir)["sweet_spot"]["trial"]
+    comparison = read_comparison(run.config.sweep_dir, spot)
+    assert comparison is not None and len(measured) == len(set(measured)) == 2
+    ratios = [comparison[name]["epoch_ratio_equal_batch"] for name in ("dnn", "cnn")]
+    assert ratios[spot] == 1.0 and ratios[1 - spot] == pytest.approx(1.2 / 1.1)
+
+
 def test_a_network_trained_by_hand_is_not_tested(finished):
     config = finished.config.model_copy(update={"references": False})
     evaluate(config, finished.study, finished.results, finished.trainer)
