@@ -1,7 +1,10 @@
 """What all tests share: a clean environment, and the folders they work in."""
 
+import importlib
 import os
-from collections.abc import Callable, Generator
+import pkgutil
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # Read before any test: in the tests themselves the environment is clean.
 DATA_DIR = os.environ.get("SWEETSPOT_DATA_DIR")
 SERVICES_REQUIRED = os.environ.get("SWEETSPOT_REQUIRE_SERVICES") == "1"
+# The many processes that the tests start read what the first of them has compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A busy machine is no failure, and whoever changes nothing sees the same as before;
 # `--hypothesis-profile=thorough` looks for what is new, and longer.
 settings.register_profile("quick", deadline=None, max_examples=50, derandomize=True)
@@ -25,6 +30,7 @@ DATA_SETS = ("fashion_mnist", "mnist")
 COVERING = (
     "core/", "config/", "commands/test_composition.py", "commands/test_launch_settings.py",
 )  # fmt: skip
+COVERED = ("pipeline.core", "pipeline.config")
 #: What takes longest begins first, so that no process is left alone with it at the end.
 LONGEST = ("integration/", "docs/", "browser/", "training/")
 IDX_FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
@@ -39,19 +45,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not is_among(item, LONGEST))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure coverage in the tests of ``COVERING`` alone."""
+@contextmanager
+def coverage_stopped() -> Iterator[None]:
+    """Measure no coverage inside the block."""
     stopped = []
     # In a process of pytest-xdist there are two, and the first one goes on when the second stops.
-    while not is_among(item, COVERING) and (coverage := Coverage.current()) is not None:
+    while (coverage := Coverage.current()) is not None:
         coverage.stop()
         stopped.append(coverage)
     try:
-        return (yield)
+        yield
     finally:
         for coverage in reversed(stopped):
             coverage.start()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Measure coverage while the rooms of ``COVERED`` are imported, not of the collection."""
+    for name in COVERED:
+        package = importlib.import_module(name)
+        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+            importlib.import_module(module.name)
+    with coverage_stopped():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure coverage in the tests of ``COVERING`` alone."""
+    if is_among(item, COVERING):
+        return (yield)
+    with coverage_stopped():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

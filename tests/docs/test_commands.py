@@ -15,6 +15,7 @@ import shutil
 import struct
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,14 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose_each
 from pipeline.core.errors import SweetspotError
 from pipeline.data.idx import FILE_NAMES
+from pipeline.launching import estimate
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 READING = ("status", "report", "compare", "clean")
 SERVING = ("ui", "dashboard")
 FAMILIAR = ("make", ".venv/bin/sweetspot", "cd")
-KEEP = f"""#!{sys.executable}
+KEEP = f"""#!{sys.executable} -S
 import json, sys
 print(json.dumps(sys.argv[1:]), file=open("calls", "a"))
 """
@@ -77,7 +79,9 @@ def home(tmp_path_factory, simulate_sweep):
     (checkout / "requirements" / "install.py").touch()
     (checkout / ".venv" / "installed.json").touch()
     shutil.copy(ROOT / "Makefile", checkout)
-    (bin_folder / "python").symlink_to(sys.executable)
+    # Make asks it whether all is installed: what that costs is not asked here.
+    (bin_folder / "python").write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    (bin_folder / "python").chmod(0o755)
     (bin_folder / "sweetspot").write_text(KEEP)
     (bin_folder / "sweetspot").chmod(0o755)
     for name in ("lesson", "narrow"):
@@ -114,6 +118,15 @@ def write_pictures(folder):
     for index, (picture, label) in enumerate(zip(pixels, labels, strict=True)):
         (folder / f"class-{label}").mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(folder / f"class-{label}" / f"{index}.png")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def rate():
+    """Measure this machine once for all the estimates, as nothing here depends on its load."""
+    known = cache(estimate.matrix_product_rate)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(estimate, "matrix_product_rate", known)
+        yield
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{COMMANDS[command]}: {command}")

@@ -1,9 +1,11 @@
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import mlflow
@@ -14,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from benchmarks.results_files import keep
+from pipeline.commands import cli
 from pipeline.core.trial import TrialRecord
 from pipeline.launching.presence import living
 from pipeline.testing.postgres_server import PostgresServer, find_programs
@@ -58,6 +61,14 @@ class Command:
         )  # fmt: skip
         assert done.returncode == status, done.stdout + done.stderr
         return done
+
+    def here(self, *arguments: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
+        """Run a command that trains nothing in this process, which has imported all it needs."""
+        out, errors = io.StringIO(), io.StringIO()
+        with chdir(self.mlruns.parent), redirect_stdout(out), redirect_stderr(errors):
+            found = cli.main(self.words(*arguments)[3:])
+        assert found == status, out.getvalue() + errors.getvalue()
+        return subprocess.CompletedProcess(arguments, found, out.getvalue(), errors.getvalue())
 
     def summary(self, sweep: str) -> dict:
         return json.loads((self.folder(sweep) / "summary.json").read_text())
@@ -196,6 +207,12 @@ def storage(request, postgres, monkeypatch) -> tuple[str, str | None]:
 @pytest.fixture(scope="module")
 def command(tmp_path_factory) -> Command:
     return Command(tmp_path_factory.mktemp("home") / "mlruns")
+
+
+@pytest.fixture
+def no_workers(monkeypatch):
+    """Let a sweep that is run ``here`` import nothing for workers, as it will have none."""
+    monkeypatch.setattr("pipeline.commands.sweep.prepare", lambda: None)
 
 
 @pytest.fixture(scope="session")

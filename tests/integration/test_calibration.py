@@ -46,13 +46,13 @@ def test_this_machine_is_calibrated_and_status_says_how(command, monkeypatch):
     assert {tried.jit_compile for tried in calibration.tried} == {False, True}
     assert all(tried.images_per_second > 0 for tried in calibration.tried)
     (command.mlruns / "sweeps" / "empty").mkdir(parents=True)
-    by_rule_yet = command.run("status", "sweep_name=empty").stdout
+    by_rule_yet = command.here("status", "sweep_name=empty").stdout
     assert f"On this machine, {by_rule().sentence()} (by rule;" in by_rule_yet
     keep_calibration(command.mlruns, calibration)
     assert read_calibration(command.mlruns) == calibration
-    shown = json.loads(command.run("status", "sweep_name=empty", "--json").stdout)
+    shown = json.loads(command.here("status", "sweep_name=empty", "--json").stdout)
     assert Calibration.from_json(shown["calibration"]) == calibration
-    assert calibration.sentence() in command.run("status", "sweep_name=empty").stdout
+    assert calibration.sentence() in command.here("status", "sweep_name=empty").stdout
 
 
 #: Runs Python with what follows. A shell that starts the tests in the background has SIGINT ignored

@@ -69,9 +69,9 @@ def test_clean_shows_and_frees_what_is_left_and_keeps_the_networks(command):
     assert kept
     (folder / "checkpoints" / "0001.npz").write_bytes(b"x" * 2_000_000)
     (folder / "models" / ".0001-77.keras").write_bytes(b"x" * 1_000_000)
-    shown = command.run("clean").stdout
+    shown = command.here("clean").stdout
     assert "3.0 MB" in shown and NAME in shown
-    assert f"{NAME}: 3.0 MB freed" in command.run("clean", f"free={NAME}").stdout
+    assert f"{NAME}: 3.0 MB freed" in command.here("clean", f"free={NAME}").stdout
     assert {path: path.read_bytes() for path in (folder / "models").iterdir()} == kept
     assert not list((folder / "checkpoints").iterdir())
-    assert json.loads(command.run("status", NAME, "--json").stdout)["counts"]["complete"] == 2
+    assert json.loads(command.here("status", NAME, "--json").stdout)["counts"]["complete"] == 2

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(900)  # five processes import TensorFlow one af
 NAME = "interrupted"
 EPOCHS = 25
 WORDS = (
-    "sweep", "data=digits", "data.limit=400", "measuring=quick", "search=random",
+    "sweep", "data=digits", "data.limit=400", "measuring=quick", "search=random", "space=small",
     "objective=macs", "search.trials=3", f"training.epochs={EPOCHS}", "launch.workers=1",
     "search.rungs.enabled=false", "finalists=off", "tracking=off", f"sweep_name={NAME}",
 )  # fmt: skip

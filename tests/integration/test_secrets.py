@@ -2,7 +2,6 @@
 
 import base64
 import http.server
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -108,7 +107,7 @@ def test_no_secret_is_written_or_shown_anywhere(command, postgres, server, hook,
     assert process.returncode == 0, output + errors
     assert Hook.paths == [f"/{TOKEN}"]  # it was told, so the secrets were all in use
     assert b"multiprocessing.forkserver" in seen and found_in(seen) == set()
-    said = output + errors + command.run("status", name).stdout + command.run("sync", name).stdout
+    said = output + errors + command.here("status", name).stdout + command.here("sync", name).stdout
     assert found_in(said.encode()) == set()
     files = [path for path in command.mlruns.rglob("*") if path.is_file()]
     files += [path for path in server.artifacts.rglob("*") if path.is_file()]
@@ -126,11 +125,8 @@ def test_no_secret_is_written_or_shown_anywhere(command, postgres, server, hook,
         ("SWEETSPOT_STORAGE_URL", f"postgresql://me:{quote(DATABASE_PASSWORD)}@[box/db"),
     ],
 )
-def test_no_error_message_shows_one(command, variable, value, monkeypatch):
+def test_no_error_message_shows_one(command, variable, value, monkeypatch, no_workers):
     monkeypatch.setenv(variable, value)
-    done = subprocess.run(
-        command.words("sweep", *SETTINGS, "sweep_name=refused", "tracking=off"),
-        cwd=command.mlruns.parent, capture_output=True, check=False, timeout=800,
-    )  # fmt: skip
-    assert done.returncode == 2 and done.stderr.count(b"\n") == 1, done.stderr
-    assert found_in(done.stdout + done.stderr) == set()
+    done = command.here("sweep", *SETTINGS, "sweep_name=refused", "tracking=off", status=2)
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert found_in((done.stdout + done.stderr).encode()) == set()

@@ -166,10 +166,10 @@ def test_nothing_is_written_elsewhere(command, sweep):
 
 def test_status_and_report_work_after_the_sweep(command, sweep):
     assert "3 of 3 trials" in command.run("status").stdout
-    assert json.loads(command.run("status", "--json").stdout)["counts"]["complete"] == 3
-    watched = command.run("status", "--watch").stdout  # nobody works on it: shown once
+    assert json.loads(command.here("status", "--json").stdout)["counts"]["complete"] == 3
+    watched = command.here("status", "--watch").stdout  # nobody works on it: shown once
     assert "The sweet spot is " in " ".join(watched.split())
-    assert "front.csv" in command.run("report", NAME).stdout
+    assert "front.csv" in command.here("report", NAME).stdout
 
 
 def test_the_same_command_again_does_nothing_and_a_larger_budget_continues(command, sweep):
@@ -201,8 +201,8 @@ def test_another_rule_picks_again_and_trains_nothing_for_it(command, sweep):
         assert after["front"] == before["front"]
 
 
-def test_another_question_under_the_same_name_is_refused(command, sweep):
-    said = command.run(
+def test_another_question_under_the_same_name_is_refused(command, sweep, no_workers):
+    said = command.here(
         "sweep", *QUICK, "search.seed=5", "training.epochs=3", f"sweep_name={NAME}", status=2
     ).stderr
     assert "search.seed, training.epochs differ" in said
@@ -219,13 +219,13 @@ def test_workers_get_no_test_images():
 
 def test_a_sweep_is_renamed_and_removed_everywhere(command, sweep, client):
     assert NAME in command.run("clean").stdout
-    command.run("clean", f"rename={NAME}:other")
+    command.here("clean", f"rename={NAME}:other")
     assert command.summary("other")["sweep"] == "other"
     storage = JournalStorage(JournalFileBackend(str(command.mlruns / "optuna.journal")))
     assert set(optuna.get_all_study_names(storage)) == {"other", "other/finalists"}
     copied = optuna.load_study(study_name="other", storage=storage)
     assert [trial.state for trial in copied.trials] == [TrialState.COMPLETE] * 4
-    assert "removed other" in command.run("clean", "remove=other").stdout
+    assert "removed other" in command.here("clean", "remove=other").stdout
     assert not command.folder("other").exists()
     storage = JournalStorage(JournalFileBackend(str(command.mlruns / "optuna.journal")))
     assert optuna.get_all_study_names(storage) == []

@@ -30,7 +30,7 @@ def story(command, name, number):
 
 def ask(command, *words):
     """Run a command that does not follow, and return what it said."""
-    done = command.run(*words, "launch.follow=false")
+    done = command.here(*words, "launch.follow=false")
     return done.stdout + done.stderr
 
 
@@ -76,7 +76,7 @@ def test_scancel_of_all_loses_nothing_and_the_same_command_goes_on(slurm, comman
 
 
 def test_what_slurm_refuses_is_one_sentence(slurm, command):
-    done = command.run(*QUICK, "sweep_name=refused", "launch.partition=nowhere", status=2)
+    done = command.here(*QUICK, "sweep_name=refused", "launch.partition=nowhere", status=2)
     (line,) = done.stderr.strip().splitlines()
     assert "sbatch failed: " in line and "invalid partition" in line
 
