@@ -1,12 +1,14 @@
-"""``python -m benchmarks [NAME ...] [--short] [data=NAME]``: run benchmarks, by name or all.
+"""``python -m benchmarks [NAME ...] [--short] [data=NAME] [seeds=0,1]``: run benchmarks.
 
-With ``data=`` those run that can train with any data, with the same settings; their results are
-kept beside the others.
+None named is all but those of ``ON_DEMAND``. With ``data=`` those run that can train with any
+data, with the same settings; their results are kept beside the others.
 """
 
+import argparse
 import importlib
 import subprocess
 import sys
+from typing import Any
 
 from benchmarks import table
 from benchmarks.results_files import AUTO, combine
@@ -21,6 +23,7 @@ BENCHMARKS = (
     "lesson",
     "memory",
     "overhead",
+    "profile",
     "quiet",
     "recipe",
     "recording",
@@ -38,43 +41,72 @@ BENCHMARKS = (
 ON_DEMAND = ("front_time", "recording")
 #: With what, by the same settings, and which of them can.
 DATA = (AUTO, "fashion_mnist", "mnist", "digits")
-OF_ANY_DATA = ("front_time", "gpu", "overhead", "recipe", "throughput")
+OF_ANY_DATA = ("front_time", "gpu", "overhead", "recipe", "recording", "stopping", "throughput")
+OF_SEEDS = ("front_time",)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the benchmarks that are named; none named is all."""
-    short = "--short" in arguments
-    given = [word.removeprefix("data=") for word in arguments if word.startswith("data=")]
-    data = given[-1] if given else AUTO
-    names = [name for name in arguments if name != "--short" and not name.startswith("data=")]
-    unknown = [name for name in names if name not in BENCHMARKS]
-    if unknown:
-        print(f"benchmarks: there is no {unknown[0]}; choose {', '.join(BENCHMARKS)}",
-              file=sys.stderr)  # fmt: skip
+    """Run the benchmarks that are named; none named is all but ``ON_DEMAND``."""
+    parser = argparse.ArgumentParser(
+        prog="benchmarks",
+        usage="python -m benchmarks [NAME ...] [--short] [data=NAME] [seeds=0,1,2]",
+        description=f"NAME is one or more of {', '.join(BENCHMARKS)}; without one all but "
+        f"{' and '.join(ON_DEMAND)}. data=NAME ({', '.join(DATA)}) is for "
+        f"{', '.join(OF_ANY_DATA)}, seeds= for {', '.join(OF_SEEDS)}. What they measure and how "
+        "long they take: docs/how-to/bench.md.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--short", action="store_true", help="a few minutes for all but recording, kept apart"
+    )
+    given, others = parser.parse_known_intermixed_args(arguments)
+    given.words += others
+    names = [word for word in given.words if "=" not in word]
+    options = dict(word.split("=", 1) for word in given.words if "=" in word)
+    wrong = _wrong(names, options)
+    if wrong is not None:
+        print(f"benchmarks: {wrong}", file=sys.stderr)
         return 2
-    if data not in DATA:
-        print(f"benchmarks: data={data}: choose {', '.join(DATA)}", file=sys.stderr)
-        return 2
-    fixed = [name for name in names if data != AUTO and name not in OF_ANY_DATA]
-    if fixed:
-        print(f"benchmarks: {fixed[0]} takes no data=; {', '.join(OF_ANY_DATA)} do",
-              file=sys.stderr)  # fmt: skip
-        return 2
+    data = options.get("data", AUTO)
     usual = BENCHMARKS if data == AUTO else OF_ANY_DATA
-    left_out = ("recording",) if short else ON_DEMAND
+    left_out = ("recording",) if given.short else ON_DEMAND
     status = 0
     for name in names or [name for name in usual if name not in left_out]:
-        module = importlib.import_module(f"benchmarks.{name}")
+        keywords: dict[str, Any] = {"data": data} if name in OF_ANY_DATA else {}
+        if name in OF_SEEDS and "seeds" in options:
+            keywords["seeds"] = tuple(map(int, options["seeds"].split(",")))
         try:
-            module.main(short, data) if name in OF_ANY_DATA else module.main(short)
+            importlib.import_module(f"benchmarks.{name}").main(given.short, **keywords)
         except (SweetspotError, subprocess.CalledProcessError, RuntimeError) as error:
             # Its data are not here, say; the others are not to blame.
             print(f"benchmarks: {name}: {error}", file=sys.stderr, flush=True)
             status = 2
-    print(combine(BENCHMARKS, short=short))
-    if not short:
+    print(combine(BENCHMARKS, short=given.short))
+    if not given.short:
         table.write()
     return status
+
+
+def _wrong(names: list[str], options: dict[str, str]) -> str | None:
+    """Return what cannot be, in a sentence; None where all of it can."""
+    for name in names:
+        if name not in BENCHMARKS:
+            return f"there is no {name}; choose {', '.join(BENCHMARKS)}"
+    for option, value in options.items():
+        if option not in ("data", "seeds"):
+            return f"there is no {option}=; data= and seeds= are all"
+        if option == "data" and value not in DATA:
+            return f"data={value}: choose {', '.join(DATA)}"
+        if option == "seeds" and not all(one.isdecimal() for one in value.split(",")):
+            return f"seeds={value}: numbers with commas between, as in seeds=0,1"
+        which = OF_SEEDS if option == "seeds" else OF_ANY_DATA
+        if option == "seeds" and not names:
+            return f"seeds= is for {', '.join(OF_SEEDS)}, by name"
+        fixed = [name for name in names if name not in which and value != AUTO]
+        if fixed:
+            return f"{fixed[0]} takes no {option}=; {', '.join(which)} can"
+    return None
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ XLA off means operation by operation.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,8 @@ from typing import Any
 
 from benchmarks.peak import DTYPES, operations_a_second
 from benchmarks.results_files import AUTO, keep
-from benchmarks.throughput import CLASSES, IMAGE_SHAPE, plain_keras
+from benchmarks.running import export_images, run_sweep
+from benchmarks.throughput import plain_rates
 from benchmarks.ways import chosen_way, plain_way, rates_of_ways
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.journey import macs
@@ -43,14 +43,17 @@ def main(short: bool, data: str = AUTO) -> None:
         print("gpu: there is no GPU here")
         return
     turns, images, minutes = (1, 10_000, 0.5) if short else (TURNS, IMAGES, MINUTES)
-    before = [plain_keras(images) for _ in range(turns)]
-    calibration = calibrate(machine, processes)
-    print(calibration.sentence(), file=sys.stderr, flush=True)
-    tried = rates_of_ways(machine, calibration.answer)
-    swept = [sweep(calibration, workers, minutes, data) for workers in WORKERS]
-    plain = [*before, *(plain_keras(images) for _ in range(turns))]
+    with tempfile.TemporaryDirectory() as folder:
+        path, shape, classes = export_images(Path(folder) / "data.npz", data)
+        before = plain_rates(path, images, turns)
+        calibration = calibrate(machine, processes)
+        print(calibration.sentence(), file=sys.stderr, flush=True)
+        tried = rates_of_ways(machine, calibration.answer)
+        swept = [sweep(calibration, workers, minutes, data) for workers in WORKERS]
+        plain = [*before, *plain_rates(path, images, turns)]
     peaks = {name: operations_a_second(dtype) for name, dtype in DTYPES.items()}
-    result, lines = tell(plain, calibration, tried, swept, peaks)
+    work = 6.0 * macs(REFERENCES["cnn"], shape, classes)
+    result, lines = tell(plain, calibration, tried, swept, peaks=peaks, work=work)
     print("\n".join(lines))
     print(keep("gpu", result, lines, short=short, data=data))
 
@@ -59,13 +62,10 @@ def sweep(calibration: Calibration, workers: int, minutes: float, data: str) -> 
     """Run a sweep with what was calibrated; return what it did and where its time went."""
     with tempfile.TemporaryDirectory() as folder:
         keep_calibration(Path(folder), calibration)
-        subprocess.run(
-            [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}", f"data={data}",
-             f"launch.workers={workers}", "search.trials=10000", f"search.minutes={minutes}",
-             "finalists=off", "sweep_name=gpu"],
-            check=True, stdout=sys.stderr,
+        sweep_dir = run_sweep(
+            folder, "gpu", f"data={data}", f"launch.workers={workers}", "search.trials=10000",
+            f"search.minutes={minutes}",
         )  # fmt: skip
-        sweep_dir = Path(folder) / "sweeps" / "gpu"
         records = [r for r in read_records(sweep_dir) if r.ended is not None]
         images = json.loads((sweep_dir / "description.json").read_text())["train"]
     if not records:
@@ -96,14 +96,23 @@ def tell(
     calibration: Calibration,
     tried: Sequence[Tried],
     swept: Sequence[dict[str, Any]],
+    *,
     peaks: dict[str, float],
+    work: float,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what was found as plain values and as Markdown."""
+    """Return what was found as plain values and as Markdown.
+
+    Parameters
+    ----------
+    peaks
+        Operations a second of a matrix product, by precision.
+    work
+        Operations of a training step, an image.
+    """
     answer = calibration.answer
     best = max(tried, key=lambda way: way.images_per_second)
     chosen = chosen_way(tried, answer)
     share = chosen.images_per_second / best.images_per_second
-    work = 6.0 * macs(REFERENCES["cnn"], IMAGE_SHAPE, CLASSES)
     used = best.images_per_second * work / peaks[best.precision]
     result = {
         "backend": backend_name(),
@@ -162,7 +171,3 @@ def _rows(tried: Sequence[Tried], plain: float) -> Iterator[str]:
             f"| {way.workers} | {way.precision} | {xla} | {way.steps_per_execution} "
             f"| {way.images_per_second:,.0f} | {way.images_per_second / plain:.1f} |"
         )
-
-
-if __name__ == "__main__":
-    main("--short" in sys.argv)

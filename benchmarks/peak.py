@@ -35,10 +35,11 @@ def main(dtype: str) -> None:
 
     device = set_up(threads=this_machine().cores, deterministic=False)
     sizes = GPU_SIZES if device.kind == "gpu" else CPU_SIZES
-    print(json.dumps({"operations_a_second": max(_rate(dtype, size) for size in sizes)}))
+    print(json.dumps({"operations_a_second": max(rate(dtype, size) for size in sizes)}))
 
 
-def _rate(dtype: str, size: int) -> float:
+def rate(dtype: str, size: int) -> float:
+    """Return the operations a second of products of this size, with this process's threads."""
     from pipeline.training.backend import keras
 
     ops = keras.ops

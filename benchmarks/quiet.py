@@ -20,10 +20,11 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from benchmarks.results_files import keep
+from pipeline.core.architecture import REFERENCES
 from pipeline.measuring.machine import this_machine
 
 NETWORK = "64k3-d128"
-CNN = "64k3-64k3-d128"
+CNN = REFERENCES["cnn"].notation
 REPEATS = 9
 CONDITIONS = ("alone", "giving way", "not giving way")
 COSTS = ("latency_ms", "latency_256_ms", "epoch_seconds")

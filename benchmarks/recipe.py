@@ -5,23 +5,20 @@
 Keras' ``fit`` with its defaults trains the network for five epochs, with three seeds, one after
 the other on all cores; a sweep trains it with the default recipe for fewer epochs, twice a worker.
 A network's time is the wall time by the number of networks, evaluation after every epoch included
-on both sides. How Keras stood at its best epoch is told, too, and what the recipe owes to a shorter
-memory of Adam and the higher rate that goes with it. Data: the complete Fashion-MNIST
-where it can be had, else digits.
+on both sides. How Keras stood at its best epoch is told, too, where that was not the last, and what
+the recipe owes to a shorter memory of Adam and the higher rate that goes with it. Data: the
+complete Fashion-MNIST where it can be had, else digits.
 """
 
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.front_time import export
 from benchmarks.results_files import AUTO, keep
-from benchmarks.throughput import sweep
+from benchmarks.running import export_images, plain_keras
+from benchmarks.throughput import train_reference
 
 SEEDS, PLAIN_EPOCHS = (0, 1, 2), 5
 EPOCHS = (2, 3)
@@ -33,11 +30,13 @@ def main(short: bool, data: str = AUTO) -> None:
     """Run the benchmark; ``short`` trains a single seed and epoch each."""
     seeds, plain_epochs, epochs = (SEEDS[:1], 1, (1,)) if short else (SEEDS, PLAIN_EPOCHS, EPOCHS)
     with tempfile.TemporaryDirectory() as folder:
-        images, _, _ = export(Path(folder) / "data.npz", data)
-        plain = [train_plainly(images, plain_epochs, seed) for seed in seeds]
+        images, _, _ = export_images(Path(folder) / "data.npz", data)
+        plain = [plain_keras("accuracy", images, plain_epochs, seed) for seed in seeds]
     by_epoch = list(zip(*(trained["accuracies"] for trained in plain), strict=True))
     best = max(range(plain_epochs), key=lambda epoch: statistics.mean(by_epoch[epoch]))
     seconds = statistics.mean(trained["seconds"] for trained in plain) / plain_epochs
+    told = {plain_epochs: "after"}
+    told.setdefault(best + 1, "at its best after")
     rows = [
         {
             "name": f"Keras' `fit`, batch 32, float32, {name} {epoch} epochs",
@@ -45,7 +44,7 @@ def main(short: bool, data: str = AUTO) -> None:
             "accuracies": list(by_epoch[epoch - 1]),
             "seconds": seconds * epoch,
         }
-        for name, epoch in (("after", plain_epochs), ("at its best after", best + 1))
+        for epoch, name in told.items()
     ]
     rows += [_swept(count, data) for count in epochs]
     rows.append(_swept(epochs[0], data, *BEFORE))
@@ -57,18 +56,8 @@ def main(short: bool, data: str = AUTO) -> None:
     print(keep("recipe", {"rows": rows}, lines, short=short, data=data))
 
 
-def train_plainly(data: Path, epochs: int, seed: int) -> dict[str, Any]:
-    """Return the accuracies and seconds of the script that people write."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.peers.plain_keras", str(data), str(epochs), str(seed)],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def _swept(epochs: int, data: str, *overrides: str) -> dict[str, Any]:
-    found = sweep(epochs, data, *overrides)
+    found = train_reference(epochs, data, *overrides)
     return {
         "name": f"the default recipe, {epochs} epochs"
         + (f", with {' '.join(f'`{text}`' for text in overrides)}" if overrides else ""),
@@ -76,7 +65,7 @@ def _swept(epochs: int, data: str, *overrides: str) -> dict[str, Any]:
         "epochs": epochs,
         "precision": found["precision"],
         "accuracies": found["val_accuracy"],
-        "seconds": found["seconds"] / found["trials"],
+        "seconds": found["trained_seconds"] / found["trials"],
     }
 
 

@@ -5,8 +5,8 @@
 Trains the two references and ``NETWORKS`` further networks to their end, one on each core at a
 time, on 20,000 images for 8 epochs, and keeps each one's validation accuracy after every epoch
 in ``benchmarks/curves``. It takes about two hours of one core; ended early, it goes on where it
-was. Data: the complete Fashion-MNIST where it can be had; the short mode records four networks
-of the embedded digits to see that it works.
+was, as long as the default recipe is the same. Data: the complete Fashion-MNIST, or what ``data=``
+names; the short mode records four networks of the embedded digits to see that it works.
 """
 
 import subprocess
@@ -15,6 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.results_files import AUTO
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification, derived_seed
@@ -33,20 +36,22 @@ CURVES = Path(__file__).parent / "curves"
 NETWORKS = 100
 EPOCHS = 8
 COSTS = ("epoch_seconds", "latency_ms", "parameters", "macs")
-#: 20,000 images to train on, 8,000 to validate with.
-SETTINGS = (
-    "data.limit=28000", "data.validation=0.285714", f"training.epochs={EPOCHS}",
-    # The default when the recording began: it goes on as it was.
-    "training.adam_beta_2=0.999", "training.learning_rate=0.004",
-)  # fmt: skip
-DIGITS = ("data=digits", f"training.epochs={EPOCHS}")
+#: 20,000 images to train on, 8,000 to validate with; the digits are no more than 1,797.
+SPLIT = ("data.limit=28000", "data.validation=0.285714")
 
 
-def main(short: bool) -> None:
+def curves_of(data: str) -> Path:
+    """Return where the curves of a data set are kept; ``auto`` is Fashion-MNIST."""
+    return CURVES / f"{'fashion_mnist' if data == AUTO else data}.jsonl"
+
+
+def main(short: bool, data: str = AUTO) -> None:
     """Record what is missing; ``short`` records a few networks of the digits and forgets them."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "digits.jsonl" if short else CURVES / "fashion_mnist.jsonl"
-        settings = DIGITS if short else ("data=fashion_mnist", *SETTINGS)
+        path = Path(folder) / "digits.jsonl" if short else curves_of(data)
+        settings = [f"data={path.stem}", f"training.epochs={EPOCHS}"]
+        settings += [] if path.stem == "digits" else SPLIT
+        _refuse_others(path, compose(CommandLine(command="sweep", overrides=tuple(settings))))
         processes = default_workers()
         arguments = [str(path), str(4 if short else NETWORKS), str(processes)]
         # Keras must not be imported before a process knows how many threads it has.
@@ -59,6 +64,19 @@ def main(short: bool) -> None:
         if any([process.wait() for process in running]):
             raise RuntimeError("recording ended early; the same command goes on")
         print(f"{path.name}: {len(read_recording(path).curves)} networks")
+
+
+def _refuse_others(path: Path, config: Config) -> None:
+    """Say so where a recording was made by another recipe than today's."""
+    if not path.exists():
+        return
+    origin, training = read_recording(path).origin, config.training
+    for name in ("learning_rate", "adam_beta_2"):
+        if origin[name] != (ours := getattr(training, name)):
+            raise RuntimeError(
+                f"{path.name} was recorded with training.{name}={origin[name]:g}, which is "
+                f"{ours:g} now; move it away to record anew"
+            )
 
 
 def record(path: Path, networks: int, processes: int, share: int, *overrides: str) -> None:
@@ -122,6 +140,8 @@ def _origin(config: Config, description: DataDescription) -> dict[str, Any]:
         "train": description.train,
         "validation": description.validation,
         "epochs": config.training.epochs,
+        "learning_rate": config.training.learning_rate,
+        "adam_beta_2": config.training.adam_beta_2,
     }
 
 

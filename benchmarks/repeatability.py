@@ -16,9 +16,10 @@ from itertools import combinations
 from pathlib import Path
 
 from benchmarks.results_files import keep
+from pipeline.core.architecture import REFERENCES
 
-NETWORKS = ("d128", "8k3-d32", "32k3-d64", "64k3-d128", "32k5s-64k3-d128", "64k3-64k3-d128")
-CNN = "64k3-64k3-d128"
+CNN = REFERENCES["cnn"].notation
+NETWORKS = ("d128", "8k3-d32", "32k3-d64", "64k3-d128", "32k5s-64k3-d128", CNN)
 PROCESSES = 5
 #: Networks so far apart must never change places.
 APART = 1.2

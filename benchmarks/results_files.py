@@ -60,8 +60,14 @@ def combine(names: Sequence[str], *, short: bool = False) -> Path | None:
         The JSON file; None where none of them has a result of today.
     """
     day, folder = today(), SHORT_RESULTS if short else RESULTS
-    found = {name: folder / f"{day}-{name}.json" for name in names}
-    results = {name: json.loads(own.read_text()) for name, own in found.items() if own.exists()}
+    found = {
+        path.stem.removeprefix(f"{day}-"): path
+        for name in names
+        for path in sorted(
+            [*folder.glob(f"{day}-{name}.json"), *folder.glob(f"{day}-{name}-*.json")]
+        )
+    }
+    results = {name: json.loads(own.read_text()) for name, own in found.items()}
     here = describe_device()["name"]
     results = {name: own for name, own in results.items() if own["device"]["name"] == here}
     if not results:

@@ -5,7 +5,7 @@
 Each simulated worker does to the journal what a trial does: it asks, tells the costs, reports to
 each rung and looks at its peers there, and tells the end. Where it would train it sleeps, 10
 seconds a trial. No trial is stopped, so that all take the same time. The study has 100 finished
-trials at the start, so that the sampler has something to model.
+trials at the start, so that the sampler has something to model; and once more 1,000.
 
 The workers are threads of a few processes, and those of a process share what they have read of
 the journal: the cores here could not read it for 64 machines. How busy they were is told.
@@ -38,6 +38,8 @@ WORKERS, FURTHER = (1, 4, 16, 64), (128, 256)
 TRIAL_SECONDS, EPOCHS, CYCLES = 10.0, 8, 4
 PROCESSES = 4
 FINISHED = 100
+#: Once more behind so many, with so many workers.
+MANY_FINISHED, BEHIND_MANY = 1_000, (1, 16, 64)
 #: Of what one worker does in its time: below it the storage, not the training, is the limit.
 LEAST_EFFICIENCY = 0.85
 
@@ -60,24 +62,65 @@ class Cycle:
 def main(short: bool) -> None:
     """Run the benchmark; ``short`` has 1 and 4 workers and trials of two seconds."""
     trial, cycles = (2.0, 2) if short else (TRIAL_SECONDS, CYCLES)
+    rows = _rows(WORKERS[:2] if short else WORKERS + FURTHER, FINISHED, trial, cycles)
+    behind = _rows(BEHIND_MANY[:1] if short else BEHIND_MANY, MANY_FINISHED, trial, cycles)
+    report(rows, behind, trial, short)
+
+
+def _rows(
+    numbers: Sequence[int], finished: int, trial_seconds: float, cycles: int
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for workers in WORKERS[:2] if short else WORKERS + FURTHER:
+    for workers in numbers:
         if workers in FURTHER and rows[-1]["efficiency"] < LEAST_EFFICIENCY:
             break
-        row = measure(workers, trial, cycles)
+        row = measure(workers, finished, trial_seconds, cycles)
         alone = rows[0] if rows else row
         row["efficiency"] = alone["cycle_seconds"] / row["cycle_seconds"]
         rows.append(row)
-    report(rows, trial, short)
+    return rows
 
 
-def report(rows: Sequence[dict[str, Any]], trial: float, short: bool) -> None:
-    """Keep what was measured."""
+def report(
+    rows: Sequence[dict[str, Any]], behind: Sequence[dict[str, Any]], trial: float, short: bool
+) -> None:
+    """Keep what was measured.
+
+    Parameters
+    ----------
+    behind
+        The rows with ``MANY_FINISHED`` trials at the start.
+    """
     carried = most_carried(rows)
     beyond = [row for row in rows if row["efficiency"] < LEAST_EFFICIENCY]
     lines = [
         f"Trials of {trial:g} s, {FINISHED} finished ones behind them, one journal:",
         "",
+        *_table(rows),
+        "",
+        f"The efficiency is at least {LEAST_EFFICIENCY:.0%} up to {carried['workers']} workers, "
+        f"**{carried['trials_an_hour']:,.0f} trials an hour**"
+        + (
+            f"; with {beyond[0]['workers']} the storage is the limit."
+            if beyond
+            else ", and nobody has tried more."
+        ),
+        "",
+        f"With {MANY_FINISHED:,} finished trials behind them:",
+        "",
+        *_table(behind),
+    ]
+    print("\n".join(lines))
+    result = {
+        "trial_seconds": trial, "finished": FINISHED, "rows": list(rows),
+        "carried_workers": carried["workers"], "carried": carried["trials_an_hour"],
+        "many_finished": MANY_FINISHED, "rows_behind_many": list(behind),
+    }  # fmt: skip
+    print(keep("scaling", result, lines, short=short))
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [
         "| workers | trials an hour | efficiency | ask, median ms | tell, median ms "
         "| the cores were busy |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -87,21 +130,7 @@ def report(rows: Sequence[dict[str, Any]], trial: float, short: bool) -> None:
             f"{row['busy']:.0%} |"
             for row in rows
         ),
-        "",
-        f"The efficiency is at least {LEAST_EFFICIENCY:.0%} up to {carried['workers']} workers, "
-        f"**{carried['trials_an_hour']:,.0f} trials an hour**"
-        + (
-            f"; with {beyond[0]['workers']} the storage is the limit."
-            if beyond
-            else ", and nobody has tried more."
-        ),
     ]
-    print("\n".join(lines))
-    result = {
-        "trial_seconds": trial, "finished": FINISHED, "rows": list(rows),
-        "carried_workers": carried["workers"], "carried": carried["trials_an_hour"],
-    }  # fmt: skip
-    print(keep("scaling", result, lines, short=short))
 
 
 def most_carried(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -110,13 +139,13 @@ def most_carried(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return list(enough)[-1]
 
 
-def measure(workers: int, trial_seconds: float, cycles: int) -> dict[str, Any]:
+def measure(workers: int, finished: int, trial_seconds: float, cycles: int) -> dict[str, Any]:
     """Return how so many workers get on with a journal of their own."""
     context = multiprocessing.get_context("spawn")
     processes = min(workers, PROCESSES)
     shares = [workers // processes + (n < workers % processes) for n in range(processes)]
     with tempfile.TemporaryDirectory() as folder:
-        _begin(Path(folder))
+        _begin(Path(folder), finished)
         barrier = context.Barrier(processes + 1)
         found: Queue[tuple[list[Cycle], float]] = context.Queue()
         started = [
@@ -162,10 +191,10 @@ def _open(folder: Path, count: int) -> tuple[Config, list[SweepStudy]]:
     return config, [SweepStudy(config, space, storage) for _ in range(count)]
 
 
-def _begin(folder: Path) -> None:
+def _begin(folder: Path, finished: int) -> None:
     config, (study,) = _open(folder, 1)
     space = SearchSpace(config.space, asking.IMAGE_SHAPE, asking.CLASSES)
-    asking.fill(study.storage, config, space, FINISHED)
+    asking.fill(study.storage, config, space, finished)
 
 
 def _workers(

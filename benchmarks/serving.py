@@ -8,8 +8,6 @@ and server share the machine. Data: the complete Fashion-MNIST where it can be h
 """
 
 import json
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results_files import keep
+from benchmarks.running import run_sweep
 from pipeline.data.loading import load_training
 from pipeline.launching.planning import load_config, load_description
 from pipeline.testing.model_server import served
@@ -35,14 +34,10 @@ def main(short: bool) -> None:
     """Run the benchmark; ``short`` uses the embedded digits, and two seconds a row."""
     with tempfile.TemporaryDirectory() as folder:
         mlruns = Path(folder)
-        command = [sys.executable, "-m", "pipeline"]
-        subprocess.run(
-            [*command, "sweep", f"mlruns={mlruns}", "calibrate=false",
-             f"data={'digits' if short else 'auto'}", "training=quick",
-             "measuring=quick", "search=random", "search.trials=2",
-             "objective=macs", "objective.rule=budget", "objective.budget=1e9", "finalists=off",
-             "sweep_name=serving", "promote=auto"],
-            check=True, stdout=sys.stderr,
+        run_sweep(
+            mlruns, "serving", "calibrate=false", f"data={'digits' if short else 'auto'}",
+            "training=quick", "measuring=quick", "search=random", "search.trials=2",
+            "objective=macs", "objective.rule=budget", "objective.budget=1e9", "promote=auto",
         )  # fmt: skip
         config = load_config(mlruns, "serving")
         data = load_description(config.sweep_dir)

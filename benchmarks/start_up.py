@@ -16,9 +16,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.results_files import keep
+from benchmarks.running import run_sweep
 from pipeline.core.trial import TrialRecord
 from pipeline.tracking.event_log import Event, read, sweep_log_path, training_log_paths
 from pipeline.tracking.events import EpochEnded, Measured, SessionStarted, Started, content_of
@@ -85,13 +85,10 @@ def sweep_seconds(data: str) -> dict[str, float]:
     """Return the seconds to each moment of a sweep of the two references."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.time()
-        subprocess.run(
-            [sys.executable, "-m", "pipeline", "sweep", f"mlruns={folder}", f"data={data}",
-             "calibrate=false", "training.epochs=1", "search.trials=2", "finalists=off",
-             "sweep_name=start_up"],
-            check=True, stdout=sys.stderr,
+        sweep_dir = run_sweep(
+            folder, "start_up", f"data={data}", "calibrate=false", "training.epochs=1",
+            "search.trials=2",
         )  # fmt: skip
-        sweep_dir = Path(folder) / "sweeps" / "start_up"
         began = next(e.time for e in read(sweep_log_path(sweep_dir)) if _is(e, SessionStarted))
         logs = [read(path) for path in training_log_paths(sweep_dir).values()]
     first = [moments(log) for log in logs]

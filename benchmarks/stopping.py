@@ -2,7 +2,8 @@
 
     make bench ARGS=stopping
 
-Replays the curves of ``benchmarks/curves`` through the real study, sampler and rungs:
+Replays recorded curves (``benchmarks/curves``, of Fashion-MNIST or what ``data=`` names) through
+the real study, sampler and rungs:
 
 1. in 100 resampled orders, with rungs and without: the epochs until both have the hypervolume
    that full training ends with, and how often a member of the final front was stopped;
@@ -17,13 +18,13 @@ import random
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.results_files import keep
+from benchmarks.recording import curves_of
+from benchmarks.results_files import AUTO, keep
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.config import Config
@@ -41,7 +42,6 @@ from pipeline.testing.curves import Curve, Recording, read_recording
 from pipeline.testing.neighbours import NearestCurves
 from pipeline.testing.simulation import OrderedSpace, Simulation, Simulator
 
-CURVES = Path(__file__).parent / "curves" / "fashion_mnist.jsonl"
 ORDERS, ORDERS_OF_WORKERS = 100, 20
 SEEDS, SEARCH_TRIALS = 20, 60
 WORKERS = (1, 4, 16)
@@ -53,9 +53,15 @@ SAME, CLOSE = 1.0 - 1e-12, 0.999
 NEARLY = 0.99
 
 
-def main(short: bool) -> None:
+def main(short: bool, data: str = AUTO) -> None:
     """Run the comparisons; ``short`` with a tenth of the orders and seeds."""
-    recording = at_even_pace(read_recording(CURVES))
+    curves = curves_of(data)
+    if not curves.exists():
+        raise RuntimeError(
+            f"no learning curves of {curves.stem} are recorded; the benchmark recording does it, "
+            f"with data={curves.stem}"
+        )
+    recording = at_even_pace(read_recording(curves))
     share = 10 if short else 1
     orders = compare_orders(recording, ORDERS // share)
     samplers = compare_samplers(recording, SEEDS // share)
@@ -64,7 +70,7 @@ def main(short: bool) -> None:
     print("\n".join(lines))
     result = {"recording": dict(recording.origin), "networks": len(recording.curves),
               "orders": orders, "samplers": samplers, "workers": workers}  # fmt: skip
-    print(keep("stopping", result, lines, short=short))
+    print(keep("stopping", result, lines, short=short, data=data))
 
 
 def at_even_pace(recording: Recording) -> Recording:

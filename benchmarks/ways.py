@@ -39,13 +39,21 @@ def rates_of_ways(machine: Machine, answer: Automatic, start: Start = processes)
 
 
 def chosen_way(tried: Sequence[Tried], answer: Automatic) -> Tried:
-    """Return what was measured in the way of ``answer``; beside a GPU with other threads."""
+    """Return what was measured in the way of ``answer``; beside a GPU with other threads.
+
+    Raises
+    ------
+    RuntimeError
+        None was measured in that way.
+    """
     like = [
         way
         for way in tried
         if (way.precision, way.jit_compile, way.steps_per_execution, way.workers)
         == (answer.precision, answer.jit_compile, answer.steps_per_execution, answer.workers)
     ]
+    if not like:
+        raise RuntimeError("what auto decides could not be measured")
     return next((way for way in like if way.threads == answer.threads), like[0])
 
 

@@ -67,7 +67,8 @@ class Recording:
     Parameters
     ----------
     origin
-        How they were recorded: the configuration's settings, the data, the device.
+        What all of them have in common: the data and its split, the epochs, and what the
+        references were trained by.
     """
 
     origin: Mapping[str, Any]

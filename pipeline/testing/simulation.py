@@ -104,8 +104,6 @@ class Simulator:
         The worst accuracy and costs that count for the hypervolume.
     workers
         How many train at the same time.
-    storage
-        Where the study lives; by default in memory.
     build_study
         Opens the study.
     most_epochs
@@ -117,14 +115,13 @@ class Simulator:
     curve: Callable[[TrialSpecification], Curve]
     reference_point: tuple[float, ...]
     workers: int = 1
-    storage: StudyStorage | None = None
     build_study: Callable[[Config, SearchSpace, StudyStorage], SweepStudy] = SweepStudy
     most_epochs: int | None = None
 
     def run(self) -> Simulation:
         """Run the sweep to its budget."""
         clock = SimulatedClock()
-        study = self.build_study(self.config, self.space, self.storage or MemoryStudies(clock))
+        study = self.build_study(self.config, self.space, MemoryStudies(clock))
         events = [(0.0, number, _Worker(f"worker-{number}")) for number in range(self.workers)]
         records: list[TrialRecord] = []
         moments: list[Moment] = []

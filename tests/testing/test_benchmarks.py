@@ -1,10 +1,27 @@
 """How the benchmarks read what they have measured."""
 
+import subprocess
+import sys
+from types import SimpleNamespace
+
 import pytest
 
-from benchmarks import memory, overhead, scaling, start_up
+from benchmarks import (
+    front_time,
+    memory,
+    overhead,
+    profile,
+    results_files,
+    scaling,
+    start_up,
+    stopping,
+    table,
+)
+from benchmarks.__main__ import main
+from benchmarks.fronts import networks_of
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.trial import EpochResult, Outcome, Recipe, TrialRecord, TrialSpecification
+from pipeline.testing.faults import SimulatedClock
 from pipeline.tracking.event_log import EventLog, read, trial_log_path
 from pipeline.tracking.events import Ended, EpochEnded, Measured, Started, record
 
@@ -33,10 +50,11 @@ def test_the_parts_of_the_workers_time_add_up():
             ("a", 0, 110.0, 122.0), ("b", 1, 111.0, 123.0), ("a", 2, 123.5, 136.0),
         )
     ]  # fmt: skip
-    parts = overhead.where_time_goes(done, 100.0, 140.0)
+    parts = overhead.where_time_goes(done, 100.0, 137.5, 140.0)
     assert sum(parts.values()) == pytest.approx(2 * 40.0)
     assert parts["training"] == 15.0 and parts["start-up"] == 21.0
-    assert parts["between trials"] == 1.5 and parts["end"] == 4.0 + 17.0
+    assert parts["between trials"] == 1.5 and parts["end"] == 2.5 + 17.0
+    assert parts[overhead.FINAL] == 1.5
     assert parts["rest of a trial"] == pytest.approx(0.5 + 0.5 + 1.0)
 
 
@@ -51,8 +69,8 @@ def test_who_waits_or_has_ended_leaves_the_device_to_others():
     # Of a, which ends last: before its first and after its last trial, building, between its
     # trials, and what no clock has seen. Whatever b does meanwhile, a works in all the rest.
     unseen = 24.5 - 2 * sum(clocks.values())
-    idle = overhead.idle_at_most(done, 100.0, 140.0)
-    assert idle == pytest.approx(10.0 + 4.0 + 2 * 2.0 + 1.5 + unseen)
+    idle = overhead.idle_at_most(done, 100.0, 137.5, 140.0)
+    assert idle == pytest.approx(10.0 + 2.5 + 2 * 2.0 + 1.5 + unseen)
 
 
 def test_the_first_steps_are_found_in_a_trials_log(tmp_path):
@@ -92,3 +110,105 @@ def test_simulated_workers_end_their_trials_in_the_journal(tmp_path):
     assert 0 < cycle.claimed + cycle.ended <= cycle.seconds
     (done,) = study.records()
     assert done.outcome is Outcome.COMPLETE and config.search.rungs.enabled
+
+
+def test_the_memory_of_each_worker_is_its_highest():
+    assert memory.highest_of_each([1.0, 5.0, 2.0, 4.0, 3.0], 2) == [5.0, 4.0, 3.0]
+
+
+def test_all_that_a_process_holds_is_read_until_it_ends(monkeypatch):
+    monkeypatch.setattr(memory, "READ_SECONDS", 0.01)
+    # Two processes that share 95 MiB, until they have been read.
+    program = "held = b'x' * 100_000_000; import os; os.fork(); os.read(0, 1)"
+    with subprocess.Popen([sys.executable, "-Sc", program], stdin=subprocess.PIPE) as process:
+        readings = []
+        for mib in memory._held(process):
+            readings.append(mib)
+            if len(readings) == 30 or mib > 95:
+                assert process.stdin is not None
+                process.stdin.close()
+    assert 95 < max(readings) < 150
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing"], "there is no nothing"),
+        (["memory", "data=mnist"], "memory takes no data="),
+        (["overhead", "data=flowers"], "data=flowers: choose auto, "),
+        (["overhead", "seeds=1"], "overhead takes no seeds="),
+        (["front_time", "seeds=one"], "seeds=one: numbers with commas"),
+        (["overhead", "trials=3"], "there is no trials="),
+        (["overhead", "--fast"], "there is no --fast"),
+        (["seeds=1"], "seeds= is for front_time"),
+    ],
+)
+def test_what_no_benchmark_can_is_said(words, said, capsys):
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"benchmarks: {said}") and error.count("\n") == 1
+
+
+def test_a_benchmark_is_told_what_was_asked(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(front_time, "main", lambda short, **words: asked.append((short, words)))
+    monkeypatch.setattr(results_files, "SHORT_RESULTS", tmp_path)
+    assert main(["front_time", "--short", "data=mnist", "seeds=0,2"]) == 0
+    assert asked == [(True, {"data": "mnist", "seeds": (0, 2)})]
+
+
+def test_the_default_recipe_is_told_by_its_cheapest_that_is_accurate_enough():
+    rows = [
+        {"accuracy": 0.90, "seconds": 100.0, "time_share": 1.0},
+        {"accuracy": 0.91, "seconds": 20.0, "time_share": 0.2, "precision": "float32",
+         "overrides": ["training.learning_rate=1"]},
+        {"accuracy": 0.89, "seconds": 30.0, "time_share": 0.3, "precision": "float32",
+         "overrides": []},
+        {"accuracy": 0.92, "seconds": 40.0, "time_share": 0.4, "precision": "float32",
+         "overrides": []},
+    ]  # fmt: skip
+    # The cheapest of the default recipe's that is accurate enough; what has settings is not it.
+    assert table._recipe({"rows": rows}) == "40%, +2.0 points of accuracy"
+    assert table._recipe({"rows": rows[:3]}) == "30%, -1.0 points of accuracy"
+
+
+def test_networks_are_counted_once_however_often_they_were_trained():
+    found = [[1.0, "d32", 0.5], [2.0, "d32", 0.6], [3.0, "d64", 0.6], [9.0, "d128", 0.7]]
+    assert networks_of(found, 5.0) == 2
+
+
+def test_a_pools_relu_is_a_part_with_it():
+    names = ("convolution_1", "pooling_1", "activation_1", "flatten", "dense")
+    joined = profile.joined([SimpleNamespace(name=name) for name in names])
+    assert [[layer.name for layer in part] for part in joined] == [
+        ["convolution_1"], ["pooling_1", "activation_1"], ["flatten"], ["dense"],
+    ]  # fmt: skip
+
+
+def test_a_parts_time_is_told_as_its_share_of_the_step_of_the_same_turn(monkeypatch):
+    clock = SimulatedClock()
+    # The machine is slow for the first two turns, which do not count, and in the last one.
+    pace = [9.0, 9.0, 1.0, 1.0, 8.0]
+    turns = 0
+
+    def part(name, seconds):
+        return profile.Part(
+            name=name, run=lambda: clock.sleep(seconds * pace[turns - 1]), operations=0.0
+        )
+
+    def step():
+        nonlocal turns
+        turns += 1
+        clock.sleep(10.0 * profile.STEPS * pace[turns - 1])
+
+    whole = profile.Part(name="whole", run=step, operations=0.0)
+    monkeypatch.setattr("benchmarks.profile.now", clock.now)
+    milliseconds, shares = profile.timed(whole, [part("a", 2.0), part("b", 7.0)], turns=3)
+    assert milliseconds == pytest.approx({"whole": 10e3, "a": 2e3, "b": 7e3})
+    assert shares == pytest.approx({"whole": 1.0, "a": 0.2, "b": 0.7})
+
+
+def test_without_curves_of_its_data_stopping_says_how_to_have_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.recording.CURVES", tmp_path)
+    with pytest.raises(RuntimeError, match=r"no learning curves of mnist .* with data=mnist"):
+        stopping.main(short=True, data="mnist")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import front_time, results_files
-from benchmarks.front_time import OURS, PLAIN, compare, course, draw, time_to, time_to_beat
+from benchmarks.fronts import OURS, PLAIN, SEARCHES, compare, course, draw, time_to, time_to_beat
 from pipeline.core.architecture import Architecture
 from pipeline.core.journey import macs
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
@@ -117,6 +117,10 @@ def test_a_network_counts_after_each_epoch_whether_or_not_it_is_trained_to_its_e
     assert [round(f.seconds) for f in found] == [2, 3, 5]
 
 
+def test_every_search_that_runs_is_compared():
+    assert (OURS, *front_time.PEERS) == SEARCHES
+
+
 def test_the_picture_has_a_line_for_every_run(tmp_path):
     draw(RUNS, SHAPE, CLASSES, 1500, tmp_path / "course.png")
     assert (tmp_path / "course.png").read_bytes().startswith(b"\x89PNG")
@@ -131,8 +135,10 @@ def test_todays_results_are_put_together_and_short_ones_apart(tmp_path, monkeypa
     results_files.keep("one", {"value": 1}, ["First."])
     results_files.keep("two", {"value": 2}, ["Second."])
     results_files.keep("two", {"value": 3}, ["Short."], short=True)
+    results_files.keep("two", {"value": 4}, ["Of MNIST."], data="mnist")
     path = results_files.combine(("one", "two", "three"))
     assert path is not None and path.parent == full
     text = path.with_suffix(".md").read_text()
-    assert "First." in text and "Second." in text and "Short." not in text
+    assert "First." in text and "Second." in text and "Of MNIST." in text
+    assert "Short." not in text
     assert [p.name for p in short.iterdir() if "two" in p.name]

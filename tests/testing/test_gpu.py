@@ -40,7 +40,9 @@ def test_what_auto_decides_is_told_against_the_best_and_against_keras():
     ]
     work = 6.0 * macs(REFERENCES["cnn"], (28, 28, 1), 10)
     peaks = {"float32": 4000.0 * work, "mixed_bfloat16": 9e9 * work}
-    result, lines = gpu.tell([90.0, 100.0, 110.0], CALIBRATION, tried, [SWEEP], peaks)
+    result, lines = gpu.tell(
+        [90.0, 100.0, 110.0], CALIBRATION, tried, [SWEEP], peaks=peaks, work=work
+    )
     assert result["ratio"] == pytest.approx(8.0)
     assert result["auto_against_best"] == pytest.approx(0.8)
     assert result["share_of_matrix_product_rate"] == pytest.approx(0.25)

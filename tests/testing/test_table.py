@@ -4,6 +4,7 @@ import json
 import shutil
 
 from benchmarks import table
+from benchmarks.__main__ import BENCHMARKS
 
 
 def test_the_readme_has_the_newest_results():
@@ -31,6 +32,4 @@ def test_a_row_without_a_result_says_so_and_the_newest_counts(tmp_path):
 
 
 def test_every_benchmark_of_a_row_can_be_run():
-    source = (table.README.parent / "benchmarks" / "__main__.py").read_text()
-    for row in table.ROWS:
-        assert f'"{row.benchmark}"' in source
+    assert {row.benchmark for row in table.ROWS} <= set(BENCHMARKS)
