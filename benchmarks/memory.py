@@ -35,8 +35,9 @@ from pipeline.measuring.clocks import Clocks
 from pipeline.reporting.progress import read_records
 
 if TYPE_CHECKING:
+    from pipeline.core.observer import TrialObserver
     from pipeline.launching.keras_trainer import KerasTrainer
-    from pipeline.launching.trainer import Observer, Trainer
+    from pipeline.launching.trainer import Trainer
     from pipeline.training.session import TrainedTrial
 
 TRIALS, SHORT_TRIALS = 100, 14
@@ -209,7 +210,7 @@ class _Weighed:
     def run(
         self,
         specification: TrialSpecification,
-        observer: "Observer",
+        observer: "TrialObserver",
         clocks: Clocks,
         checkpoint: Path | None = None,
     ) -> "TrainedTrial":

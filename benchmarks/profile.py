@@ -6,8 +6,9 @@ The ``cnn`` reference with the default recipe's batch, on one thread, as a worke
 trains it. A layer's part is its forward pass and its gradients, compiled apart; so what the parts
 take together is near what the step takes, and the table says how near. Beside it stands what a
 part has to multiply, as a share of the matrix product's rate in the same process: a small share
-of much time is where something could be had. What is in the images changes nothing, so they are
-noise, and no data set is needed. With TensorFlow only.
+of much time is where something could be had. And the whole step of some networks is timed in turn
+with that of the same layers as Keras has them, each bias in front of its pool. What is in the
+images changes nothing, so they are noise, and no data set is needed. With TensorFlow only.
 """
 
 import multiprocessing
@@ -17,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter as now
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -24,7 +26,7 @@ from benchmarks.peak import CPU_SIZES, DTYPES, rate
 from benchmarks.results_files import keep
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.core.architecture import REFERENCES
+from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.journey import shape_journey
 from pipeline.core.trial import Recipe
 from pipeline.data.dataset import Split
@@ -33,6 +35,8 @@ from pipeline.measuring.machine import resolve_precision, this_machine
 
 IMAGE_SHAPE, CLASSES = (28, 28, 1), 10
 IMAGES, STEPS = 12_800, 20
+#: Whose whole step is timed both ways.
+NETWORKS = ("16k3-d64", "64k3-d128", "32k5s-32k3s-d64", REFERENCES["cnn"].notation)
 #: Layers that are one part of the step with the one before: a pool's ReLU belongs to it.
 JOINED = ("activation",)
 HEAD = (
@@ -79,6 +83,16 @@ def main(short: bool) -> None:
         "",
         *HEAD,
         *map(_line, result["apart"]),
+        "",
+        "Whole steps, with the bias behind the pool and as Keras' own layers have it:",
+        "",
+        "| network | ms | with Keras' own layers | ratio |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| `{row['network']}` | {row['milliseconds']:.2f} | {row['own_milliseconds']:.2f} | "
+            f"{row['ratio']:.3f} |"
+            for row in result["networks"]
+        ),
     ]
     print("\n".join(lines))
     print(keep("profile", result, lines, short=short))
@@ -99,12 +113,10 @@ def measure(turns: int) -> dict[str, Any]:
     set_up(threads=1, deterministic=False)
     precision = resolve_precision("auto")
     recipe = compose(CommandLine(command="sweep", overrides=())).training.recipe
-    network, parts, apart = _network_and_parts(recipe, precision)
-    order = network.order(1)
-
-    def step() -> None:
-        network.train(order, 0, STEPS)
-
+    data, labels = _noise()
+    network = _network(REFERENCES["cnn"].notation, data, recipe, precision)
+    parts, apart = _parts(network, data, labels, recipe, precision)
+    step = _steps(network, network.order(1))
     whole = Part(name="the whole step", run=step, operations=sum(p.operations for p in parts))
     milliseconds, shares = timed(whole, [*parts, *apart], turns)
     product = max(rate(DTYPES[precision], size) for size in CPU_SIZES)
@@ -127,20 +139,26 @@ def measure(turns: int) -> dict[str, Any]:
         "rows": rows([*parts, whole]),
         "apart": rows(apart),
         "parts_of_the_step": sum(shares[part.name] for part in parts),
+        "networks": [_both_ways(name, data, recipe, precision, turns) for name in NETWORKS],
     }
 
 
-def timed(whole: Part, parts: list[Part], turns: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Return milliseconds a step, and shares of the whole one, medians of turns, by name."""
+def timed(
+    whole: Part, parts: list[Part], turns: int, executions: int = STEPS
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return milliseconds a step, and shares of the whole one, medians of turns, by name.
+
+    Parameters
+    ----------
+    executions
+        How often a part is run for ``STEPS`` steps; the whole one is run once.
+    """
     seconds: dict[str, list[float]] = {part.name: [] for part in (whole, *parts)}
     for turn in range(turns + 2):
         for part in (whole, *parts):
             began = now()
-            if part is whole:
+            for _ in range(1 if part is whole else executions):
                 part.run()
-            else:
-                for _ in range(STEPS):
-                    part.run()
             if turn >= 2:  # the first ones warm up
                 seconds[part.name].append((now() - began) / STEPS)
     # A ratio of neighbours in a turn: what slows the machine down slows all of them down.
@@ -153,24 +171,62 @@ def timed(whole: Part, parts: list[Part], turns: int) -> tuple[dict[str, float],
     return {name: 1e3 * statistics.median(found) for name, found in seconds.items()}, shares
 
 
-def _network_and_parts(recipe: Recipe, precision: str) -> tuple[Any, list[Part], list[Part]]:
-    """Return the network, the parts of its step, and the layers apart that are one part there."""
-    from pipeline.training.backend import keras
-    from pipeline.training.network import CompiledNetwork, DeviceData
-    from pipeline.training.training_graph import training_logits
+def _noise() -> tuple[Any, Any]:
+    """Return images on the device, and their labels."""
+    from pipeline.training.network import DeviceData
 
     random = np.random.default_rng(0)
-    pictures = Split(
-        images=random.integers(0, 256, (IMAGES, *IMAGE_SHAPE), dtype=np.uint8),
-        labels=random.integers(0, CLASSES, IMAGES),
-    )
-    data = DeviceData.place(pictures, CLASSES)
-    network = CompiledNetwork(
-        REFERENCES["cnn"], recipe, seed=0, data=data, epochs=1, precision=precision,
+    labels = random.integers(0, CLASSES, IMAGES)
+    images = random.integers(0, 256, (IMAGES, *IMAGE_SHAPE), dtype=np.uint8)
+    return DeviceData.place(Split(images=images, labels=labels), CLASSES), labels
+
+
+def _network(notation: str, data: Any, recipe: Recipe, precision: str) -> Any:
+    from pipeline.training.network import CompiledNetwork
+
+    return CompiledNetwork(
+        Architecture.parse(notation), recipe, seed=0, data=data, epochs=1, precision=precision,
         jit_compile=False, looping=True,
     )  # fmt: skip
-    chosen = random.permutation(IMAGES)[: recipe.batch_size].astype(np.int32)
-    labels = keras.ops.convert_to_tensor(pictures.labels[chosen])
+
+
+def _steps(network: Any, order: Any) -> Callable[[], None]:
+    def run() -> None:
+        network.train(order, 0, STEPS)
+
+    return run
+
+
+def _both_ways(
+    notation: str, data: Any, recipe: Recipe, precision: str, turns: int
+) -> dict[str, Any]:
+    """Time a network's whole step as it is trained, and with the model's own layers."""
+    ours = _network(notation, data, recipe, precision)
+    with patch(
+        "pipeline.training.network.training_logits", lambda model: model.get_layer("classes").output
+    ):
+        own = _network(notation, data, recipe, precision)
+    order = ours.order(1)
+    whole = Part(name="ours", run=_steps(ours, order), operations=0.0)
+    other = Part(name="own", run=_steps(own, order), operations=0.0)
+    milliseconds, shares = timed(whole, [other], turns, executions=1)
+    return {
+        "network": notation,
+        "milliseconds": milliseconds["ours"],
+        "own_milliseconds": milliseconds["own"],
+        "ratio": 1.0 / shares["own"],
+    }
+
+
+def _parts(
+    network: Any, data: Any, labels: Any, recipe: Recipe, precision: str
+) -> tuple[list[Part], list[Part]]:
+    """Return the parts of a network's step, and the layers apart that are one part there."""
+    from pipeline.training.backend import keras
+    from pipeline.training.training_graph import training_logits
+
+    chosen = np.arange(recipe.batch_size, dtype=np.int32)
+    truth = keras.ops.convert_to_tensor(labels[chosen])
     _, scaling, *trained = keras.Model(network.model.input, training_logits(network.model)).layers
     *own, _probabilities = network.model.layers[2:]
 
@@ -180,12 +236,12 @@ def _network_and_parts(recipe: Recipe, precision: str) -> tuple[Any, list[Part],
     rows = keras.ops.convert_to_tensor(chosen)
     parts = [
         _part("taking the images and scaling them", 0.0, taken, rows),
-        *_layer_parts(trained, taken(rows), labels),
+        *_layer_parts(trained, taken(rows), truth),
         _optimizer_part(network.model.trainable_variables, recipe, precision),
     ]
     known = {part.name for part in parts}
-    apart = [part for part in _layer_parts(own, taken(rows), labels) if part.name not in known]
-    return network, parts, apart
+    apart = [part for part in _layer_parts(own, taken(rows), truth) if part.name not in known]
+    return parts, apart
 
 
 def _layer_parts(layers: list[Any], values: Any, labels: Any) -> list[Part]:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
 from pipeline.core.feature_maps import FeatureMaps
+from pipeline.core.observer import TrialObserver
 from pipeline.core.trial import Recipe, TrialSpecification
 from pipeline.data.dataset import TrainingData
-from pipeline.launching.trainer import Observer
 from pipeline.measuring.automatic import automatic, settled_training
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.quiet import QuietLock
@@ -44,7 +44,7 @@ class KerasTrainer:
     def run(
         self,
         specification: TrialSpecification,
-        observer: Observer,
+        observer: TrialObserver,
         clocks: Clocks,
         checkpoint: Path | None = None,
     ) -> TrainedTrial:

@@ -1,4 +1,4 @@
-"""What a sweep asks of whoever trains, and what that tells meanwhile."""
+"""What a sweep asks of whoever trains."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,26 +8,9 @@ from numpy.typing import NDArray
 
 from pipeline.core.architecture import Architecture
 from pipeline.core.feature_maps import FeatureMaps
-from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
+from pipeline.core.observer import TrialObserver
+from pipeline.core.trial import Recipe, TrialSpecification
 from pipeline.measuring.clocks import Clocks
-
-
-class Observer(Protocol):
-    """What a trainer tells while it trains; each call may end the trial by raising."""
-
-    def measured(
-        self, costs: dict[str, float], measurements: dict[str, float], summary: str
-    ) -> None:
-        """Hear what the untrained network costs, as far as that decides about it."""
-
-    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
-        """Hear how an epoch and its validation went, and the costs that training has shown."""
-
-    def between_executions(self) -> None:
-        """Hear that some steps are done and nothing runs on the device right now."""
-
-    def between_measurements(self) -> None:
-        """Hear that the trial is trained and that another of its measurements would come."""
 
 
 class Trained(Protocol):
@@ -56,7 +39,7 @@ class Trainer(Protocol):
     def run(
         self,
         specification: TrialSpecification,
-        observer: Observer,
+        observer: TrialObserver,
         clocks: Clocks,
         checkpoint: Path | None = None,
     ) -> Trained:

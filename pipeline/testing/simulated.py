@@ -21,9 +21,9 @@ from pipeline.config import Config
 from pipeline.core.architecture import Architecture
 from pipeline.core.feature_maps import FeatureMaps, Floats, LayerFilters, LayerMaps
 from pipeline.core.journey import macs, parameters
+from pipeline.core.observer import TrialObserver
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
 from pipeline.data.dataset import DataDescription
-from pipeline.launching.trainer import Observer
 from pipeline.measuring.clocks import Clocks
 
 _OWN = "simulated.json"
@@ -62,7 +62,7 @@ class SimulatedTrainer:
     def run(
         self,
         specification: TrialSpecification,
-        observer: Observer,
+        observer: TrialObserver,
         clocks: Clocks,
         checkpoint: Path | None = None,
     ) -> SimulatedTraining:

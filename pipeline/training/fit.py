@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from numpy.typing import NDArray
 
 from pipeline.config import TrainingConfig
+from pipeline.core.observer import TrialObserver
 from pipeline.core.outcome import LossNotFinite
 from pipeline.core.trial import EpochResult
 from pipeline.data.dataset import Split
@@ -18,24 +19,6 @@ from pipeline.training.network import CompiledNetwork, Evaluation
 
 #: Longest execution: whoever wants to measure, or to interrupt, waits no longer than this.
 EXECUTION_SECONDS = 0.5
-
-
-class TrialObserver(Protocol):
-    """Who is told how a trial goes; any call may end the trial by raising."""
-
-    def measured(
-        self, costs: dict[str, float], measurements: dict[str, float], summary: str
-    ) -> None:
-        """Hear of the untrained network's costs, before the first epoch."""
-
-    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
-        """Hear of an epoch and its evaluation, and of the costs that training has shown so far."""
-
-    def between_executions(self) -> None:
-        """Be asked whether to go on; called often, so it must be cheap."""
-
-    def between_measurements(self) -> None:
-        """Be asked whether a trial that is trained already may be measured to its end."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

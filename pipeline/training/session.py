@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import MeasuringConfig, ObjectiveConfig, TrainingConfig
 from pipeline.core.architecture import Architecture
+from pipeline.core.observer import TrialObserver
 from pipeline.core.outcome import OutOfMemory
 from pipeline.core.trial import ADAM_BETA_2, EpochResult, Recipe, TrialSpecification
 from pipeline.data.dataset import TrainingData
@@ -26,7 +27,7 @@ from pipeline.training.backend import (
 )
 from pipeline.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from pipeline.training.costs import CostMeter, MeasuredCosts
-from pipeline.training.fit import EpochLoop, Progress, TrialObserver
+from pipeline.training.fit import EpochLoop, Progress
 from pipeline.training.network import CompiledNetwork, DeviceData
 from pipeline.training.reference import Reference, reference_architecture
 from pipeline.training.saving import predicted_probabilities, save_model
@@ -34,7 +35,6 @@ from pipeline.training.saving import predicted_probabilities, save_model
 __all__ = [
     "TrainedTrial",
     "TrainingSession",
-    "TrialObserver",
     "predicted_probabilities",
     "save_model",
 ]

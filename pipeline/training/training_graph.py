@@ -1,5 +1,6 @@
 """The graph that is trained: the model's own layers and weights, in the order that takes least."""
 
+import itertools
 from typing import Any
 
 from pipeline.training.backend import keras
@@ -7,13 +8,14 @@ from pipeline.training.backend import keras
 layers = keras.layers
 
 
-class PooledConvolution(layers.Layer):  # type: ignore[misc]
+class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
     """A convolution and the max pool behind it, with the bias added behind the pool.
 
-    The largest of four sums with one bias is the largest of the four plus the bias, to the last
-    digit, as rounding keeps the order. There the bias and its gradient have a quarter of the
-    numbers to go through: a twentieth of the ``cnn`` reference's whole step (``profile`` in
-    ``benchmarks``). For training alone: models are saved with Keras' own layers.
+    The largest of four sums with one bias is the largest of the four plus the bias: rounding keeps
+    the order, though a compiler may round the two in another way. Behind the pool the bias and its
+    gradient have a quarter of the numbers to go through, which a processor's whole training step
+    shows (``profile`` in ``benchmarks``). For training alone: models are saved with Keras' own
+    layers.
     """
 
     def __init__(self, convolution: Any, pooling: Any) -> None:
@@ -23,6 +25,10 @@ class PooledConvolution(layers.Layer):  # type: ignore[misc]
 
     def build(self, _: Any) -> None:
         """Do nothing: both layers have been built."""
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """Return the pool's."""
+        return self._pooling.compute_output_shape(self._convolution.compute_output_shape(shape))
 
     def call(self, values: Any) -> Any:
         """Return what both layers make of ``(n, height, width, channels)``."""
@@ -36,18 +42,17 @@ def training_logits(model: Any) -> Any:
 
     It has the model's input and weights, the trainable ones in the model's order.
     """
-    values = model.input
-    *inner, _probabilities = model.layers[1:]
-    following = [*inner[1:], None]
+    *inner, _probabilities = model.layers
+    values, own = model.input, True
     pooled = None
-    for layer, after in zip(inner, following, strict=True):
+    for layer, after in itertools.pairwise([*inner, None]):
         if layer is pooled:
             continue
         if _is_pooled(layer, after):
-            pooled = after
+            pooled, own = after, False
             values = PooledConvolution(layer, after)(values)
         else:
-            values = layer(values)
+            values = layer.output if own else layer(values)
     return values
 
 
