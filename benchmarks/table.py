@@ -105,13 +105,16 @@ def _recipe(result: dict[str, Any]) -> str:
 
 
 def _memory(result: dict[str, Any]) -> str:
-    highest = result["highest_mib_of_each_worker"]
-    return (
+    text = (
         f"{result['mib_a_trial_after_first']:.1f} MiB a trial in one process, which is replaced "
-        f"after {result['replaced_after']}; all of a sweep with one worker "
-        f"{highest[-1] - highest[0]:+.0f} MiB from its first process to its last "
-        f"({highest[0]:,.0f} MiB)"
+        f"after {result['replaced_after']}"
     )
+    highest = result.get("highest_mib_of_each_worker")
+    if highest:
+        grown = highest[-1] - highest[0]
+        text += f"; all of a sweep {grown:+.0f} MiB from its first process to its last, of "
+        text += f"{highest[0]:,.0f}"
+    return text
 
 
 def _latency(condition: str) -> Callable[[dict[str, Any]], str]:
