@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.commands.arguments import CommandLine
-from pipeline.core.errors import ConfigurationError
+from pipeline.core.errors import AGAIN_STATUS, SIGNAL_STATUS, ConfigurationError
 from pipeline.launching.forking import prepare
 
 if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.reporting.console import ProgressView
 
-#: A status above this is 128 plus the number of the signal that told us to stop.
-SIGNAL_STATUS = 128
 FLAGS = ("--dry-run", "--scheduled")
 NAMES = 0
 
@@ -60,7 +58,8 @@ def run_each(configs: "Iterable[Config]", run_one: "Callable[[Config], int]") ->
     worst = 0
     for config in configs:
         worst = max(worst, run_one(config))
-        if worst > SIGNAL_STATUS:  # told to stop: the others are not wanted either
+        # Told to stop, or a peer told to leave: the others are not wanted either.
+        if worst > SIGNAL_STATUS or worst == AGAIN_STATUS:
             break
     return worst
 
@@ -132,8 +131,8 @@ def run_sweep(config: "Config", view: "ProgressView", *, patient: bool = True) -
     from pipeline.launching.calibrating import settle
 
     settle(config, _say)
-    from pipeline.launching.notify import tell_end
-    from pipeline.launching.planning import create_folder, plan_sweep
+    from pipeline.launching.notify import failure_told, tell_end
+    from pipeline.launching.planning import plan_sweep, set_up
     from pipeline.reporting.progress import ProgressReader
 
     plan = plan_sweep(config, _say)
@@ -145,14 +144,17 @@ def run_sweep(config: "Config", view: "ProgressView", *, patient: bool = True) -
     if config.launch.kind == "peer":
         from pipeline.launching.peers import Peer
 
-        create_folder(plan)
-        peer = Peer(plan=plan, say=view.note, show=show)
-        status, ended = peer.run(), peer.ended
+        peer = Peer(plan=set_up(plan), say=view.note, show=show)
+        with failure_told(plan.config, view.note, lambda: peer.ended):
+            status = peer.run()
+        ended = peer.ended
     else:
         from pipeline.launching.local import LocalSupervisor
 
         local = LocalSupervisor(plan=plan, say=view.note, show=show, patient=patient)
-        status, ended = local.run(), True
+        with failure_told(plan.config, view.note):
+            status = local.run()
+        ended = True
     if ended:
         tell_end(plan.config, status, view.note)
     return Run(status=status, folder=plan.config.sweep_dir)

@@ -30,12 +30,18 @@ def _train(config: "Config") -> int:
         raise ConfigurationError(
             "launch=slurm is for sweep; train works where it is started, so put srun before it"
         )
-    # A sweep of one: the same worker, the same measuring, the same tracking, no references and
-    # no final round.
-    search = config.search.model_copy(update={"trials": 1})
+    # A sweep of one: the same worker, the same measuring, the same tracking, no references, no
+    # final round, and nothing to begin with but this network.
+    search = config.search.model_copy(update={"trials": 1, "first": ()})
     launch = config.launch.model_copy(update={"workers": 1})
     finalists = config.finalists.model_copy(update={"limit": 0})
-    update = {"search": search, "launch": launch, "finalists": finalists, "references": False}
+    update = {
+        "search": search,
+        "launch": launch,
+        "finalists": finalists,
+        "references": False,
+        "warm_start": None,
+    }
     with open_view() as view:
         run = run_sweep(config.model_copy(update=update), view)
     show_trial(run.folder, 0)

@@ -34,7 +34,7 @@ def run(line: CommandLine) -> int:
 
 
 def _take_part(mlruns: Path, name: str) -> int:
-    from pipeline.launching.notify import tell_end
+    from pipeline.launching.notify import failure_told, tell_end
     from pipeline.launching.peers import Peer
     from pipeline.launching.planning import load_plan
     from pipeline.reporting.console import LineView
@@ -44,7 +44,8 @@ def _take_part(mlruns: Path, name: str) -> int:
     reader = ProgressReader(plan.config.sweep_dir)
     with LineView(sys.stdout) as view:
         peer = Peer(plan=plan, say=view.note, show=lambda: view.update(reader.read()))
-        status = peer.run()
+        with failure_told(plan.config, view.note, lambda: peer.ended):
+            status = peer.run()
         if peer.ended:
             tell_end(plan.config, status, view.note)
     return status

@@ -2,6 +2,12 @@
 
 from collections.abc import Iterable
 
+#: Exit status of who leaves while there is work left, or nothing to do yet: EX_TEMPFAIL of
+#: sysexits.h, later it may work.
+AGAIN_STATUS = 75
+#: An exit status above this is this and the number of the signal that told us to stop.
+SIGNAL_STATUS = 128
+
 
 class SweetspotError(Exception):
     """A sentence for the user: what is wrong, what was received, what would be valid.

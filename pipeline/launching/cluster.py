@@ -13,7 +13,7 @@ from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, SlurmLaunch
 from pipeline.launching.holder import SweepBusy
 from pipeline.launching.local import last_line
 from pipeline.launching.peers import Peer
-from pipeline.launching.planning import SweepPlan, create_folder
+from pipeline.launching.planning import SweepPlan, set_up
 from pipeline.launching.sbatch import LOGS, SweepArray, sbatch_text
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.slurm import Job, SlurmError, check_lines, jobs_of, submit, summarise
@@ -69,7 +69,7 @@ def script_of(plan: SweepPlan) -> str:
     return sbatch_text(array)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class ClusterSweep:
     """Submits a sweep's jobs and follows them.
 
@@ -139,7 +139,7 @@ class ClusterSweep:
         return self._follow(began)
 
     def _set_up(self) -> None:
-        create_folder(self.plan)
+        self.plan = set_up(self.plan)
         (self.plan.config.sweep_dir / LOGS).mkdir(exist_ok=True)
 
     def _supervisor(self) -> Peer:

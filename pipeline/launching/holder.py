@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from pipeline.core.errors import SweetspotError
+from pipeline.core.errors import AGAIN_STATUS, SweetspotError
 from pipeline.launching.presence import supervisor_lock
 from pipeline.reporting.files import write_atomically
 
@@ -19,7 +19,7 @@ _NOTE = "supervisor.json"
 class SweepBusy(SweetspotError):
     """Somebody else runs the sweep, and nobody wants to wait."""
 
-    status = 75  # EX_TEMPFAIL of sysexits.h: later it may work
+    status = AGAIN_STATUS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

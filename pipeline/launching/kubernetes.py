@@ -5,8 +5,7 @@ from typing import Any
 import yaml
 
 from pipeline.config import KubernetesSchedule
-from pipeline.core.errors import ConfigurationError
-from pipeline.launching.sbatch import AGAIN_STATUS
+from pipeline.core.errors import AGAIN_STATUS, ConfigurationError
 from pipeline.measuring.backends import backend_part
 
 #: Where the volume is mounted; the Containerfile makes both folders.

@@ -18,7 +18,7 @@ from pipeline.launching.evaluation import is_due
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.live_report import LiveReport
-from pipeline.launching.planning import SweepPlan, create_folder
+from pipeline.launching.planning import SweepPlan, set_up
 from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.recovery import recover_lost
@@ -140,7 +140,7 @@ class LocalSupervisor:
         folder = self.config.sweep_dir
         # Before anything is written, and before any worker: a fresh storage is set up once.
         storage = open_storage(self.config, is_leaving=lambda: self._signal is not None)
-        create_folder(self.plan)
+        self.plan = set_up(self.plan)
         study = SweepStudy(self.config, self.plan.space, storage, self.plan.first)
         results = SweepResults(self.config, self.plan.description)
         began = time.monotonic()
@@ -251,7 +251,16 @@ class LocalSupervisor:
         open_trials = study.waiting() or not study.is_over()
         if not out_of_time(self.config) and (not clean or open_trials):
             return True
-        return study.is_idle() and self._finalists_left(study, results) > 0
+        if not study.is_idle():
+            return False
+        # Who has trained until it was to be replaced has not looked whether test is to be read.
+        unread = not clean and self._is_test_due(study, results)
+        return unread or self._finalists_left(study, results) > 0
+
+    def _is_test_due(self, study: SweepStudy, results: SweepResults) -> bool:
+        if not self.config.references:
+            return False
+        return is_due(results.refresh(study), Sessions.read(self.config.sweep_dir))
 
     def _finalists_left(self, study: SweepStudy, results: SweepResults) -> int:
         """Return how many trainings of finalists nobody does yet, or at most will be due."""
@@ -274,9 +283,7 @@ class LocalSupervisor:
     def _is_finished(self, study: SweepStudy, results: SweepResults) -> bool:
         if not study.is_done() or self._finalists_left(study, results):
             return False
-        if not self.config.references:
-            return True
-        return not is_due(results.refresh(study), Sessions.read(self.config.sweep_dir))
+        return not self._is_test_due(study, results)
 
     def _wanted_workers(self) -> int:
         workers = self.config.launch.workers

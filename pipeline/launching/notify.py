@@ -8,13 +8,15 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.config import Config, NotifyConfig
-from pipeline.core.errors import StorageError
+from pipeline.core.errors import StorageError, SweetspotError
+from pipeline.launching.holder import SweepBusy
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.mail import summary_line
 
@@ -49,6 +51,27 @@ def tell_end(config: Config, status: int, say: Callable[[str], None]) -> None:
     if settings.command is not None:
         _report(say, "notify.command", _run(settings.command, message, settings.seconds))
     _report(say, "notify.url", _post(settings, message))
+
+
+@contextmanager
+def failure_told(
+    config: Config, say: Callable[[str], None], has_ended: Callable[[], bool] = lambda: True
+) -> Iterator[None]:
+    """Tell of a run that breaks inside the block, as ``tell_end`` does of one that ends.
+
+    Parameters
+    ----------
+    has_ended
+        Whether the run of the sweep is over with that.
+    """
+    try:
+        yield
+    except SweepBusy:  # another one runs it and will tell
+        raise
+    except SweetspotError as error:
+        if has_ended():
+            tell_end(config, error.status, say)
+        raise
 
 
 def _report(say: Callable[[str], None], setting: str, failure: str | None) -> None:

@@ -9,19 +9,20 @@ import os
 import signal
 import socket
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import FrameType
 from typing import ClassVar
 
 from filelock import FileLock
 
+from pipeline.core.errors import AGAIN_STATUS
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.local import LocalSupervisor
-from pipeline.launching.presence import Presence, living
+from pipeline.launching.presence import Presence, is_supervised, living
 from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
-from pipeline.launching.sbatch import AGAIN_STATUS
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import out_of_time
 from pipeline.reporting.writing import write_report
@@ -84,7 +85,12 @@ class Peer(LocalSupervisor):
         folder = self.config.sweep_dir
         self._came = time.time()
         self._first_threads = Sessions.read(folder).threads
-        with self._signals(), Presence(folder, "peers") as presence:
+        with self._signals(), ExitStack() as stack:
+            with FileLock(folder / "leaving.lock"):
+                alone = not living(folder, "peers")
+                presence = stack.enter_context(Presence(folder, "peers"))
+                if alone:
+                    self._leave_behind_what_was_killed()
             study = SweepStudy(self.config, self.plan.space, first=self.plan.first)
             results = SweepResults(self.config, self.plan.description)
             status = 1
@@ -146,11 +152,15 @@ class Peer(LocalSupervisor):
     def _is_needed(self, study: SweepStudy, results: SweepResults, presence: Presence) -> bool:
         """Whether the last peer has to stay: somebody left a trial behind, or test to read."""
         self._recover(study, results)
-        if self._signal is not None or out_of_time(self.config) or not self._is_last(presence):
+        if self._signal is not None or not self._is_last(presence):
             return False
         self._rounds += 1
-        left = study.waiting() or (study.is_done() and not self._is_finished(study, results))
-        return bool(left) and self._rounds < _MOST_ROUNDS
+        if out_of_time(self.config):
+            left = study.is_idle() and self._is_test_due(study, results)
+        else:
+            done = study.is_done()
+            left = bool(study.waiting()) or (done and not self._is_finished(study, results))
+        return left and self._rounds < _MOST_ROUNDS
 
     def _is_last(self, presence: Presence) -> bool:
         return living(self.config.sweep_dir, "peers") <= {presence.name}
@@ -168,6 +178,15 @@ class Peer(LocalSupervisor):
         if began is None or (not took_part and self._is_last(presence)):
             self._open_session()
         return _Lead(lock=lock, mirror=self._start_mirror())
+
+    def _leave_behind_what_was_killed(self) -> None:
+        """Begin a session where everybody of the one that is open is gone.
+
+        Whoever comes next finds us here, and would take it for ours.
+        """
+        folder = self.config.sweep_dir
+        if Sessions.read(folder).open_since is not None and not is_supervised(folder):
+            self._open_session()
 
     def _open_session(self) -> None:
         launch = self.config.launch

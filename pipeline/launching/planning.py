@@ -3,11 +3,12 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from pipeline.config import ANY_RULE, Config, differing_keys, identity_hash, identity_parts
 from pipeline.core.architecture import Architecture
@@ -185,6 +186,29 @@ def _check_storage(config: Config) -> None:
             f"storage={config.storage.kind}: the trials of sweep {config.sweep_name} are in "
             f"storage={before.kind}, go on with that or choose another sweep_name"
         )
+
+
+def set_up(plan: SweepPlan) -> SweepPlan:
+    """Write the sweep's folder, unless somebody has begun another sweep of this name meanwhile.
+
+    Returns
+    -------
+    SweepPlan
+        Of the sweep as it is now: who was here first has said what it begins with.
+
+    Raises
+    ------
+    SweetspotError
+        It asks another question by now, or keeps its trials elsewhere.
+    """
+    folder = plan.config.sweep_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "set-up.lock"):
+        if not plan.exists and _check_identity(plan.config, plan.identity):
+            _check_storage(plan.config)
+            plan = replace(plan, exists=True, first=read_first(folder))
+        create_folder(plan)
+    return plan
 
 
 def create_folder(plan: SweepPlan) -> None:

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import SlurmLaunch
-from pipeline.core.errors import ConfigurationError
+from pipeline.core.errors import AGAIN_STATUS, ConfigurationError
 
-#: Ends a task that was told to leave while there is work left (EX_TEMPFAIL of sysexits.h).
-AGAIN_STATUS = 75
 LOGS = "logs"
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.core.errors import AGAIN_STATUS, SIGNAL_STATUS
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, counted, duration_text
 
 _BAD = ("failed", "diverged", "out_of_memory", "timed_out")
-_SIGNAL_STATUS = 128
-_AGAIN_STATUS = 75  # of a peer that was told to leave; others go on
 
 
 def summary_line(sweep: str, status: int, summary: Mapping[str, Any] | None) -> str:
@@ -50,5 +49,5 @@ def summary_line(sweep: str, status: int, summary: Mapping[str, Any] | None) -> 
 def _state(status: int) -> str:
     if status == 0:
         return "done"
-    left = status == _AGAIN_STATUS or status > _SIGNAL_STATUS
+    left = status == AGAIN_STATUS or status > SIGNAL_STATUS
     return "stopped before its end" if left else "FAILED"

@@ -37,17 +37,33 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A trial that a worker has claimed and must end."""
+    """A trial that a worker has claimed and must end.
+
+    Parameters
+    ----------
+    epochs
+        How long trials are trained that do not say so themselves.
+    """
 
     specification: TrialSpecification
     trial: optuna.Trial
     storage: StudyStorage
+    epochs: int
 
     @property
     def rungs(self) -> str:
         """What the attributes of its rungs begin with, the same for trials of equal length."""
-        epochs = self.specification.recipe.epochs
-        return f"{RUNG}:" if epochs is None else f"{RUNG}/{epochs}:"
+        own = self.specification.recipe.epochs
+        return f"{RUNG}:" if own in (None, self.epochs) else f"{RUNG}/{own}:"
+
+    def epoch_of_rung(self, attribute: str) -> int | None:
+        """Return which rung an attribute of a trial as long as this one is; None if it is none."""
+        prefixes = [self.rungs]
+        if self.rungs == f"{RUNG}:":  # earlier versions told apart who names the sweep's own length
+            prefixes.append(f"{RUNG}/{self.epochs}:")
+        return next(
+            (int(attribute.removeprefix(p)) for p in prefixes if attribute.startswith(p)), None
+        )
 
     def reached_rung(self, epoch: int, reached: Reached) -> None:
         """Let peers know what it has come to at a rung."""
@@ -162,7 +178,12 @@ class TrialLedger(ABC):
             trial.set_user_attr("worker", worker)
             specification = specify(trial)
         trial.set_user_attr("specification", specification_to_json(specification))
-        return Claim(specification=specification, trial=trial, storage=self._storage)
+        return Claim(
+            specification=specification,
+            trial=trial,
+            storage=self._storage,
+            epochs=self._config.training.epochs,
+        )
 
     def _asked(self, asked: list[int], trials: list[FrozenTrial]) -> Claim | None:
         """Return the trial that was claimed, where only the answer to that was lost."""
@@ -170,7 +191,12 @@ class TrialLedger(ABC):
             if trials[number].state is TrialState.RUNNING:
                 trial = optuna.Trial(self._study, self._trial_id(number))
                 specification = specification_from_json(trials[number].user_attrs["specification"])
-                return Claim(specification=specification, trial=trial, storage=self._storage)
+                return Claim(
+                    specification=specification,
+                    trial=trial,
+                    storage=self._storage,
+                    epochs=self._config.training.epochs,
+                )
         return None
 
     def is_running(self, claim: Claim) -> bool:

@@ -106,7 +106,8 @@ class SweepStudy(TrialLedger):
         It is when the budget is used up, or ``search.max_infeasible`` trials were above the
         limits and none within.
 
-        Interrupted trials that were queued again come first.
+        What waits in the queue comes first: the sweep's opening, and behind it what was
+        interrupted.
         """
         asked: list[int] = []
         return self._alone(lambda: self._claim(worker, asked))
@@ -233,11 +234,10 @@ class SweepStudy(TrialLedger):
                 continue
             if limits.broken(costs):
                 continue
-            rungs = claim.rungs
             reached = {
-                int(key.removeprefix(rungs)): Reached(**value)
+                epoch: Reached(**value)
                 for key, value in trial.user_attrs.items()
-                if key.startswith(rungs)
+                if (epoch := claim.epoch_of_rung(key)) is not None
             }
             complete = trial.state is TrialState.COMPLETE
             found.append(

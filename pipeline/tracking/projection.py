@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from pipeline.core.architecture import Architecture
+from pipeline.core.errors import SIGNAL_STATUS
 from pipeline.core.trial import Outcome, Recipe, TrialSpecification
 from pipeline.tracking.event_log import Event
 from pipeline.tracking.events import (
@@ -23,7 +24,6 @@ from pipeline.tracking.story import TrialStory, trial_story
 from pipeline.tracking.sweep_facts import SweepFacts
 
 RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-_INTERRUPTED_STATUSES = (130, 143)  # exit statuses after SIGINT and SIGTERM
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,7 +206,7 @@ def _session_state(sweep_events: Iterable[Event]) -> tuple[RunStatus, float | No
             ended = event.time
             if content.exit_status == 0:
                 status, label = "FINISHED", "complete"
-            elif content.exit_status in _INTERRUPTED_STATUSES:
+            elif content.exit_status > SIGNAL_STATUS:
                 status, label = "KILLED", "interrupted"
             else:
                 status, label = "FAILED", "failed"

@@ -10,7 +10,7 @@ from pipeline.core.trial import COSTS
 
 _REFERENCES = ("dnn", "cnn")
 _WHOLE_FROM = 1000  # numbers from here on are shown without decimals
-_UNITS = {"epoch_seconds": "s an epoch", "latency_ms": "ms an image", "train_seconds": "s to train"}
+_UNITS = {"epoch_seconds": "s an epoch", "latency_ms": "ms a call", "train_seconds": "s to train"}
 
 
 def summary_metrics(summary: Mapping[str, Any]) -> dict[str, float]:

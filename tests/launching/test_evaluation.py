@@ -1,10 +1,13 @@
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
+from pipeline.launching import local
 from pipeline.launching.evaluation import evaluate, is_due
+from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.trial_run import TrialRun
@@ -142,6 +145,18 @@ def test_a_reference_that_is_the_sweet_spot_is_measured_once(plan, replan, monke
     assert comparison is not None and len(measured) == len(set(measured)) == 2
     ratios = [comparison[name]["epoch_ratio_equal_batch"] for name in ("dnn", "cnn")]
     assert ratios[spot] == 1.0 and ratios[1 - spot] == pytest.approx(1.2 / 1.1)
+
+
+def test_whoever_left_before_it_looked_is_replaced_to_read_test(plan, replan, monkeypatch):
+    run = searched(replan(plan, finalists={"limit": 0}))
+    supervisor = LocalSupervisor(
+        plan=replace(plan, config=run.config), say=print, show=lambda: None
+    )
+    monkeypatch.setattr(local, "out_of_time", lambda config: True)
+    left = partial(supervisor._is_work_left, run.study, run.results)
+    assert left(clean=False) and not left(clean=True)
+    evaluate(run.config, run.study, run.results, run.trainer)
+    assert not left(clean=False)
 
 
 def test_a_network_trained_by_hand_is_not_tested(finished):

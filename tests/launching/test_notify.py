@@ -5,7 +5,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from pydantic import SecretStr
 
-from pipeline.launching.notify import summary_message, tell_end
+from pipeline.core.errors import StorageError
+from pipeline.launching.holder import SweepBusy
+from pipeline.launching.notify import failure_told, summary_message, tell_end
 from pipeline.launching.results import SweepResults
 from pipeline.search.study import SweepStudy
 
@@ -123,6 +125,28 @@ def test_a_program_reads_the_summary(tell, tmp_path):
 def test_a_program_that_fails_is_said(tell, command, seconds, said):
     (sentence,) = tell(command=command, seconds=seconds)
     assert sentence.startswith("notify.command: ") and said in sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "has_ended", "told"),
+    [
+        (StorageError("the disk is full"), True, 2),
+        (StorageError("the disk is full"), False, None),  # other peers go on
+        (SweepBusy("somebody else runs it"), True, None),
+    ],
+)
+def test_a_run_that_breaks_is_told_of(plan, replan, tmp_path, *, error, has_ended, told):
+    command = ("/bin/sh", "-c", f"cat > {tmp_path}/told")
+    config = replan(plan, notify={"command": command}).config
+    said: list[str] = []
+    with (
+        pytest.raises(type(error)),
+        failure_told(config, said.append, lambda: has_ended),
+    ):
+        raise error
+    assert said == []
+    path = tmp_path / "told"
+    assert (json.loads(path.read_text())["status"] if path.exists() else None) == told
 
 
 def test_a_sweep_without_a_summary_has_a_line_too(tmp_path):

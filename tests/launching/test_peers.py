@@ -7,12 +7,14 @@ import time
 
 import pytest
 
+from pipeline.core.errors import AGAIN_STATUS
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import load_plan
 from pipeline.launching.presence import living
-from pipeline.launching.sbatch import AGAIN_STATUS
+from pipeline.launching.sessions import Sessions
 from pipeline.reporting.files import read_summary
-from pipeline.tracking.event_log import read, sweep_log_path, trial_log_paths
+from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_paths
+from pipeline.tracking.events import SessionStarted, record
 
 SIMULATED = """
 import sys, time
@@ -115,6 +117,17 @@ def test_one_is_told_to_leave_and_the_other_finishes(sweep):
     assert verdict() == 0
     assert ended(start()) == (0, "")
     check_complete(config)
+
+
+def test_peers_that_start_together_do_not_go_on_with_a_session_of_the_dead(sweep):
+    config, start = sweep
+    # A cluster that went down an hour ago, with everybody in it.
+    with EventLog(sweep_log_path(config.sweep_dir), clock=lambda: time.time() - 3600) as log:
+        record(log, SessionStarted(workers=2, threads=1, host="gone", versions={}, git_commit=None))
+    first, second = start(), start()
+    assert ended(first)[0] == ended(second)[0] == 0
+    check_complete(config, sessions=2)
+    assert Sessions.read(config.sweep_dir).wall_seconds() < 1800
 
 
 @pytest.mark.soak

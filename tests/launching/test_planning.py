@@ -15,6 +15,7 @@ from pipeline.launching.planning import (
     load_config,
     load_description,
     plan_sweep,
+    set_up,
 )
 from pipeline.measuring.machine import Gpu, this_machine
 
@@ -51,6 +52,20 @@ def test_what_was_planned_is_what_workers_read(tmp_path):
     assert load_config(tmp_path, name) == plan.config
     assert load_description(plan.config.sweep_dir) == plan.description
     assert planned(tmp_path).exists
+
+
+def test_two_that_set_a_sweep_up_at_once_agree_or_are_refused(tmp_path):
+    words = ("sweep_name=mine", "search.first=[d8]", "search.trials=5")
+    first, same = (planned(tmp_path, *words, f"search.trials={n}") for n in (5, 6))
+    other = planned(tmp_path, *words, "search.seed=1")
+    assert not (first.exists or same.exists or other.exists)
+    assert set_up(first) == first
+    same = replace(same, first=())  # its own idea of what to begin with
+    second = set_up(same)
+    assert second.exists and second.first == first.first
+    with pytest.raises(ConfigurationError, match=r"asks another question; search\.seed differs"):
+        set_up(other)
+    assert load_config(tmp_path, "mine") == second.config
 
 
 def test_another_question_under_an_old_name_is_refused(tmp_path):

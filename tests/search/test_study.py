@@ -1,6 +1,6 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain
 
 import optuna
@@ -269,6 +269,21 @@ def test_trials_of_another_length_are_no_peers_at_a_rung(config, space):
     assert known == [[{}, {1: at(0.2)}, {}], [{}, {}, {}], [{}, {}, {}]]
     finish(study, other, Ending(outcome=Outcome.INTERRUPTED))
     assert {1: at(0.2)} in [peer.reached for peer in study.peers(short, ("macs",))]
+
+
+def test_who_names_the_length_of_the_sweep_is_a_peer_of_who_does_not(config, space):
+    named = replace(config.training.recipe, epochs=config.training.epochs)
+    first = [Proposal(architecture=Architecture(dense_units=8), recipe=named)]
+    study = SweepStudy(config, space, first=first)
+    dnn, cnn, long = (claimed(study, "w") for _ in range(3))
+    for accuracy, claim in enumerate((dnn, cnn, long)):
+        claim.knows_costs({"macs": 10.0})
+        claim.reached_rung(1, at(accuracy / 10))
+    # As an earlier version has written it.
+    cnn.trial.set_user_attr(f"reached/{config.training.epochs}:2", asdict(at(0.7)))
+    known = [[peer.reached for peer in study.peers(c, ("macs",))] for c in (long, dnn)]
+    theirs = {1: at(0.1), 2: at(0.7)}
+    assert known == [[{1: at(0.0)}, theirs], [theirs, {1: at(0.2)}]]
 
 
 def test_a_trial_that_goes_on_keeps_its_rungs_and_is_no_peer_of_itself(config, space):

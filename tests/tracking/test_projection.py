@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -128,6 +129,7 @@ def test_only_the_session_that_left_a_trial_closes_it(sweep: Sweep) -> None:
         (1, "FAILED", "failed"),
         (130, "KILLED", "interrupted"),
         (143, "KILLED", "interrupted"),
+        (128 + signal.SIGUSR2, "KILLED", "interrupted"),
     ],
 )
 def test_the_sweeps_own_run_ends_as_its_command(
