@@ -6,9 +6,10 @@ The ``cnn`` reference with the default recipe's batch, on one thread, as a worke
 trains it. A layer's part is its forward pass and its gradients, compiled apart; so what the parts
 take together is near what the step takes, and the table says how near. Beside it stands what a
 part has to multiply, as a share of the matrix product's rate in the same process: a small share
-of much time is where something could be had. And the whole step of some networks is timed in turn
-with that of the same layers as Keras has them, each bias in front of its pool. What is in the
-images changes nothing, so they are noise, and no data set is needed. With TensorFlow only.
+of much time is where something could be had. And the whole step of some networks is timed with
+each bias behind the max pool, in turn with the same layers as Keras has them, in front of it: the
+precision decides which of them a training takes. What is in the images changes nothing, so they
+are noise, and no data set is needed. With TensorFlow only.
 """
 
 import multiprocessing
@@ -78,15 +79,13 @@ def main(short: bool) -> None:
         *HEAD,
         *map(_line, result["rows"]),
         "",
-        f"The parts by themselves take {result['parts_of_the_step']:.1%} of the step. The layers "
-        "that it trains as one, as the model has them:",
+        f"The parts by themselves take {result['parts_of_the_step']:.1%} of the step.",
         "",
-        *HEAD,
-        *map(_line, result["apart"]),
+        *(_apart_lines(result["apart"]) if result["apart"] else ()),
+        "Whole steps with the bias behind the pool and in front of it, as Keras' own layers have "
+        f"it. In {result['precision']} a training takes it {result['bias_of_a_training']}.",
         "",
-        "Whole steps, with the bias behind the pool and as Keras' own layers have it:",
-        "",
-        "| network | ms | with Keras' own layers | ratio |",
+        "| network | ms, behind | in front | ratio |",
         "| --- | --- | --- | --- |",
         *(
             f"| `{row['network']}` | {row['milliseconds']:.2f} | {row['own_milliseconds']:.2f} | "
@@ -96,6 +95,11 @@ def main(short: bool) -> None:
     ]
     print("\n".join(lines))
     print(keep("profile", result, lines, short=short))
+
+
+def _apart_lines(rows: list[dict[str, Any]]) -> list[str]:
+    return ["The layers that it trains as one, as the model has them:", "", *HEAD,
+            *map(_line, rows), ""]  # fmt: skip
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -139,6 +143,7 @@ def measure(turns: int) -> dict[str, Any]:
         "rows": rows([*parts, whole]),
         "apart": rows(apart),
         "parts_of_the_step": sum(shares[part.name] for part in parts),
+        "bias_of_a_training": "behind" if apart else "in front",
         "networks": [_both_ways(name, data, recipe, precision, turns) for name in NETWORKS],
     }
 
@@ -200,19 +205,19 @@ def _steps(network: Any, order: Any) -> Callable[[], None]:
 def _both_ways(
     notation: str, data: Any, recipe: Recipe, precision: str, turns: int
 ) -> dict[str, Any]:
-    """Time a network's whole step as it is trained, and with the model's own layers."""
-    ours = _network(notation, data, recipe, precision)
-    with patch(
-        "pipeline.training.network.training_logits", lambda model: model.get_layer("classes").output
-    ):
+    """Time a network's whole step with each bias behind the pool, and with Keras' own layers."""
+    dtypes = "pipeline.training.training_graph.BIAS_BEHIND_POOL"
+    with patch(dtypes, frozenset(DTYPES.values())):
+        behind = _network(notation, data, recipe, precision)
+    with patch(dtypes, frozenset()):
         own = _network(notation, data, recipe, precision)
-    order = ours.order(1)
-    whole = Part(name="ours", run=_steps(ours, order), operations=0.0)
+    order = behind.order(1)
+    whole = Part(name="behind", run=_steps(behind, order), operations=0.0)
     other = Part(name="own", run=_steps(own, order), operations=0.0)
     milliseconds, shares = timed(whole, [other], turns, executions=1)
     return {
         "network": notation,
-        "milliseconds": milliseconds["ours"],
+        "milliseconds": milliseconds["behind"],
         "own_milliseconds": milliseconds["own"],
         "ratio": 1.0 / shares["own"],
     }

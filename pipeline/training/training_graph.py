@@ -7,6 +7,12 @@ from pipeline.training.backend import keras
 
 layers = keras.layers
 
+#: The compute dtypes in which the bias is added behind the pool. In bfloat16 a processor's library
+#: (oneDNN) adds it, and sums up its gradient, within the convolution for nearly nothing, which is
+#: sooner done than by operations of their own; in float32 it is not (``profile`` in
+#: ``benchmarks``).
+BIAS_BEHIND_POOL = frozenset({"float32"})
+
 
 class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
     """A convolution and the max pool behind it, with the bias added behind the pool.
@@ -14,8 +20,8 @@ class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
     The largest of four sums with one bias is the largest of the four plus the bias: rounding keeps
     the order, though a compiler may round the two in another way. Behind the pool the bias and its
     gradient have a quarter of the numbers to go through, which a processor's whole training step
-    shows (``profile`` in ``benchmarks``). For training alone: models are saved with Keras' own
-    layers.
+    shows where it does not add them within the convolution (``BIAS_BEHIND_POOL``). For training
+    alone: models are saved with Keras' own layers.
     """
 
     def __init__(self, convolution: Any, pooling: Any) -> None:
@@ -59,6 +65,7 @@ def training_logits(model: Any) -> Any:
 def _is_pooled(layer: Any, after: Any) -> bool:
     return (
         isinstance(layer, layers.Conv2D)
+        and layer.compute_dtype in BIAS_BEHIND_POOL
         and layer.use_bias
         and layer.activation is keras.activations.linear
         and isinstance(after, layers.MaxPooling2D)

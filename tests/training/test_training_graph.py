@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.architecture import Architecture
+from pipeline.training import training_graph
 from pipeline.training.backend import keras
 from pipeline.training.model import build_model
 from pipeline.training.training_graph import PooledConvolution, training_logits
@@ -21,10 +22,16 @@ def built(notation, precision="float32"):
     return own, keras.Model(model.input, training_logits(model))
 
 
+@pytest.fixture
+def in_any_precision(monkeypatch):
+    monkeypatch.setattr(training_graph, "BIAS_BEHIND_POOL", {"float32", "bfloat16"})
+
+
 def pooled(trained):
     return [layer.name for layer in trained.layers if isinstance(layer, PooledConvolution)]
 
 
+@pytest.mark.usefixtures("in_any_precision")
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize(
     ("notation", "names"),
@@ -45,6 +52,11 @@ def test_operation_by_operation_it_gives_the_same_logits_to_the_last_digit(
     np.testing.assert_array_equal(own(images), trained(images))
 
 
+def test_in_bfloat16_the_bias_stays_with_the_convolution_that_adds_it_for_nothing():
+    both = [pooled(built("6k3-4k3-d8", p)[1]) for p in ("float32", "mixed_bfloat16")]
+    assert both == [["pooled_convolution_1", "pooled_convolution_2"], []]
+
+
 @pytest.mark.parametrize("notation", ["6k3-4k3s-d8", "6k3b-4k3-d8p0.1", "6k3a-d8"])
 def test_its_weights_are_the_models_in_their_order(notation):
     own, trained = built(notation)
@@ -53,6 +65,7 @@ def test_its_weights_are_the_models_in_their_order(notation):
     assert {id(v) for v in trained.variables} == {id(v) for v in own.variables}
 
 
+@pytest.mark.usefixtures("in_any_precision")
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 0.2)])
 def test_a_compiled_step_changes_the_weights_as_the_models_own_layers_would(precision, tolerance):
     moves = []
