@@ -24,6 +24,8 @@ def keep(
 ) -> Path:
     """Write a result with the machine, the commit and the versions it was measured with.
 
+    One of the same day from another machine stays, with that machine's word behind its name.
+
     Parameters
     ----------
     name
@@ -41,12 +43,23 @@ def keep(
     day, folder = today(), SHORT_RESULTS if short else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{day}-{name}.json"
+    _make_room(path)
     origin = {"commit": git_commit(), "device": describe_device(), "versions": versions()}
     path.write_text(json.dumps({"benchmark": name, "date": day, **origin, **result}, indent=1))
     device = ", ".join(f"{key} {value}" for key, value in describe_device().items())
     text = [f"# {name}, {day}", "", *lines, "", f"Measured on {device}.", ""]
     path.with_suffix(".md").write_text("\n".join(text))
     return path
+
+
+def _make_room(path: Path) -> None:
+    """Move what another machine has left here out of the way."""
+    if not path.exists():
+        return
+    theirs = json.loads(path.read_text())["device"]["name"]
+    if theirs != describe_device()["name"]:
+        for own in path.parent.glob(f"{path.stem}.*"):
+            own.rename(own.with_stem(f"{own.stem}-{_word(theirs)}"))
 
 
 def combine(names: Sequence[str], *, short: bool = False) -> Path | None:
@@ -84,7 +97,11 @@ def combine(names: Sequence[str], *, short: bool = False) -> Path | None:
 
 def machine_word() -> str:
     """Return this machine's processor or GPU as a word for file names."""
-    return re.sub(r"[^a-z0-9]+", "-", describe_device()["name"].lower()).strip("-")
+    return _word(describe_device()["name"])
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def today() -> str:

@@ -178,12 +178,7 @@ class TrialLedger(ABC):
             trial.set_user_attr("worker", worker)
             specification = specify(trial)
         trial.set_user_attr("specification", specification_to_json(specification))
-        return Claim(
-            specification=specification,
-            trial=trial,
-            storage=self._storage,
-            epochs=self._config.training.epochs,
-        )
+        return self._claim_of(trial, specification)
 
     def _asked(self, asked: list[int], trials: list[FrozenTrial]) -> Claim | None:
         """Return the trial that was claimed, where only the answer to that was lost."""
@@ -191,13 +186,16 @@ class TrialLedger(ABC):
             if trials[number].state is TrialState.RUNNING:
                 trial = optuna.Trial(self._study, self._trial_id(number))
                 specification = specification_from_json(trials[number].user_attrs["specification"])
-                return Claim(
-                    specification=specification,
-                    trial=trial,
-                    storage=self._storage,
-                    epochs=self._config.training.epochs,
-                )
+                return self._claim_of(trial, specification)
         return None
+
+    def _claim_of(self, trial: optuna.Trial, specification: TrialSpecification) -> Claim:
+        return Claim(
+            specification=specification,
+            trial=trial,
+            storage=self._storage,
+            epochs=self._config.training.epochs,
+        )
 
     def is_running(self, claim: Claim) -> bool:
         """Whether a claimed trial is still its worker's, or else was given to another one."""

@@ -1,5 +1,6 @@
 """How the benchmark of searches is read: hypervolumes over time, and who was there first."""
 
+import json
 import math
 import time
 from pathlib import Path
@@ -142,3 +143,16 @@ def test_todays_results_are_put_together_and_short_ones_apart(tmp_path, monkeypa
     assert "First." in text and "Second." in text and "Of MNIST." in text
     assert "Short." not in text
     assert [p.name for p in short.iterdir() if "two" in p.name]
+
+
+def test_two_machines_results_of_a_day_are_both_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(results_files, "RESULTS", tmp_path)
+    monkeypatch.setattr(results_files, "today", lambda: "2026-01-02")
+    for name, value in (("A CPU (AVX2)", 1), ("Another", 2), ("Another", 3)):
+        monkeypatch.setattr(results_files, "describe_device", lambda name=name: {"name": name})
+        results_files.keep("one", {"value": value}, [f"It is {value}."])
+    found = {p.name: json.loads(p.read_text())["value"] for p in tmp_path.glob("*.json")}
+    assert found == {"2026-01-02-one.json": 3, "2026-01-02-one-a-cpu-avx2.json": 1}
+    assert "It is 1." in (tmp_path / "2026-01-02-one-a-cpu-avx2.md").read_text()
+    path = results_files.combine(("one",))
+    assert path is not None and list(json.loads(path.read_text())["results"]) == ["one"]
