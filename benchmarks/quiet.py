@@ -120,7 +120,12 @@ def train(data: str, locks: Path, ready: Event) -> None:
 
     class Observer:
         def measured(
-            self, costs: dict[str, float], measurements: dict[str, float], summary: str
+            self,
+            costs: dict[str, float],
+            measurements: dict[str, float],
+            summary: str,
+            *,
+            again: bool = False,
         ) -> None:
             pass
 

@@ -152,7 +152,12 @@ class _Writer:
         self.costs: dict[str, float] = {}
 
     def measured(
-        self, costs: dict[str, float], measurements: dict[str, float], summary: str
+        self,
+        costs: dict[str, float],
+        measurements: dict[str, float],
+        summary: str,
+        *,
+        again: bool = False,
     ) -> None:
         self.costs = costs
 

@@ -4,7 +4,7 @@ import sys
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.commands.sweeps import chosen_sweep
+from pipeline.commands.sweeps import chosen_sweep, with_tracking
 
 FLAGS = ("--force",)
 NAMES = 1
@@ -26,10 +26,7 @@ def run(line: CommandLine) -> int:
 
     composed = compose(line)
     config = load_config(composed.mlruns, chosen_sweep(line, composed))
-    tracking = composed.tracking.model_copy(update={"enabled": True})
-    promotion = promote(
-        config.model_copy(update={"tracking": tracking}), force="--force" in line.flags
-    )
+    promotion = promote(with_tracking(line, composed, config), force="--force" in line.flags)
     if promotion.outcome == "refused":
         print(f"sweetspot: {promotion.sentence}; --force promotes it anyway", file=sys.stderr)
         return 1

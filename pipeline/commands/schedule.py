@@ -7,7 +7,14 @@ from pathlib import Path
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, KubernetesSchedule
+from pipeline.config import (
+    PROJECT_ROOT,
+    URL_VARIABLE,
+    Config,
+    KubernetesSchedule,
+    identity_hash,
+    identity_parts,
+)
 from pipeline.core.errors import ConfigurationError
 from pipeline.measuring.backends import VARIABLE
 
@@ -47,7 +54,9 @@ def _kubernetes(
             "--install is for cron and slurm; for Kubernetes: sweetspot schedule … | kubectl "
             "apply -f -"
         )
-    name = config.sweep_name or f"{config.data.name}-{config.space.name}"
+    # Nobody knows the images here, so the name is no sweep's: that of the question alone.
+    question = identity_hash(identity_parts(config, ""))[:6]
+    name = config.sweep_name or f"{config.data.name}-{config.space.name}-{question}"
     print(cron_job(name, words, schedule), end="")
     return 0
 
@@ -57,6 +66,7 @@ def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
     from pipeline.launching.schedule import ScheduledSweep, crontab_entry, scrontab_entry
     from pipeline.launching.schedule import install as install_entry
 
+    _check_launch(config)
     for variable in _SECRETS:
         if variable in os.environ:
             _say(f"{variable} is set here and a schedule does not hold it: it is a secret")
@@ -71,12 +81,7 @@ def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
         python=Path(os.path.abspath(sys.executable)),
         environment={key: os.environ[key] for key in _VARIABLES if key in os.environ},
     )
-    if config.schedule.kind == "slurm":
-        if config.launch.kind != "slurm":
-            raise ConfigurationError(
-                "schedule=slurm starts a small job that submits the sweep's own jobs, so it "
-                "needs launch=slurm"
-            )
+    if config.launch.kind == "slurm" and config.schedule.kind == "slurm":
         program = "scrontab"
         entry = scrontab_entry(sweep, config.launch, config.mlruns / f"schedule-{name}.log")
     else:
@@ -88,6 +93,21 @@ def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
         print(entry, end="")
     _say(f"{name} runs next at {_next_time(config.schedule.when):%Y-%m-%d %H:%M}")
     return 0
+
+
+def _check_launch(config: Config) -> None:
+    if config.schedule.kind != "slurm":
+        return
+    if config.launch.kind != "slurm":
+        raise ConfigurationError(
+            "schedule=slurm starts a small job that submits the sweep's own jobs, so it needs "
+            "launch=slurm"
+        )
+    if config.launch.follow:
+        raise ConfigurationError(
+            "schedule=slurm starts a small job that is over once it has submitted the sweep's own "
+            "jobs, so it needs launch.follow=false"
+        )
 
 
 def _settled(config: Config) -> Config:

@@ -34,3 +34,10 @@ def chosen_sweep(line: CommandLine, config: Config) -> str:
         there = f"there is {one_of(known[:_MOST_NAMES])}" if known else "there is none yet"
         raise StorageError(f"there is no sweep {asked} under {config.mlruns / 'sweeps'}; {there}")
     return asked
+
+
+def with_tracking(line: CommandLine, composed: Config, sweep: Config) -> Config:
+    """Return a sweep's configuration with tracking: its own, or what the command line says."""
+    is_said = any(word.lstrip("+~").startswith("tracking") for word in line.overrides)
+    tracking = composed.tracking if is_said else sweep.tracking
+    return sweep.model_copy(update={"tracking": tracking.model_copy(update={"enabled": True})})

@@ -4,7 +4,7 @@ import sys
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.commands.sweeps import chosen_sweep
+from pipeline.commands.sweeps import chosen_sweep, with_tracking
 
 FLAGS = ()
 NAMES = 1
@@ -17,11 +17,7 @@ def run(line: CommandLine) -> int:
 
     composed = compose(line)
     config = load_config(composed.mlruns, chosen_sweep(line, composed))
-    # Without a word about it, to where the sweep itself goes.
-    is_said = any(word.lstrip("+~").startswith("tracking") for word in line.overrides)
-    tracking = composed.tracking if is_said else config.tracking
-    tracking = tracking.model_copy(update={"enabled": True})
-    config = config.model_copy(update={"tracking": tracking})
+    config = with_tracking(line, composed, config)
     with Mirror(config.sweep_dir, config, load_description(config.sweep_dir)) as mirror:
         report = mirror.sync()
     if report.failure is not None:

@@ -105,7 +105,7 @@ def _block_stages(block: ConvolutionBlock, index: int, shape: ImageShape) -> Ite
     yield Stage(
         kind="convolution", name=f"convolution_{index}", shape=(height, width, block.filters),
         parameters=weights + (0 if normalised else block.filters), macs=height * width * weights,
-        reason=_convolution_reason(shape[0], height, block),
+        reason=_convolution_reason(shape[:2], (height, width), block),
     )  # fmt: skip
     if normalised:
         yield Stage(
@@ -121,25 +121,33 @@ def _block_stages(block: ConvolutionBlock, index: int, shape: ImageShape) -> Ite
                 "to pool"
             )
         verb = "largest" if block.pooling == "max" else "mean"
-        left = " and drops the last row and column" if height % 2 or width % 2 else ""
+        dropped = [n for n, side in (("row", height), ("column", width)) if side % POOL_SIZE]
+        left = f" and drops the last {' and '.join(dropped)}" if dropped else ""
         yield Stage(
             kind="pooling", name=f"pooling_{index}", shape=(*pooled, block.filters),
             parameters=0, macs=0,
-            reason=f"keeps the {verb} of each 2×2 square: half of {height}{left}",
+            reason=f"keeps the {verb} of each 2×2 square: half of {_sides(height, width)}{left}",
         )  # fmt: skip
 
 
-def _convolution_reason(before: int, after: int, block: ConvolutionBlock) -> str:
+def _convolution_reason(
+    before: tuple[int, int], after: tuple[int, int], block: ConvolutionBlock
+) -> str:
     kernel = block.kernel_size
     if block.padding == "same":
-        return f"{kernel}×{kernel} filters with zeros around the edge keep {before}"
+        return f"{kernel}×{kernel} filters with zeros around the edge keep {_sides(*before)}"
     if kernel == 1:
-        return f"1×1 filters keep {before}"
+        return f"1×1 filters keep {_sides(*before)}"
+    sums = [f"{b} - {kernel - 1} = {a}" for b, a in zip(before, after, strict=True)]
     return (
         f"{kernel}×{kernel} filters need {kernel // 2} "
         f"{'pixel' if kernel == 3 else 'pixels'} around the centre: "
-        f"{before} - {kernel - 1} = {after}"
+        f"{' and '.join(dict.fromkeys(sums))}"
     )
+
+
+def _sides(height: int, width: int) -> str:
+    return str(height) if height == width else f"{height} and {width}"
 
 
 def after_convolution(side: int, kernel_size: int, padding: str) -> int:

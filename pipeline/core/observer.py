@@ -9,9 +9,17 @@ class TrialObserver(Protocol):
     """What a trainer tells while it trains; each call may end the trial by raising."""
 
     def measured(
-        self, costs: dict[str, float], measurements: dict[str, float], summary: str
+        self,
+        costs: dict[str, float],
+        measurements: dict[str, float],
+        summary: str,
+        *,
+        again: bool = False,
     ) -> None:
-        """Hear what the untrained network costs, as far as that decides about it."""
+        """Hear what the untrained network costs, as far as that decides about it.
+
+        ``again`` where it was measured before an interruption, on whatever device.
+        """
 
     def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
         """Hear how an epoch and its validation went, and the costs that training has shown."""

@@ -9,14 +9,28 @@ device's *pace*. What the clock showed is kept beside it.
 
 from collections.abc import Mapping
 
-#: Milliseconds of the reference by name, such as ``latency_reference_ms``.
+#: Milliseconds of the reference by name, such as ``latency_reference_ms``; that of one image, or
+#: ``latency_64_reference_ms`` of batches.
 Pace = Mapping[str, float]
 _REFERENCE = "_reference_ms"
 
 
 def measured_pace(measurements: Mapping[str, float]) -> dict[str, float]:
     """Return what the reference took in these measurements."""
-    return {name: value for name, value in measurements.items() if name.endswith(_REFERENCE)}
+    return {
+        _of_batch(name, measurements): value
+        for name, value in measurements.items()
+        if name.endswith(_REFERENCE)
+    }
+
+
+def _of_batch(name: str, measurements: Mapping[str, float]) -> str:
+    """Return a reference's name with the batch size in it, where that is not one image.
+
+    The latency of the first batch size that is measured goes by ``latency``, whatever size it is.
+    """
+    size = int(measurements.get("latency_batch_size", 1))
+    return f"latency_{size}{_REFERENCE}" if name == f"latency{_REFERENCE}" and size > 1 else name
 
 
 def at_pace(
@@ -36,18 +50,19 @@ def at_pace(
         As a trainer measured them, milliseconds and seconds by name.
     """
     costs, found = dict(costs), dict(measurements)
-    for name in measured_pace(measurements):
-        if name not in pace:
+    for name in [name for name in measurements if name.endswith(_REFERENCE)]:
+        known = pace.get(_of_batch(name, measurements))
+        if known is None:
             continue
         timed = name.removesuffix(_REFERENCE)
         median = f"{timed}_ms"
         cost = median in costs
         measured = costs[median] if cost else measurements[median]
-        paced = measurements[f"{timed}_ratio"] * pace[name]
+        paced = measurements[f"{timed}_ratio"] * known
         (costs if cost else found)[median] = paced
         found[f"{timed}_measured_ms"] = measured
         for end in ("low", "high"):
-            found[f"{timed}_{end}_ms"] = measurements[f"{timed}_ratio_{end}"] * pace[name]
+            found[f"{timed}_{end}_ms"] = measurements[f"{timed}_ratio_{end}"] * known
         for percentile in ("p90", "p99"):
             if f"{timed}_{percentile}_ms" in found:
                 found[f"{timed}_{percentile}_ms"] *= paced / measured

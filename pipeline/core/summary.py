@@ -12,8 +12,9 @@
     front            trial, architecture, val_accuracy, costs {name: value} of every member,
                      cheapest first
     sweet_spot       trial, architecture, rule, reason, val_accuracy, test_accuracy,
-                     batch_size, parameters, macs, epoch_seconds, latency_ms, train_seconds;
-                     null while the front is empty
+                     batch_size, parameters, macs, epoch_seconds, latency_ms, train_seconds,
+                     time_to_accuracy_seconds, device_memory_mib, outcome (null while it is on
+                     its way); null while the front is empty
     references       dnn, cnn: the same keys but rule and reason
     hypervolume      value: over accuracy and log10 of each cost;
                      reference_point: chance accuracy and ten times the cnn's costs, as
@@ -25,6 +26,8 @@
     finalists        trial, architecture, val_accuracy {mean, standard_error, n}, costs {name:
                      {mean, standard_error, n}}, probability_on_front of every member of the
                      front that was trained again, cheapest first; [] without them
+    finalists_settled  whether every further training that is wanted of the front's members has
+                     ended; before that the sweet spot may become another
 
 Accuracies are shares in [0, 1]. A value that is not known yet is null, never left out.
 """
@@ -43,7 +46,7 @@ from pipeline.core.records import front_records, latest_attempts, point
 from pipeline.core.selection import RuleSettings
 from pipeline.core.statistics import Interval, wilson_interval
 from pipeline.core.sweet_spot import RightAnswers, choose_sweet_spot, probabilities_on_front
-from pipeline.core.trial import Outcome, TrialRecord
+from pipeline.core.trial import MEASURED_COSTS, TRAINED_COSTS, Outcome, TrialRecord
 
 SUMMARY_SCHEMA_VERSION = 1
 #: How many times worse than the cnn a cost may be and still count for the hypervolume.
@@ -117,7 +120,7 @@ def build_summary(
     by_number = {record.number: record for record in latest}
     members = front_records(latest, costs, limits)
     points = [point(record, costs) for record in members]
-    last, right = last or FinalRound(), right or {}
+    last, right = last or FinalRound(settled=True), right or {}
     settings = replace(rule, images=data.validation)
     chosen = choose_sweet_spot(latest, costs, settings, last, right, limits=limits)
     sweet_spot = chosen and {
@@ -168,6 +171,7 @@ def build_summary(
             }
             for finalist in last.finalists
         ],
+        "finalists_settled": last.settled,
     }
 
 
@@ -208,7 +212,8 @@ def _values(
         "test_accuracy": test_accuracies.get(record.number),
         "batch_size": record.specification.recipe.batch_size,
         **_size(record.specification.architecture, data),
-        **{name: record.costs.get(name) for name in _TIMES},
+        **{name: record.costs.get(name) for name in _MEASURED},
+        "outcome": None if record.outcome is None else record.outcome.value,
     }
 
 
@@ -232,11 +237,12 @@ def _reference(
         "test_accuracy": None,
         "batch_size": None,
         **_size(REFERENCES[name], data),
-        **dict.fromkeys(_TIMES),
+        **dict.fromkeys(_MEASURED),
+        "outcome": None,
     }
 
 
-_TIMES = ("epoch_seconds", "latency_ms", "train_seconds")
+_MEASURED = (*MEASURED_COSTS, *TRAINED_COSTS)
 
 
 def _size(architecture: Architecture, data: DataSummary) -> dict[str, int | None]:

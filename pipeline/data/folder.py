@@ -105,7 +105,11 @@ def read_pixels(file: Path, side: int | None) -> NDArray[np.uint8]:
     """Return a picture's pixels, shape (height, width, 1 or 3)."""
     if file.is_dir():
         raise NotAPicture("a folder")
-    if file.stat().st_size == 0:
+    try:
+        size = file.stat().st_size
+    except OSError as error:  # a link to nothing
+        raise NotAPicture(error.strerror or type(error).__name__) from error
+    if size == 0:
         raise NotAPicture("empty")
     try:
         with warnings.catch_warnings():

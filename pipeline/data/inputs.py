@@ -17,11 +17,10 @@ from pipeline.core.errors import DataError
 from pipeline.data.checking import checked_images
 from pipeline.data.folder import NotAPicture, read_pixels
 from pipeline.data.npz import ARCHIVE_SUFFIX, picture_arrays
-from pipeline.data.pictures import fitted
+from pipeline.data.pictures import PICTURE_CHANNELS, fitted
 
 #: Stands for a picture or an archive that comes through the standard input.
 STDIN = "-"
-_CHANNELS = (1, 3)
 _ZIP = b"PK\x03\x04"
 ImageShape = tuple[int, int, int]
 
@@ -46,7 +45,7 @@ def read_inputs(
         from the standard input.
     shape
         ``(height, width, channels)`` that the network takes; other sizes are resized, colour
-        becomes grey where it takes grey.
+        becomes grey where it takes grey. One of 2 or 4 channels takes archives of those alone.
     invert
         Make light dark and dark light, for a network that learnt the opposite.
 
@@ -55,18 +54,23 @@ def read_inputs(
     DataError
         Something is missing or no picture, or there is nothing at all.
     """
-    found = [item for word in words for item in _inputs(word, stdin)]
+    # Fitted one by one: a folder of photographs may hold more than memory does.
+    found = [
+        (name, fitted(pixels, shape))
+        for word in words
+        for name, pixels in _inputs(word, shape[2], stdin)
+    ]
     if not found:
         raise DataError("there is no picture to classify")
-    images = np.stack([fitted(pixels, shape) for _, pixels in found])
+    images = np.stack([pixels for _, pixels in found])
     return NamedImages(
         images=255 - images if invert else images, names=tuple(name for name, _ in found)
     )
 
 
-def _inputs(word: str, stdin: BinaryIO) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _inputs(word: str, channels: int, stdin: BinaryIO) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     if word == STDIN:
-        yield from _from_stdin(stdin.read())
+        yield from _from_stdin(stdin.read(), channels)
         return
     path = Path(word)
     if path.is_dir():
@@ -78,16 +82,16 @@ def _inputs(word: str, stdin: BinaryIO) -> Iterator[tuple[str, NDArray[np.uint8]
         if not files:
             raise DataError(f"the folder {path} holds no pictures")
         for file in files:
-            yield from _from_file(file, str(file))
+            yield from _from_file(file, str(file), channels)
         return
     if not path.exists():
         raise DataError(f"there is no picture {path}; give files, folders, .npz or - for stdin")
-    yield from _from_file(path, word)
+    yield from _from_file(path, word, channels)
 
 
-def _from_file(path: Path, name: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _from_file(path: Path, name: str, channels: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     if path.suffix == ARCHIVE_SUFFIX:
-        yield from _from_archive(path, name)
+        yield from _from_archive(path, name, channels)
         return
     try:
         yield name, read_pixels(path, None)
@@ -97,22 +101,25 @@ def _from_file(path: Path, name: str) -> Iterator[tuple[str, NDArray[np.uint8]]]
         raise DataError(f"{name} cannot be read: {error.strerror or error}") from error
 
 
-def _from_stdin(content: bytes) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _from_stdin(content: bytes, channels: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     if not content:
         raise DataError("nothing came through the standard input")
     suffix = ARCHIVE_SUFFIX if content.startswith(_ZIP) else ""
     with tempfile.NamedTemporaryFile(suffix=suffix) as file:
         file.write(content)
         file.flush()
-        yield from _from_file(Path(file.name), "stdin")
+        yield from _from_file(Path(file.name), "stdin", channels)
 
 
-def _from_archive(path: Path, name: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _from_archive(path: Path, name: str, channels: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    fitting = {*PICTURE_CHANNELS, channels}
     for array_name, images in picture_arrays(path, name):
         where = f"{array_name} in {name}"
-        if images.ndim == 4 and images.shape[-1] not in _CHANNELS:
+        if images.ndim == 4 and images.shape[-1] not in fitting:
+            of_its_own = "" if channels in PICTURE_CHANNELS else f" or {channels}"
             raise DataError(
-                f"{where} must hold pictures of 1 channel or 3, not of {images.shape[-1]}"
+                f"{where} must hold pictures of 1 channel or 3{of_its_own}, not of "
+                f"{images.shape[-1]}"
             )
         for index, pixels in enumerate(checked_images(images, where)):
             yield f"{name}:{array_name}[{index}]", pixels

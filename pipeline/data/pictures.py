@@ -11,6 +11,8 @@ from pipeline.data.folder import NotAPicture, read_pixels
 
 #: Photographs in scikit-learn's package, CC BY 2.0; its images/README.txt names the authors.
 PHOTOGRAPHS = ("china", "flower")
+#: Channels that a picture has as ``read_picture`` reads it: grey, or red, green and blue.
+PICTURE_CHANNELS = (1, 3)
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow and the lesson's libraries take it
 
 
@@ -57,9 +59,18 @@ def photograph(name: str) -> NDArray[np.uint8]:
 
 
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture in grey, shape ``(height, width, 1)``; one in grey stays as it is."""
-    if pixels.shape[2] == 1:
+    """Return a picture in grey, shape ``(height, width, 1)``; one in grey stays as it is.
+
+    Raises
+    ------
+    DataError
+        It has neither 1 channel nor 3.
+    """
+    channels = pixels.shape[2]
+    if channels == 1:
         return pixels
+    if channels not in PICTURE_CHANNELS:
+        raise DataError(f"an image of {channels} channels cannot be shown in grey")
     mixed: NDArray[np.float64] = pixels @ np.array(_GREY)
     return np.rint(mixed).astype(np.uint8)[..., None]
 
@@ -69,16 +80,28 @@ def fitted(pixels: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np
 
     Parameters
     ----------
+    pixels
+        Of 1 channel or 3, or of as many as are wanted.
     shape
         ``(height, width, channels)`` of the result.
+
+    Raises
+    ------
+    DataError
+        A picture is neither in grey nor in colour for a network of 2 or 4 channels.
     """
     from PIL import Image
 
     height, width, channels = shape
     chosen = grey(pixels) if channels == 1 else pixels
+    if chosen.shape[2] != channels and channels not in PICTURE_CHANNELS:
+        raise DataError(
+            f"the network takes images of {channels} channels, but a picture has 1 or 3: give it "
+            "images as the ones it was trained on, in an .npz archive"
+        )
     if chosen.shape[:2] != (height, width):
-        # Pillow knows one-channel pictures without their channel axis only.
-        image = Image.fromarray(chosen[..., 0] if chosen.shape[2] == 1 else chosen)
-        resized = image.resize((width, height), Image.Resampling.BILINEAR)
-        chosen = np.asarray(resized).reshape(height, width, -1)
+        # Channel by channel, as Pillow gives some numbers of channels a meaning of their own.
+        planes = [Image.fromarray(plane) for plane in np.moveaxis(chosen, -1, 0)]
+        resized = [p.resize((width, height), Image.Resampling.BILINEAR) for p in planes]
+        chosen = np.stack([np.asarray(plane) for plane in resized], axis=-1)
     return np.broadcast_to(chosen, shape).copy()

@@ -167,7 +167,7 @@ class ClusterSweep:
             raise
         status = self._supervisor().verdict()
         sessions = Sessions.read(self.plan.config.sweep_dir)
-        if status is None and sessions.last_started > began and sessions.exit_status in (0, 1):
+        if status is None and sessions.last_ended > began and sessions.exit_status in (0, 1):
             status = sessions.exit_status  # search.minutes are over
         if status is None:
             self.say(

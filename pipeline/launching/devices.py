@@ -38,6 +38,17 @@ def memory_share(setting: float | Literal["auto"], gpus: int, workers: int) -> f
     return None if gpus == 0 or side_by_side == 1 else SHARED / side_by_side
 
 
+def workers_with(threads: int, known: int, machine: Machine) -> int:
+    """Return how many workers of so many threads have a core for each of them.
+
+    Parameters
+    ----------
+    known
+        The most: how many a calibration, with threads of its own, has found to be best.
+    """
+    return max(1, len(machine.gpus), min(known, machine.cores // threads))
+
+
 def next_gpu(gpus: Sequence[Gpu], taken: Sequence[str | None]) -> str | None:
     """Return the identifier of the GPU that the next worker is to see, or None to see all.
 

@@ -14,6 +14,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from pipeline.config import Config
+from pipeline.core.outcome import OutOfMemory
 from pipeline.core.trial import Outcome
 from pipeline.data.loading import load_test
 from pipeline.launching.results import SweepResults, model_path
@@ -117,7 +118,11 @@ def _keep(path: Path, labels: NDArray[np.int64]) -> None:
 
 
 def _compare(config: Config, study: SweepStudy, summary: dict[str, Any], trainer: Trainer) -> None:
-    """Measure sweet spot and references side by side at the sweet spot's batch size."""
+    """Measure sweet spot and references side by side at the sweet spot's batch size.
+
+    Where one of them needs more memory for it than there is, nothing is compared: it is good to
+    know, and no reason to end a sweep that is done with an error.
+    """
     number = summary["sweet_spot"]["trial"]
     if read_comparison(config.sweep_dir, number) is not None:
         return
@@ -129,10 +134,13 @@ def _compare(config: Config, study: SweepStudy, summary: dict[str, Any], trainer
         if item.specification.reference is not None and item.outcome is Outcome.COMPLETE
     }
     # A reference that is the sweet spot is not measured against itself.
-    steps = {
-        architecture: trainer.step_ratio(architecture, chosen.recipe)
-        for architecture in dict.fromkeys((chosen.architecture, *references.values()))
-    }
+    try:
+        steps = {
+            architecture: trainer.step_ratio(architecture, chosen.recipe)
+            for architecture in dict.fromkeys((chosen.architecture, *references.values()))
+        }
+    except OutOfMemory:
+        return
     ratios = {
         name: steps[architecture] / steps[chosen.architecture]
         for name, architecture in references.items()

@@ -3,6 +3,8 @@
 import json
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
-from pipeline.core.errors import ConfigurationError
+from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.exports import (
     EXPORT_DIR,
     EXPORTS_SCHEMA_VERSION,
@@ -24,8 +26,7 @@ from pipeline.core.exports import (
 from pipeline.data.dataset import Split, TrainingData
 from pipeline.launching.devices import lock_name
 from pipeline.launching.networks import SweepNetwork, set_up_backend
-from pipeline.launching.planning import load_description
-from pipeline.launching.promotion import unchanged_data
+from pipeline.launching.planning import load_description, unchanged_data
 from pipeline.measuring.backends import VARIABLE, backend_name
 from pipeline.measuring.latency import TimedLatency
 from pipeline.measuring.machine import default_threads, describe_device
@@ -79,9 +80,8 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
     image = data.validation.images[:_LATENCY_BATCH_SIZE]
     results: dict[str, Any] = {}
     folder = config.sweep_dir / EXPORT_DIR
-    folder.mkdir(exist_ok=True)
     for form in FORMATS:
-        with TemporaryDirectory(prefix=".unfinished-", dir=folder) as temporary:
+        with _unfinished(folder) as temporary:
             path = folder / f"{network.trial:04d}{_SUFFIXES[form]}"
             unfinished = Path(temporary, path.name)
             exported.write(form, unfinished, _calibration(data))
@@ -121,6 +121,18 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
     }
     write_atomically(folder / f"{network.trial:04d}.json", json.dumps(outcome, indent=1) + "\n")
     return outcome
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[str]:
+    """Make a folder for what is not known to be sound yet, below the one that is for exports."""
+    try:
+        folder.mkdir(exist_ok=True)
+        temporary = TemporaryDirectory(prefix=".unfinished-", dir=folder)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written: {error.strerror or error}") from error
+    with temporary as path:
+        yield path
 
 
 def _calibration(data: TrainingData) -> NDArray[np.uint8]:

@@ -166,7 +166,7 @@ class Gate:
             await _pump(from_server, writer)
         finally:
             body.cancel()
-            await asyncio.wait([body])
+            await asyncio.gather(body, return_exceptions=True)
             to_server.close()
 
 
@@ -175,9 +175,11 @@ def _is_from_here(request: Request) -> bool:
     origin = request.header(b"origin")
     if origin is None:
         return True
-    return urlsplit(origin.decode("latin-1")).netloc == (request.header(b"host") or b"").decode(
-        "latin-1"
-    )
+    try:
+        sender = urlsplit(origin.decode("latin-1")).netloc
+    except ValueError:
+        return False
+    return sender == (request.header(b"host") or b"").decode("latin-1")
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

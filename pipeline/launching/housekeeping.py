@@ -11,29 +11,38 @@ import yaml
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
 from pipeline.launching.holder import SupervisorLock
-from pipeline.launching.planning import load_config
-from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
+from pipeline.launching.planning import create_config, keeps_alone, load_config
+from pipeline.reporting.files import CONFIG_NAME, SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.listing import folder_bytes
 from pipeline.reporting.spare import spare_files
-from pipeline.search.moving import delete_study, rename_study
+from pipeline.search.moving import delete_study, is_begun, rename_study
 from pipeline.tracking import sweeps as mlflow_sweeps
 
 
 def remove_sweep(config: Config, name: str) -> int:
     """Remove a sweep everywhere and return the bytes that its folder held.
 
-    The folder goes last: while it is there, the same command finishes what failed.
+    The folder goes last: while it is there, the same command finishes what failed. Of a sweep
+    whose folder somebody has removed, what is left elsewhere goes.
 
     Raises
     ------
     StorageError
         There is no such sweep, it is being run, or MLflow or Optuna fails.
     """
+    left = config.model_copy(update={"sweep_name": name})
+    if not (left.sweep_dir / "config.yaml").exists() and keeps_alone(left) and is_begun(left):
+        left.sweep_dir.mkdir(parents=True, exist_ok=True)  # for the locks
+        create_config(left)
     with held(config, name) as folder:
         own = load_config(config.mlruns, name)
         freed = folder_bytes(folder)
         mlflow_sweeps.delete_sweep(own, name)
         delete_study(own, name)
+        for path in folder.iterdir():
+            if path.name != CONFIG_NAME:  # by which the same command finds the folder again
+                is_folder = path.is_dir() and not path.is_symlink()
+                shutil.rmtree(path) if is_folder else path.unlink()
         shutil.rmtree(folder)
     return freed
 

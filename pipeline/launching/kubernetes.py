@@ -13,6 +13,8 @@ _MLRUNS = "/sweetspot/mlruns"
 _DATA = "/sweetspot/data"
 #: Names of CronJobs leave 11 characters for what Kubernetes appends to those of their jobs.
 _LONGEST_NAME = 52
+#: Characters of a question's digest in a name, with the hyphen before it.
+_END = 7
 #: So long a pod that is told to leave may take.
 _GRACE_SECONDS = 60
 _MOST_FAILURES = 6
@@ -21,7 +23,10 @@ _MOST_FAILURES = 6
 def object_name(sweep: str) -> str:
     """Return a sweep's name as Kubernetes allows it: lower case, digits and hyphens."""
     name = "".join(c if c.isascii() and c.isalnum() else "-" for c in sweep.lower())
-    return f"sweetspot-{name}"[:_LONGEST_NAME].strip("-")
+    name = f"sweetspot-{name}"
+    if len(name) > _LONGEST_NAME:  # the end tells questions apart
+        name = f"{name[: _LONGEST_NAME - _END]}{name[-_END:]}"
+    return name.strip("-")
 
 
 def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -> str:

@@ -13,7 +13,7 @@ from typing import ClassVar
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome
-from pipeline.launching.devices import lock_name, memory_share
+from pipeline.launching.devices import lock_name, memory_share, workers_with
 from pipeline.launching.evaluation import is_due
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.holder import SupervisorLock, SweepBusy
@@ -40,6 +40,8 @@ from pipeline.tracking.sync_loop import SyncLoop, is_training
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 15.0
 _DISPLAY_SECONDS = 1.0
+#: Between two looks for trials of workers that are not ours.
+_LOOK_SECONDS = 5.0
 #: MLflow is begun with once a trial trains, and after so long whatever happens.
 _MIRROR_AFTER_SECONDS = 60.0
 #: A worker that ends like this was asked wrongly, and would be again.
@@ -89,6 +91,8 @@ class LocalSupervisor:
     _started: int = 0
     #: Compute threads of a worker when the sweep's first trials were measured, where that is known.
     _first_threads: int | None = None
+    #: Whether lost trials were found since a worker died last.
+    _recovered: bool = False
 
     def run(self) -> int:
         """Run the sweep to its budget; return the exit status.
@@ -208,10 +212,15 @@ class LocalSupervisor:
         left = max(left, self._finalists_left(study, results))
         count = max(1, min(self._wanted_workers(), left))
         self._start_workers(count)
-        shown, run_id = 0.0, None
+        shown, looked, run_id = 0.0, time.monotonic(), None
+        # What workers leave that are not ours; where storage keeps heartbeats, ours look for it.
+        no_beats = study.storage.heartbeat_seconds is None
         while self._workers and self._signal is None:
             time.sleep(_POLL_SECONDS)
             self._reap(study, results)
+            if no_beats and time.monotonic() - looked > _LOOK_SECONDS:
+                self._recover(study, results)
+                looked = time.monotonic()
             if time.monotonic() - shown > _DISPLAY_SECONDS:
                 self.show()
                 shown = time.monotonic()
@@ -228,7 +237,9 @@ class LocalSupervisor:
                 continue
             self._workers.remove(worker)
             if status not in (0, RECYCLE_STATUS):
-                ended = self._recover(study, results) or self._count_ended(study)
+                self._recover(study, results)
+                ended = self._count_ended(study) or self._recovered
+                self._recovered = False
                 self._restarts = 1 if ended else self._restarts + 1
                 if status == _REFUSED:  # in a sentence, as all commands do
                     said = last_line(worker.log).removeprefix("sweetspot: ")
@@ -289,11 +300,10 @@ class LocalSupervisor:
         workers = self.config.launch.workers
         if workers != "auto":
             return workers
-        machine, known = this_machine(), automatic(self.config).workers
-        if self._first_threads is None:
+        known = automatic(self.config).workers
+        if self.config.launch.threads == "auto" and self._first_threads is None:
             return known
-        # With the threads that the sweep began with, so many have a core for each of them.
-        return max(1, len(machine.gpus), min(known, machine.cores // self._threads()))
+        return workers_with(self._threads(), known, this_machine())
 
     def _say_other_threads(self) -> None:
         """Say where what will be measured does not compare with what was."""
@@ -358,8 +368,8 @@ class LocalSupervisor:
             worker.process.end(max(0.0, deadline - time.monotonic()))
         self._workers = []
 
-    def _recover(self, study: SweepStudy, results: SweepResults) -> bool:
-        return bool(recover_lost(self.config.sweep_dir, study, results))
+    def _recover(self, study: SweepStudy, results: SweepResults) -> None:
+        self._recovered |= bool(recover_lost(self.config.sweep_dir, study, results))
 
     def _status(self, study: SweepStudy) -> int:
         if self._signal is not None:

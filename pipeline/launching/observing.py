@@ -85,11 +85,16 @@ class ClaimObserver:
         self.so_far = SoFar(history=list(known.history) if known else [])
 
     def measured(
-        self, costs: dict[str, float], measurements: dict[str, float], summary: str
+        self,
+        costs: dict[str, float],
+        measurements: dict[str, float],
+        summary: str,
+        *,
+        again: bool = False,
     ) -> None:
         """Write down what the network costs, and keep the limits."""
         with self._clocks.on("tracking"):
-            costs, measurements = self._keep(costs, measurements)
+            costs, measurements = self._keep(costs, measurements, elsewhere=again)
             record(
                 self._log,
                 Measured(
@@ -153,10 +158,14 @@ class ClaimObserver:
             raise LimitBroken(said, excess)
 
     def _keep(
-        self, costs: dict[str, float], measurements: dict[str, float]
+        self, costs: dict[str, float], measurements: dict[str, float], *, elsewhere: bool = False
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Return costs and measurements at the device's pace, and remember them."""
-        pace = self._pace().known_or(measured_pace(measurements))
+        """Return costs and measurements at the device's pace, and remember them.
+
+        What may have been measured on another device says nothing of this one's pace.
+        """
+        device, measured = self._pace(), measured_pace(measurements)
+        pace = device.known() if elsewhere else device.known_or(measured)
         costs, measurements = at_pace(costs, measurements, pace)
         self.so_far.costs |= costs
         self.so_far.measurements |= measurements

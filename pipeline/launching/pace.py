@@ -59,7 +59,20 @@ class DevicePace:
             "steps_per_execution": training.steps_per_execution,
             **backend_part(),
         }
+        if training.averaging != "none":  # takes its time in each step
+            circumstances["averaging"] = training.averaging
         return cls(config.mlruns, circumstances)
+
+    def known(self) -> Pace:
+        """Return the pace as far as it is known.
+
+        Raises
+        ------
+        StorageError
+            The file cannot be read.
+        """
+        entry = self._read().get(self._key)
+        return {} if entry is None else entry["ms"]
 
     def known_or(self, measured: Pace) -> Pace:
         """Return the pace that is known; what nobody has measured before is kept from now on.

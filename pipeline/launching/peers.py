@@ -26,6 +26,8 @@ from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import out_of_time
 from pipeline.reporting.writing import write_report
+from pipeline.search.opening import open_storage
+from pipeline.search.storage import StorageLost
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
@@ -85,13 +87,29 @@ class Peer(LocalSupervisor):
         folder = self.config.sweep_dir
         self._came = time.time()
         self._first_threads = Sessions.read(folder).threads
-        with self._signals(), ExitStack() as stack:
+        with self._signals():
+            try:
+                status = self._work()
+            except StorageLost:
+                if not self._must_come_again():
+                    raise
+                # Nobody to say it to: whoever comes next finds what we leave behind.
+                return AGAIN_STATUS
+        return AGAIN_STATUS if self._must_come_again() else status
+
+    def _must_come_again(self) -> bool:
+        return self._signal in (signal.SIGTERM, signal.SIGUSR2)
+
+    def _work(self) -> int:
+        folder = self.config.sweep_dir
+        with ExitStack() as stack:
             with FileLock(folder / "leaving.lock"):
                 alone = not living(folder, "peers")
                 presence = stack.enter_context(Presence(folder, "peers"))
                 if alone:
                     self._leave_behind_what_was_killed()
-            study = SweepStudy(self.config, self.plan.space, first=self.plan.first)
+            storage = open_storage(self.config, is_leaving=lambda: self._signal is not None)
+            study = SweepStudy(self.config, self.plan.space, storage, self.plan.first)
             results = SweepResults(self.config, self.plan.description)
             status = 1
             try:
@@ -110,7 +128,7 @@ class Peer(LocalSupervisor):
                     if last:
                         self._end(study, results, status)
                 self._hand_over()
-        return AGAIN_STATUS if self._signal in (signal.SIGTERM, signal.SIGUSR2) else status
+        return status
 
     def verdict(self) -> int | None:
         """Return the exit status of a sweep in which nothing is left to do; else None."""

@@ -10,20 +10,29 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
-from pipeline.config import ANY_RULE, Config, differing_keys, identity_hash, identity_parts
+from pipeline.config import (
+    ANY_RULE,
+    PROJECT_ROOT,
+    Config,
+    differing_keys,
+    identity_hash,
+    identity_parts,
+)
 from pipeline.core.architecture import Architecture
-from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.core.errors import ConfigurationError, DataError, StorageError
 from pipeline.core.journey import macs, parameters, shape_journey
 from pipeline.core.proposal import Proposal
-from pipeline.data.dataset import DataDescription
+from pipeline.data.dataset import DataDescription, TrainingData
 from pipeline.data.loading import load_training, resolve
 from pipeline.launching.warm_start import first_proposals, read_first, write_first
 from pipeline.measuring.automatic import automatic
 from pipeline.measuring.backends import VARIABLE, backend_name, backend_part, backend_version
 from pipeline.measuring.machine import this_machine
 from pipeline.reporting.files import write_atomically
+from pipeline.search.moving import is_begun
 from pipeline.search.space import AnalyticCost, SearchSpace
 from pipeline.search.startup import startup_proposals
+from pipeline.tracking.event_log import trial_log_paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +208,8 @@ def set_up(plan: SweepPlan) -> SweepPlan:
     Raises
     ------
     SweetspotError
-        It asks another question by now, or keeps its trials elsewhere.
+        It asks another question by now, keeps its trials elsewhere, or its folder or its
+        study is another's.
     """
     folder = plan.config.sweep_dir
     folder.mkdir(parents=True, exist_ok=True)
@@ -207,18 +217,59 @@ def set_up(plan: SweepPlan) -> SweepPlan:
         if not plan.exists and _check_identity(plan.config, plan.identity):
             _check_storage(plan.config)
             plan = replace(plan, exists=True, first=read_first(folder))
+        _check_trials(plan)
         create_folder(plan)
     return plan
+
+
+def keeps_alone(config: Config) -> bool:
+    """Say whether no sweep of another ``mlruns`` folder has its trials in this storage."""
+    return config.storage.kind == "journal" and config.storage_path.is_relative_to(config.mlruns)
+
+
+def _check_trials(plan: SweepPlan) -> None:
+    """Refuse a sweep whose trials in storage and in its folder are not the same ones."""
+    config, folder = plan.config, plan.config.sweep_dir
+    storage = f"storage={config.storage.kind}"
+    # In this order: who claims a trial meanwhile writes its log after that.
+    logs = trial_log_paths(folder)
+    if is_begun(config):
+        if not plan.exists:
+            removed = f"; {_removal(config)} removes them" if keeps_alone(config) else ""
+            raise StorageError(
+                f"{storage} has trials of a sweep {config.sweep_name} already, but their folder "
+                f"is not {folder}: bring that back, or choose another sweep_name{removed}"
+            )
+    elif logs:
+        raise StorageError(
+            f"{folder} has trials that {storage} does not know of: go on with the storage that "
+            "they are in, or choose another sweep_name"
+        )
+
+
+def _removal(config: Config) -> str:
+    """Return the command that removes what is left of a sweep without a folder."""
+    words = ["sweetspot clean", f"remove={config.sweep_name}"]
+    if config.mlruns != PROJECT_ROOT / "mlruns":
+        words.append(f"mlruns={config.mlruns}")
+    if config.storage.path is not None:
+        words.append(f"storage.path={config.storage.path}")
+    return " ".join(words)
 
 
 def create_folder(plan: SweepPlan) -> None:
     """Write the sweep's folder: configuration, identity and what the data are."""
     folder = plan.config.sweep_dir
-    values = plan.config.model_dump(mode="json")
-    write_atomically(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
+    create_config(plan.config)
     write_atomically(folder / "description.json", json.dumps(plan.description.to_json(), indent=1))
     write_first(folder, plan.first)
     write_atomically(folder / "identity.json", json.dumps(plan.identity, indent=1))
+
+
+def create_config(config: Config) -> None:
+    """Write a sweep's configuration into its folder."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    write_atomically(config.sweep_dir / "config.yaml", text)
 
 
 def backend_of(sweep_dir: Path) -> str:
@@ -307,3 +358,21 @@ def load_description(sweep_dir: Path) -> DataDescription:
         return DataDescription.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path} cannot be read: {error}") from error
+
+
+def unchanged_data(config: Config, description: DataDescription) -> TrainingData:
+    """Return the images of a sweep, and make sure that they are the same as then.
+
+    Raises
+    ------
+    DataError
+        They are gone, or others.
+    """
+    data = load_training(config.data)
+    if data.description.fingerprint != description.fingerprint:
+        raise DataError(
+            f"the images of data={config.data.name} are no longer those that {config.sweep_name} "
+            f"was trained with (fingerprint {data.description.fingerprint[:12]}, then "
+            f"{description.fingerprint[:12]})"
+        )
+    return data

@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Config
-from pipeline.core.errors import DataError, StorageError, SweetspotError
+from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.core.promotion import Rival, Verdict, judge
 from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import TRAINED_COSTS, TrialRecord
 from pipeline.core.wording import percentage
-from pipeline.data.dataset import DataDescription, Split, TrainingData
-from pipeline.data.loading import load_training
+from pipeline.data.dataset import DataDescription, Split
 from pipeline.launching.networks import SweepNetwork, kept_network, set_up_backend
-from pipeline.launching.planning import backend_of, load_description
+from pipeline.launching.planning import backend_of, load_description, unchanged_data
 from pipeline.launching.sessions import Sessions
 from pipeline.reporting.compare import device_name
 from pipeline.reporting.files import read_summary
@@ -115,7 +114,9 @@ def promote(config: Config, *, force: bool) -> Promotion:
     if report.failure is not None:
         raise StorageError(report.failure)
     registration = _registration(config, challenger, verdict, digest)
-    version = registry.register(registration)
+    version = registry.register(registration, instead_of=champion)
+    if version is None:  # somebody else has promoted meanwhile: it was judged against another one
+        return promote(config, force=force)
     return ended(outcome="promoted", reason=verdict.reason, version=version)
 
 
@@ -167,24 +168,6 @@ def _challenger(config: Config, network: SweepNetwork, description: DataDescript
         predicted=predicted,
         rival=rival,
     )
-
-
-def unchanged_data(config: Config, description: DataDescription) -> TrainingData:
-    """Return the images of a sweep, and make sure that they are the same as then.
-
-    Raises
-    ------
-    DataError
-        They are gone, or others.
-    """
-    data = load_training(config.data)
-    if data.description.fingerprint != description.fingerprint:
-        raise DataError(
-            f"the images of data={config.data.name} are no longer those that {config.sweep_name} "
-            f"was trained with (fingerprint {data.description.fingerprint[:12]}, then "
-            f"{description.fingerprint[:12]})"
-        )
-    return data
 
 
 def measuring_protocol(config: Config) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def restore_sweep(config: Config, archive: Path, say: Callable[[str], None]) -> 
                     _unpack(file, member, manifest.members[member], unpacked / member)
                 _settle(config, name, unpacked, say)
                 _rebuild(config, name, unpacked)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise StorageError(f"{archive} is no sound bundle: {error}") from error
     except OSError as error:
         raise StorageError(f"{archive} cannot be restored: {error}") from error

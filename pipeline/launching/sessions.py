@@ -18,8 +18,8 @@ class Sessions:
         Wall time of the runs that have ended.
     open_since
         When the run in progress started, in seconds since the epoch; None where none is.
-    last_started
-        When the last run started, in seconds since the epoch; 0 where none has.
+    last_ended
+        When the last run ended, in seconds since the epoch; 0 where none has.
     exit_status
         Of the last run that ended; None where none has, or where one is in progress.
     threads
@@ -31,7 +31,7 @@ class Sessions:
 
     finished_seconds: float = 0.0
     open_since: float | None = None
-    last_started: float = 0.0
+    last_ended: float = 0.0
     exit_status: int | None = None
     threads: int | None = None
     test_readings: dict[int, TestRead] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Sessions:
         """Read the sweep's event log; empty where there is none."""
         finished, started, last = 0.0, None, 0.0
         status: int | None = None
-        last_started = 0.0
+        last_ended = 0.0
         threads: int | None = None
         is_first = True
         readings: dict[int, TestRead] = {}
@@ -51,19 +51,19 @@ class Sessions:
                 if started is not None:  # the run before was killed: it lasted this long at least
                     finished += max(0.0, last - started)
                 started, status = event.time, None
-                last_started = event.time
                 threads = content.threads if is_first else threads
                 is_first = False
             elif isinstance(content, SessionEnded):
                 finished += content.wall_seconds
                 started, status = None, content.exit_status
+                last_ended = event.time
             elif isinstance(content, TestRead):
                 readings.setdefault(content.trial, content)
             last = event.time
         return cls(
             finished_seconds=finished,
             open_since=started,
-            last_started=last_started,
+            last_ended=last_ended,
             exit_status=status,
             threads=threads,
             test_readings=readings,

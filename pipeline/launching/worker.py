@@ -16,10 +16,9 @@ from typing import Self
 
 from pipeline.config import Config
 from pipeline.data.dataset import TrainingData
-from pipeline.data.loading import load_training
 from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import evaluate
-from pipeline.launching.planning import check_backend
+from pipeline.launching.planning import check_backend, load_description, unchanged_data
 from pipeline.launching.presence import Presence
 from pipeline.launching.recovery import Lookout
 from pipeline.launching.results import SweepResults
@@ -136,7 +135,7 @@ def work(
     check_backend(config.sweep_dir)
     threads = default_threads() if config.launch.threads == "auto" else config.launch.threads
     with Leaving() as leaving, Presence(config.sweep_dir) as presence:
-        data = load_training(config.data)
+        data = unchanged_data(config, load_description(config.sweep_dir))
         description = data.description
         space = SearchSpace(config.space, description.image_shape, len(description.classes))
         trainer = (build_trainer or _keras_session(config))(data, threads)

@@ -30,6 +30,8 @@ from pipeline.measuring.machine import (
 #: Training steps in a call of the compiled function, where nothing was measured.
 STEPS_PER_EXECUTION = 20
 CALIBRATION_NAME = "calibration.json"
+#: Of the images that a machine is calibrated with.
+CALIBRATION_SHAPE, CALIBRATION_CLASSES = (28, 28, 1), 10
 _VERSION = 1
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from pipeline.config import PROJECT_ROOT
 from pipeline.core.errors import ConfigurationError, StorageError, one_of
 from pipeline.core.trial import COSTS, EpochResult, TrialRecord
 from pipeline.reporting.comparison import read_comparison
-from pipeline.reporting.figures import pareto_figure, png
+from pipeline.reporting.figures import has_points, pareto_figure, png
 from pipeline.reporting.files import read_summary, sweeps, sweeps_dir
 from pipeline.reporting.map_figures import read_maps
 from pipeline.reporting.progress import read_records
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 _RUNNING = "running"
+#: Of a table of trials, where there is no trial yet; the costs that none has are not among them.
+_COLUMNS = (
+    "trial", "architecture", "reference", "outcome", "val_accuracy", "batch_size", "optimizer",
+    "learning_rate", "schedule", "augmentation", "depth", "epochs", "on_front", "sweet_spot",
+    "reason", "started", "ended",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,7 +160,8 @@ class Sweep:
                     "ended": record.ended,
                 }
                 for record in self._records
-            ]
+            ],
+            columns=None if self._records else _COLUMNS,
         )
         for column in ("started", "ended"):
             table[column] = pd.to_datetime(table[column], unit="s", utc=True)
@@ -193,10 +200,14 @@ class Sweep:
         ------
         ConfigurationError
             The sweep does not look at this cost.
+        StorageError
+            No trial has both an accuracy and this cost yet.
         """
         cost = cost or self.costs[0]
         if cost not in self.costs:
             raise ConfigurationError(f"{self.name} has no cost {cost}; choose {one_of(self.costs)}")
+        if not has_points(self._records, cost):
+            raise StorageError(f"{self.name} has no trial to draw against {cost} yet")
         figure = pareto_figure(self.summary, self._records, cost)
         return Picture(
             png=png(figure),
@@ -244,6 +255,8 @@ class Sweep:
         for record in self._records:
             if record.number == trial:
                 return record
+        if not self._records:
+            raise ConfigurationError(f"{self.name} has no trial yet")
         numbers = one_of(record.number for record in self._records)
         raise ConfigurationError(f"{self.name} has no trial {trial}; choose {numbers}")
 

@@ -36,9 +36,13 @@ class Estimate:
     finalists, seeds
         The most members of the front that are trained again, and how often each.
     minutes
-        Of training all trials to their last epoch on this machine, and finalists again.
+        Of training the trials on this machine, and finalists again.
     finalist_minutes
         Of these, the finalists'.
+    search_minutes
+        After which the search ends; None where the trials alone decide.
+    without_gpu
+        The minutes are the processor's, as nobody knows yet how fast the GPU is.
     """
 
     networks: int
@@ -54,6 +58,8 @@ class Estimate:
     minutes: float
     finalist_minutes: float
     first: tuple[Architecture, ...] = ()
+    search_minutes: float | None = None
+    without_gpu: bool = False
 
 
 def plan_lines(sweep: str, continues: bool, data: DataSummary, estimate: Estimate) -> list[str]:
@@ -73,10 +79,23 @@ def plan_lines(sweep: str, continues: bool, data: DataSummary, estimate: Estimat
         f"cheapest  {estimate.cheapest} ({estimate.cheapest_macs:,} multiply-accumulates an image)",
         f"dearest   {estimate.dearest} ({estimate.dearest_macs:,} multiply-accumulates an image)",
         *_beginning(estimate),
-        f"trials    {estimate.trials}, the two references included, {estimate.workers} at a time",
+        f"trials    {estimate.trials}, the two references included, {estimate.workers} at a time"
+        f"{_search_end(estimate)}",
         f"finalists {_finalists(estimate)}",
-        f"time      about {_minutes(estimate.minutes)} on this machine",
+        f"time      about {_minutes(estimate.minutes)} on this machine{_whose(estimate)}",
     ]
+
+
+def _search_end(estimate: Estimate) -> str:
+    if estimate.search_minutes is None:
+        return ""
+    return f", and none is begun after {_minutes(estimate.search_minutes)}"
+
+
+def _whose(estimate: Estimate) -> str:
+    if not estimate.without_gpu:
+        return ""
+    return "'s processor; its GPU is faster"
 
 
 def _beginning(estimate: Estimate) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.statistics import Interval
 from pipeline.core.summary import interval_on_test
+from pipeline.core.trial import Outcome
 
 #: By reference: ``epoch_ratio_equal_batch``, see ``sweet_spot_sentence``.
 Comparison = Mapping[str, Mapping[str, float]]
@@ -23,6 +24,14 @@ _WORDS = {
     "epoch_seconds": _Words("faster an epoch", "slower an epoch", "as fast an epoch as"),
     "latency_ms": _Words("faster a prediction", "slower a prediction", "as fast a prediction as"),
     "train_seconds": _Words("faster to train", "slower to train", "as fast to train as"),
+    "time_to_accuracy_seconds": _Words(
+        "faster to the target accuracy",
+        "slower to the target accuracy",
+        "as fast to the target accuracy as",
+    ),
+    "device_memory_mib": _Words(
+        "less device memory", "more device memory", "as much device memory as"
+    ),
     "parameters": _Words("fewer parameters", "more parameters", "as many parameters as"),
     "macs": _Words(
         "fewer multiply-accumulates", "more multiply-accumulates", "as many multiply-accumulates as"
@@ -47,9 +56,8 @@ def sweet_spot_sentence(summary: Mapping[str, Any], comparison: Comparison | Non
 
     Notes
     -----
-    The cost compared is the sweep's leading one, or seconds an epoch where the summary keeps
-    no such value of the references. Accuracies are compared on the test images where both are
-    known there, else on the validation images; a difference is given in percentage points.
+    The cost compared is the sweep's leading one. Accuracies are compared on the test images where
+    both are known there, else on the validation images; a difference is given in percentage points.
     """
     spot = summary["sweet_spot"]
     if spot is None:
@@ -63,7 +71,7 @@ def sweet_spot_sentence(summary: Mapping[str, Any], comparison: Comparison | Non
         who = f"the {itself} reference itself, {who}"
     elif spot["architecture"] in (twins := {a.notation: n for n, a in REFERENCES.items()}):
         who += f" (the {twins[spot['architecture']]} reference's network, trained another way)"
-    cost = summary["costs"][0] if summary["costs"][0] in _WORDS else "epoch_seconds"
+    cost = summary["costs"][0]
     against = [
         _against(summary, name, cost, (comparison or {}).get(name, {}))
         for name in ("cnn", "dnn")
@@ -77,12 +85,14 @@ def _against(
 ) -> str:
     spot, reference = summary["sweet_spot"], summary["references"][name]
     accuracy = _accuracy(summary, spot, reference)
-    paid, price = reference[cost], spot[cost]
+    paid, price = reference.get(cost), spot.get(cost)  # an earlier version's may lack it
     if not paid or not price:
         if accuracy is None:
+            if never_there(summary, name):
+                return f"the {name} reference did not reach the target accuracy"
             return f"the {name} reference has no result to compare with yet"
         linked = f"{accuracy.words} {'than' if accuracy.sign else 'as'}"
-        return f"{linked} the {name} reference{accuracy.brackets}, its speed not known yet"
+        return f"{linked} the {name} reference{accuracy.brackets}, its cost not known yet"
     words = _WORDS[cost]
     sign = _sign(paid / price)
     if sign == 0:
@@ -96,6 +106,12 @@ def _against(
         return f"{speed} (its accuracy not known yet)"
     joint = "but" if sign * accuracy.sign < 0 else "and"
     return f"{speed} {joint} {accuracy.words}{accuracy.brackets}"
+
+
+def never_there(summary: Mapping[str, Any], name: str) -> bool:
+    """Say whether a reference was trained to its end without the target accuracy."""
+    # An earlier version's summary does not tell how a reference has ended.
+    return bool(summary["references"][name].get("outcome") == Outcome.CENSORED)
 
 
 def readings_sentence(summary: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import optuna
+from optuna.trial import TrialState
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
@@ -11,6 +12,21 @@ from pipeline.search.finalists import finalists_name
 from pipeline.search.journal import JournalStudies
 from pipeline.search.opening import open_storage
 from pipeline.search.storage import StudyStorage
+
+
+def is_begun(config: Config) -> bool:
+    """Say whether storage knows of a trial of the sweep that somebody has claimed."""
+    name = config.sweep_name
+    assert name is not None
+    storage = open_storage(config)
+
+    def look() -> bool:
+        if name not in _names(storage):
+            return False
+        study = optuna.load_study(study_name=name, storage=storage.optuna)
+        return any(trial.state is not TrialState.WAITING for trial in study.get_trials(False))
+
+    return storage.retrying(look)
 
 
 def delete_study(config: Config, name: str) -> None:

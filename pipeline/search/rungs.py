@@ -19,7 +19,7 @@ schedule. A trial goes on unless one of two things is known of it:
 How much each saves and costs is in ``benchmarks/results`` (``stopping``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from pipeline.config import RungsConfig
 from pipeline.core.front import nondominated_ranks
 from pipeline.core.student import student_quantile
+from pipeline.core.trial import ANALYTIC_COSTS, MEASURED_COSTS
 from pipeline.core.wording import percentage
 
 #: Finished peers beyond the regression's coefficients, so that their spread is known at all.
@@ -61,6 +62,15 @@ class RungPeer:
     costs: tuple[float, ...]
     reached: dict[int, Reached]
     final_accuracy: float | None = None
+
+
+def can_compare(costs: Iterable[str]) -> bool:
+    """Say whether trials are compared at rungs where these are the objective's costs.
+
+    Only what is known before training can be, and a trial that is behind in all of that may be
+    ahead in what is not.
+    """
+    return set(costs) <= {*MEASURED_COSTS, *ANALYTIC_COSTS}
 
 
 def rung_epochs(rungs: RungsConfig, epochs: int) -> tuple[int, ...]:

@@ -15,18 +15,13 @@ from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.limits import unmet_limits
 from pipeline.core.proposal import Proposal
-from pipeline.core.trial import (
-    ANALYTIC_COSTS,
-    MEASURED_COSTS,
-    TrialSpecification,
-    derived_seed,
-)
+from pipeline.core.trial import TrialSpecification, derived_seed
 from pipeline.search.experimental import experiments_accepted
 from pipeline.search.finalists import FinalistStudy
 from pipeline.search.ledger import COSTS, RUNG, Claim, TrialLedger, next_attempt, was_interrupted
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
-from pipeline.search.rungs import Reached, RungPeer, reason_to_stop
+from pipeline.search.rungs import Reached, RungPeer, can_compare, reason_to_stop
 from pipeline.search.sampler import build_sampler
 from pipeline.search.space import SearchSpace
 from pipeline.search.storage import StudyStorage
@@ -206,10 +201,8 @@ class SweepStudy(TrialLedger):
         costs
             What it is known to cost, by name.
         """
-        # Only what is known before training can be compared on the way, and a trial that is behind
-        # in all of that may be ahead in what is not.
         names = self._config.objective.costs
-        if not set(names) <= {*MEASURED_COSTS, *ANALYTIC_COSTS}:
+        if not can_compare(names):
             return None
         trial = RungPeer(costs=tuple(costs[name] for name in names), reached=dict(reached))
         epochs = claim.specification.recipe.epochs or self._config.training.epochs

@@ -105,10 +105,20 @@ class Registry:
                 None,
             )
 
-    def register(self, registration: Registration) -> Version:
+    def register(self, registration: Registration, *, instead_of: Version | None) -> Version | None:
         """Make a network the champion, and the champion the previous one.
 
         The sweep has been brought to MLflow before: its run and its model are there.
+
+        Parameters
+        ----------
+        instead_of
+            The champion that it was judged against.
+
+        Returns
+        -------
+        Version
+            The champion; None where it is another one by now that it should replace.
 
         Raises
         ------
@@ -121,6 +131,8 @@ class Registry:
             if self.name not in known:
                 client.create_registered_model(self.name)
             before = self._versions(client)[1].get(CHAMPION)
+            if _number(before) != _number(instead_of):
+                return None
             tags = {**registration.tags, "promoted": _now()}
             if before is not None:
                 tags["replaced"] = before.number
@@ -339,3 +351,7 @@ def _version(found: "ModelVersion") -> Version:
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _number(version: Version | None) -> str | None:
+    return None if version is None else version.number

@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from pipeline.core.errors import StorageError
 from pipeline.tracking.registry import CHAMPION, Registry, RegistryError
 from pipeline.tracking.store import tracking_uri
 
@@ -19,7 +20,7 @@ def checked_champion(registry: Registry) -> Path:
     RegistryError
         There is no champion.
     StorageError
-        It is no model of ours.
+        It is no model of ours, or the folder for it cannot be written.
     """
     from pipeline.tracking.keras_model import read_model_folder
 
@@ -27,9 +28,12 @@ def checked_champion(registry: Registry) -> Path:
     if version is None:
         raise RegistryError(f"{registry.name} has no champion: sweetspot promote makes one")
     folder = registry.config.mlruns / "served" / f"{registry.data}-{version.number}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    copied = registry.download(version, folder)
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        copied = registry.download(version, folder)
+    except OSError as error:
+        raise StorageError(f"cannot keep {folder}: {error.strerror or error}") from error
     read_model_folder(copied)
     return copied
 

@@ -15,11 +15,11 @@ import numpy as np
 from pipeline.core.architecture import Architecture
 from pipeline.core.trial import Recipe
 from pipeline.data.dataset import Split
+from pipeline.measuring.automatic import CALIBRATION_CLASSES, CALIBRATION_SHAPE
 from pipeline.training.backend import Device, set_up
 from pipeline.training.fit import EXECUTION_SECONDS
 from pipeline.training.network import CompiledNetwork, DeviceData
 
-IMAGE_SHAPE, CLASSES = (28, 28, 1), 10
 RECIPE = Recipe(batch_size=128, optimizer="adam", learning_rate=1e-3, schedule="one_cycle")
 #: A call of the compiled function takes at most all of them.
 STEPS = 256
@@ -35,10 +35,10 @@ class RateMeter:
         generator = np.random.default_rng(0)
         images = STEPS * RECIPE.batch_size
         split = Split(
-            images=generator.integers(0, 256, (images, *IMAGE_SHAPE), dtype=np.uint8),
-            labels=generator.integers(0, CLASSES, images),
+            images=generator.integers(0, 256, (images, *CALIBRATION_SHAPE), dtype=np.uint8),
+            labels=generator.integers(0, CALIBRATION_CLASSES, images),
         )
-        self._data = DeviceData.place(split, CLASSES)
+        self._data = DeviceData.place(split, CALIBRATION_CLASSES)
         self._networks: dict[tuple[str, str, bool], CompiledNetwork] = {}
         self._most_steps: dict[CompiledNetwork, int] = {}
 

@@ -1,6 +1,8 @@
 """Trained networks on disk: Keras' own format, for inference only."""
 
 import os
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,10 @@ def save_model(model: Any, path: Path) -> None:
         ) from error
 
 
+#: What a ZIP file with a flipped or a missing byte raises.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
+
+
 def load_model(path: Path) -> Any:
     """Read a model that ``save_model`` has written.
 
@@ -47,9 +53,12 @@ def load_model(path: Path) -> Any:
         The file is missing or is not such a model.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():  # h5py reads weights without looking at their digest
+                raise ValueError(f"its {damaged} is damaged")
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, *_DAMAGED) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise StorageError(f"the model {path} cannot be read: {reason}") from error
 
 

@@ -193,7 +193,9 @@ class TrainingSession:
                     network.restore(found.state)
                 progress = Progress(history=found.history, kept=found.kept)
             with clocks.on("tracking"):
-                observer.measured(dict(costs.costs), dict(costs.measurements), summary)
+                observer.measured(
+                    dict(costs.costs), dict(costs.measurements), summary, again=found is not None
+                )
             loop = EpochLoop(
                 network=network,
                 validation=self._data.validation,
@@ -231,6 +233,7 @@ class TrainingSession:
         """
         with self._memory_errors():
             with self._quiet.training():
+                forget_networks()
                 network = self._network(architecture, recipe, seed=0)
             return self._meter.step(network).ratio
 

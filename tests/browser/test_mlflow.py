@@ -61,7 +61,8 @@ def mirrored(
             tags={"sweep": SWEEP, "trial": str(spot["trial"]), "reason": hostile[0]}
             | {"model_digest": content_digest(file), "architecture": spot["architecture"]},
             card=f"# A card with {hostile[1]}",
-        )
+        ),
+        instead_of=None,
     )
     return folder
 

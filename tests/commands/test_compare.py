@@ -49,3 +49,15 @@ def test_what_cannot_be_compared_is_one_sentence(mlruns, capsys, words, said):
     assert said in printed.err
     assert printed.err.count("\n") == 1
     assert printed.out == ""
+
+
+def test_times_that_were_measured_otherwise_are_said(tmp_path, simulate_sweep, capsys):
+    simulate_sweep(tmp_path, "one")
+    simulate_sweep(tmp_path, "two", "search.seed=1")
+    simulate_sweep(tmp_path, "three", "search.seed=2", "measuring=quick")
+    assert cli.main(["compare", "one", "two", f"mlruns={tmp_path}"]) == 0
+    assert capsys.readouterr().err == ""
+    assert cli.main(["compare", "one", "three", f"mlruns={tmp_path}"]) == 0
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("sweetspot: these sweeps measured their costs with other settings (")
+    assert "measuring.turns" in said

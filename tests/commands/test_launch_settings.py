@@ -3,7 +3,9 @@
 import copy
 
 import pytest
+import yaml
 
+from pipeline.commands import cli
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import checked, compose, plain
 from pipeline.config import Config
@@ -108,3 +110,26 @@ def test_what_clusters_need_is_accepted(values, setting, value):
     section, _, name = setting.partition(".")
     kept = getattr(getattr(with_value(values, setting, value), section), name)
     assert (list(kept) if isinstance(kept, tuple) else kept) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "so it needs launch=slurm"),
+        (("launch=slurm",), "so it needs launch.follow=false"),
+    ],
+)
+def test_slurms_schedule_submits_jobs_and_does_not_wait_for_them(tmp_path, capsys, words, said):
+    command = ["schedule", "schedule=slurm", "data=digits", *words, f"mlruns={tmp_path}"]
+    assert cli.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(said)
+
+
+def test_cron_jobs_of_two_questions_have_two_names(capsys):
+    names = []
+    for cost in ("latency", "macs", "macs search.trials=40"):
+        words = ["schedule", "schedule=kubernetes", "schedule.image=registry/sweetspot:1"]
+        assert cli.main([*words, *f"objective={cost}".split()]) == 0
+        names.append(yaml.safe_load(capsys.readouterr().out)["metadata"]["name"])
+    assert names[0] != names[1] == names[2]  # more trials of the same question

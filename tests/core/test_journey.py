@@ -89,6 +89,14 @@ def test_each_size_comes_with_its_reason():
         "9 units, each sees all 2304 values",
         "one probability for each of 10 classes",
     ]
+    oblong = shape_journey(Architecture.parse("4k3-4k5s-4k1-d9"), (28, 29, 1), 10)
+    assert [stage.reason for stage in oblong[1:6]] == [
+        "3×3 filters need 1 pixel around the centre: 28 - 2 = 26 and 29 - 2 = 27",
+        "keeps the largest of each 2×2 square: half of 26 and 27 and drops the last column",
+        "5×5 filters with zeros around the edge keep 13",
+        "keeps the largest of each 2×2 square: half of 13 and drops the last row and column",
+        "1×1 filters keep 6",
+    ]
     wide = shape_journey(Architecture.parse("4k7ab-8k1n-d9"), IMAGE, 10)
     assert wide[1].reason == "7×7 filters need 3 pixels around the centre: 28 - 6 = 22"
     assert wide[2].reason == "batch normalisation keeps the size"

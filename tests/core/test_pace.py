@@ -93,3 +93,17 @@ def test_the_order_of_networks_survives_a_machine_that_slows_down():
         return at_pace({"latency_ms": ratio * reference}, measured, pace)[0]["latency_ms"]
 
     assert latency(0.5, slowness=3.0) < latency(0.6, slowness=1.0)
+
+
+def test_the_latency_of_a_batch_has_another_pace_than_that_of_an_image():
+    costs = {"latency_ms": 30.0}
+    measured = {
+        "latency_batch_size": 64.0, "latency_reference_ms": 60.0, "latency_ratio": 0.5,
+        "latency_ratio_low": 0.45, "latency_ratio_high": 0.55,
+    }  # fmt: skip
+    assert measured_pace(measured) == {"latency_64_reference_ms": 60.0}
+    of_an_image = {"latency_reference_ms": 1.0}
+    assert at_pace(costs, measured, of_an_image) == (costs, measured)
+    found, _ = at_pace(costs, measured, of_an_image | {"latency_64_reference_ms": 20.0})
+    assert found == {"latency_ms": 10.0}
+    assert measured_pace(measured | {"latency_batch_size": 1.0}) == {"latency_reference_ms": 60.0}

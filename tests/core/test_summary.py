@@ -87,7 +87,8 @@ def keys(value: Any) -> Any:
 SHARED = ("trial", "architecture")
 MEASURED = (
     "val_accuracy", "test_accuracy", "batch_size", "parameters", "macs", "epoch_seconds",
-    "latency_ms", "train_seconds",
+    "latency_ms", "train_seconds", "time_to_accuracy_seconds", "device_memory_mib",
+    "outcome",
 )  # fmt: skip
 
 
@@ -97,6 +98,7 @@ def test_keys_and_their_order_are_the_agreed_ones(records: list[TrialRecord]) ->
     assert list(summary) == [
         "schema_version", "sweep", "data", "costs", "trials", "front", "sweet_spot",
         "references", "hypervolume", "test_readings", "wall_seconds", "mlflow_run_id", "finalists",
+        "finalists_settled",
     ]  # fmt: skip
     assert list(summary["data"]) == [
         "name", "fingerprint", "train", "validation", "test", "image_shape", "classes",
@@ -146,6 +148,9 @@ def test_values_of_a_sweep() -> None:
         "epoch_seconds": 8.0,
         "latency_ms": 1.0,
         "train_seconds": None,
+        "time_to_accuracy_seconds": None,
+        "device_memory_mib": None,
+        "outcome": "complete",
     }
     assert summary["sweet_spot"]["trial"] == 2
     assert summary["sweet_spot"]["test_accuracy"] == 0.913

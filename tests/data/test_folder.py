@@ -112,6 +112,12 @@ def test_files_that_are_no_pictures_are_named(cats_and_dogs):
     assert sentence.endswith("and 1 more; repair or remove them")
 
 
+def test_a_link_to_nothing_is_named(cats_and_dogs):
+    (cats_and_dogs / "dog" / "moved.png").symlink_to(cats_and_dogs / "nowhere.png")
+    with pytest.raises(DataError, match=r"not pictures: dog/moved\.png \(No such file"):
+        FolderSource(folder=cats_and_dogs).learning()
+
+
 def test_pixels_without_a_known_range_are_refused(cats_and_dogs):
     picture(cats_and_dogs / "cat" / "0.tiff", "F", colour=0.5)
     with pytest.raises(DataError, match=r"cat/0\.tiff \(pixels of type F"):

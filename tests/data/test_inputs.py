@@ -113,6 +113,21 @@ def test_an_archive_of_something_else(tmp_path, arrays, said):
         read(tmp_path / "some.npz")
 
 
+def test_a_network_of_four_channels_takes_archives_of_them_alone(tmp_path, photo):
+    four = np.random.default_rng(1).integers(0, 256, (2, 9, 9, 4), dtype=np.uint8)
+    np.savez(tmp_path / "four.npz", x=four)
+    shape = (9, 9, 4)
+    assert np.array_equal(read(tmp_path / "four.npz", shape=shape).images, four)
+    photo.save(tmp_path / "photo.png")
+    np.savez(tmp_path / "two.npz", x=four[..., :2])
+    for name, said in (
+        ("photo.png", "takes images of 4 channels, but a picture has 1 or 3"),
+        ("two.npz", "must hold pictures of 1 channel or 3 or 4, not of 2"),
+    ):
+        with pytest.raises(DataError, match=said):
+            read(tmp_path / name, shape=shape)
+
+
 def test_nothing_to_classify(tmp_path):
     (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04")
     for word, said in [

@@ -32,6 +32,16 @@ def test_a_picture_is_fitted_to_what_a_network_takes():
     assert np.array_equal(fitted(colours, (20, 30, 3)), colours)
 
 
+def test_images_of_other_channels_are_no_pictures():
+    four = np.random.default_rng(1).integers(0, 256, (20, 30, 4)).astype(np.uint8)
+    assert np.array_equal(fitted(four, (20, 30, 4)), four)
+    assert fitted(four, (8, 10, 4)).shape == (8, 10, 4)
+    with pytest.raises(DataError, match="takes images of 4 channels, but a picture has 1 or 3"):
+        fitted(four[..., :3], (20, 30, 4))
+    with pytest.raises(DataError, match="4 channels cannot be shown in grey"):
+        grey(four)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

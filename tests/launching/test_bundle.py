@@ -164,7 +164,14 @@ def test_what_is_no_archive_is_refused_in_a_sentence(archive, tmp_path, capsys):
     damaged.write_bytes(archive.read_bytes()[:2000])
     empty = tmp_path / "empty.zip"
     empty.touch()
-    for path in (damaged, empty, tmp_path / "missing.zip"):
+    flipped = tmp_path / "flipped.zip"
+    content = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as packed:  # within what is compressed, not in its name
+        info = max(packed.infolist(), key=lambda member: member.compress_size)
+    middle = info.header_offset + 30 + len(info.filename) + info.compress_size // 2
+    content[middle : middle + 64] = bytes(64)
+    flipped.write_bytes(content)
+    for path in (damaged, empty, flipped, tmp_path / "missing.zip"):
         assert cli.main(["restore", str(path), f"mlruns={tmp_path / 'there'}"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert str(path) in line

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from pipeline.core.outcome import OutOfMemory
 from pipeline.launching import local
 from pipeline.launching.evaluation import evaluate, is_due
 from pipeline.launching.local import LocalSupervisor
@@ -63,6 +64,20 @@ def test_three_images_of_a_class_are_kept_with_what_convolutions_make_of_them(fi
 
 def readings(config):
     return [e.values for e in read(sweep_log_path(config.sweep_dir)) if e.kind == "test_read"]
+
+
+def test_a_comparison_that_needs_more_memory_than_there_is_is_left_out(finished):
+    class Small(SimulatedTrainer):
+        def step_ratio(self, architecture, recipe):
+            raise OutOfMemory("no room for a step")
+
+    config = finished.config
+    evaluate(
+        config, finished.study, finished.results,
+        Small(config=config, description=finished.description),
+    )  # fmt: skip
+    assert not (config.sweep_dir / COMPARISON_NAME).exists()
+    assert len(readings(config)) == read_summary(config.sweep_dir)["test_readings"] > 0
 
 
 def test_test_is_read_once_for_the_sweet_spot_and_the_references(finished):

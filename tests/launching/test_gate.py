@@ -96,7 +96,9 @@ def test_with_the_password_a_request_goes_through_and_its_answer_comes_back(port
     assert headers["host"].startswith("127.0.0.1:") and headers["host"] != f"127.0.0.1:{port}"
 
 
-@pytest.mark.parametrize(("origin", "status"), [("http://127.0.0.1:{}", 201), ("http://evil", 403)])
+@pytest.mark.parametrize(
+    ("origin", "status"), [("http://127.0.0.1:{}", 201), ("http://evil", 403), ("http://[", 403)]
+)
 def test_another_sites_page_cannot_use_the_password(port, seen, origin, status):
     headers = {"Authorization": RIGHT, "Origin": origin.format(port)}
     assert ask(port, headers)[0] == status

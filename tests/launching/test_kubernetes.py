@@ -63,3 +63,4 @@ def test_what_the_manifest_says_itself_is_refused(word):
 def test_names_are_what_kubernetes_allows():
     assert object_name("Digits_small.7") == "sweetspot-digits-small-7"
     assert len(object_name(100 * "a")) == 52
+    assert object_name(f"{100 * 'a'}-0f1e2d").endswith("aa-0f1e2d")

@@ -41,6 +41,17 @@ def test_another_device_or_question_has_a_pace_of_its_own(plan, monkeypatch):
     assert DevicePace.of(plan.config, plan.description, DEVICE, 1).known_or(measured) == measured
 
 
+def test_averaging_takes_its_time_in_each_step(plan, replan, tmp_path):
+    DevicePace.of(plan.config, plan.description, DEVICE, 1).known_or({"step_reference_ms": 9.0})
+    averaged = plan.config.model_copy(
+        update={"training": plan.config.training.model_copy(update={"averaging": "ema"})}
+    )
+    assert DevicePace.of(averaged, plan.description, DEVICE, 1).known() == {}
+    assert DevicePace.of(plan.config, plan.description, DEVICE, 1).known() == {
+        "step_reference_ms": 9.0
+    }
+
+
 def test_nothing_measured_keeps_nothing(tmp_path):
     assert DevicePace(tmp_path, DEVICE).known_or({}) == {}
     assert not (tmp_path / PACE_NAME).exists()

@@ -8,11 +8,13 @@ import time
 import pytest
 
 from pipeline.core.errors import AGAIN_STATUS
+from pipeline.launching import peers
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import load_plan
 from pipeline.launching.presence import living
 from pipeline.launching.sessions import Sessions
 from pipeline.reporting.files import read_summary
+from pipeline.search.storage import StorageLost
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_paths
 from pipeline.tracking.events import SessionStarted, record
 
@@ -143,3 +145,25 @@ def test_one_is_killed_the_other_told_to_leave_and_a_third_goes_on_later(sweep):
     # Everybody is gone, and the same command later goes on: another session.
     assert ended(start()) == (0, "")
     check_complete(config, sessions=2)
+
+
+@pytest.mark.parametrize("told", [signal.SIGUSR2, None])
+def test_a_peer_that_is_told_to_leave_waits_for_no_storage(plan, monkeypatch, told):
+    leaving = []
+
+    def lost(config, *, is_leaving):
+        leaving.append(is_leaving())
+        if told is not None:
+            signal.raise_signal(told)
+        leaving.append(is_leaving())
+        raise StorageLost("the server is away")
+
+    monkeypatch.setattr(peers, "open_storage", lost)
+    peer = Peer(plan=plan, say=print, show=lambda: None)
+    if told is None:
+        with pytest.raises(StorageLost):
+            peer.run()
+    else:
+        assert peer.run() == AGAIN_STATUS
+    assert leaving == [False, told is not None]
+    assert living(plan.config.sweep_dir, "peers") == set()

@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.core.errors import ConfigurationError, DataError, StorageError
 from pipeline.core.journey import macs, parameters
+from pipeline.launching.housekeeping import remove_sweep
 from pipeline.launching.planning import (
     backend_of,
     check_backend,
@@ -18,6 +20,8 @@ from pipeline.launching.planning import (
     set_up,
 )
 from pipeline.measuring.machine import Gpu, this_machine
+from pipeline.search.study import SweepStudy
+from pipeline.tracking.event_log import trial_log_path
 
 
 def planned(tmp_path, *overrides):
@@ -98,6 +102,41 @@ def test_a_sweep_stays_in_its_storage(tmp_path):
     create_folder(plan)
     with pytest.raises(ConfigurationError, match="are in storage=journal, go on"):
         planned(tmp_path, "storage=postgres")
+
+
+def test_trials_without_their_folder_and_a_folder_without_its_trials_are_refused(tmp_path):
+    plan = set_up(planned(tmp_path))
+    assert set_up(planned(tmp_path)).exists  # nobody has trained yet
+    config = plan.config
+    assert SweepStudy(config, plan.space, first=plan.first).claim("w") is not None
+    log = trial_log_path(config.sweep_dir, 0)
+    log.parent.mkdir(exist_ok=True)
+    log.touch()
+    set_up(planned(tmp_path))
+    elsewhere = planned(tmp_path, f"storage.path={tmp_path / 'elsewhere.journal'}")
+    with pytest.raises(StorageError, match=r"has trials that storage=journal does not know of"):
+        set_up(elsewhere)
+    shutil.rmtree(config.sweep_dir)
+    with pytest.raises(
+        StorageError, match=r"already, but their folder is not .*clean remove="
+    ) as error:
+        set_up(planned(tmp_path))
+    assert str(config.sweep_dir) in str(error.value)
+    remove_sweep(config.model_copy(update={"sweep_name": None}), str(config.sweep_name))
+    assert not config.sweep_dir.exists()
+    assert not set_up(planned(tmp_path)).exists
+    with pytest.raises(StorageError, match="there is no sweep nobody"):
+        remove_sweep(config, "nobody")
+
+
+def test_a_storage_that_others_may_use_is_not_cleaned_from_here(tmp_path):
+    shared = f"storage.path={tmp_path / 'shared.journal'}"
+    first = set_up(planned(tmp_path / "first", shared))
+    assert SweepStudy(first.config, first.space, first=first.first).claim("w") is not None
+    with pytest.raises(StorageError, match=r"or choose another sweep_name$"):
+        set_up(planned(tmp_path / "second", shared))
+    with pytest.raises(StorageError, match="there is no sweep"):
+        remove_sweep(planned(tmp_path / "second", shared).config, str(first.config.sweep_name))
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path):

@@ -1,8 +1,11 @@
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
 from pipeline.config import SlurmLaunch
 from pipeline.core.errors import ConfigurationError
 from pipeline.launching.sbatch import SweepArray, sbatch_text
@@ -110,3 +113,10 @@ def test_bash_reads_it():
 def test_a_path_that_sbatch_cannot_be_given_is_refused(mlruns):
     with pytest.raises(ConfigurationError, match="cannot be given to sbatch"):
         text(mlruns)
+
+
+@pytest.mark.parametrize("folder", ["/home/müller/x", "/data/run=3/a,b", "/it's (mine)", "/a~#&;!"])
+def test_a_job_understands_its_folder_whatever_hydra_thinks_of_it(folder):
+    (line,) = (line for line in text(mlruns=folder).splitlines() if line.startswith("srun "))
+    word = next(word for word in shlex.split(line) if word.startswith("mlruns="))
+    assert compose(CommandLine(command="worker", overrides=(word,))).mlruns == Path(folder)

@@ -50,3 +50,12 @@ def test_the_first_reading_of_a_trial_counts(tmp_path):
     log(tmp_path, (1.0, reading(3, 0.9)), (2.0, reading(3, 0.8)), (3.0, reading(4, 0.7)))
     readings = Sessions.read(tmp_path).test_readings
     assert {number: read.accuracy for number, read in readings.items()} == {3: 0.9, 4: 0.7}
+
+
+def test_a_run_that_ended_is_known_by_its_end(tmp_path):
+    log(tmp_path, (100.0, STARTED), (110.0, SessionEnded(wall_seconds=10.0, exit_status=0)))
+    ended = Sessions.read(tmp_path)
+    assert (ended.last_ended, ended.exit_status) == (110.0, 0)
+    log(tmp_path, (200.0, STARTED))
+    again = Sessions.read(tmp_path)
+    assert (again.last_ended, again.exit_status) == (110.0, None)

@@ -10,6 +10,7 @@ from pipeline.launching import local
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.planning import plan_sweep
 from pipeline.launching.promotion import measuring_protocol
+from pipeline.measuring.automatic import by_rule
 from pipeline.measuring.machine import this_machine
 from pipeline.tracking.event_log import read, sweep_log_path
 from pipeline.tracking.events import SessionStarted, content_of
@@ -55,6 +56,18 @@ def test_there_are_no_more_workers_than_cores_for_their_threads(again):
     _, session, config = again()
     assert (session.workers, session.threads) == (1, CORES)
     assert measuring_protocol(config)["launch.threads"] == CORES
+
+
+def test_threads_that_are_asked_for_have_a_core_each_in_the_first_run_too(plan, monkeypatch):
+    machine = replace(this_machine(), cores=8, gpus=())
+    monkeypatch.setattr(local, "this_machine", lambda: machine)
+    monkeypatch.setattr(local, "automatic", lambda _: replace(by_rule(machine), workers=8))
+    wanted = []
+    for threads in (4, "auto"):
+        launch = plan.config.launch.model_copy(update={"workers": "auto", "threads": threads})
+        own = replace(plan, config=plan.config.model_copy(update={"launch": launch}))
+        wanted.append(LocalSupervisor(plan=own, say=print, show=lambda: None)._wanted_workers())
+    assert wanted == [2, 8]
 
 
 def test_others_are_said(again):

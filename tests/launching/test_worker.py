@@ -1,5 +1,6 @@
 """The whole of a worker's life, with a simulated trainer in the place of Keras."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipeline.core.errors import DataError
 from pipeline.core.outcome import LossNotFinite
 from pipeline.core.trial import Outcome, RunKey
 from pipeline.data.loading import load_test
@@ -59,6 +61,15 @@ def story(plan, run):
 
 def further(plan):
     return [run for run in training_log_paths(plan.config.sweep_dir) if run.repetition]
+
+
+def test_nobody_trains_on_other_images_than_the_sweep_was_begun_with(plan):
+    path = plan.config.sweep_dir / "description.json"
+    changed = json.loads(path.read_text()) | {"fingerprint": "f" * 64}
+    path.write_text(json.dumps(changed))
+    with pytest.raises(DataError, match="images of data=digits are no longer those that"):
+        worked(plan)
+    assert training_log_paths(plan.config.sweep_dir) == {}
 
 
 def test_finalists_are_trained_after_the_search_and_do_not_enter_it(plan):

@@ -13,6 +13,7 @@ import pipeline
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.trial import EpochResult
 from pipeline.reporting.map_figures import MapPicture, maps_dir
+from pipeline.tracking.event_log import training_log_paths
 
 
 @pytest.fixture
@@ -61,6 +62,20 @@ def test_trials_are_a_table(sweep):
     front = sweep.front()
     assert list(front.index) == [member["trial"] for member in sweep.summary["front"]]
     assert front["on_front"].all()
+
+
+def test_before_any_trial_there_is_an_empty_table_and_no_figure(sweep, summarise):
+    columns = sweep.trials().drop(columns=["epoch_seconds", "latency_ms"]).columns
+    for log in training_log_paths(sweep.folder).values():
+        log.unlink()
+    (sweep.folder / "summary.json").write_text(json.dumps(summarise([])))
+    empty = pipeline.load_sweep("demo", sweep.folder.parent.parent)
+    assert list(empty.trials().columns) == list(columns)
+    assert len(empty.trials()) == len(empty.front()) == 0
+    with pytest.raises(StorageError, match="no trial to draw against epoch_seconds yet"):
+        empty.pareto()
+    with pytest.raises(ConfigurationError, match="demo has no trial yet"):
+        empty.curves(0)
 
 
 def test_the_sweet_spot_and_the_sentence(sweep):

@@ -54,6 +54,12 @@ def registration(sweep: Sweep, trial: int) -> Registration:
     )
 
 
+def registered(registry: Registry, new: Registration) -> Version:
+    version = registry.register(new, instead_of=registry.version("champion"))
+    assert version is not None
+    return version
+
+
 def numbers(registry: Registry) -> tuple[str | None, str | None]:
     found = (registry.version(alias) for alias in ("champion", "previous"))
     champion, previous = (None if version is None else version.number for version in found)
@@ -64,12 +70,12 @@ def test_champions_come_and_go(registry: Registry, small_sweep: Sweep) -> None:
     assert numbers(registry) == (None, None)
     with pytest.raises(RegistryError, match="sweetspot-digits has no champion"):
         registry.roll_back()
-    assert registry.register(registration(small_sweep, 0)).number == "1"
+    assert registered(registry, registration(small_sweep, 0)).number == "1"
     assert numbers(registry) == ("1", None)
     with pytest.raises(RegistryError, match="there is nothing to roll back to"):
         registry.roll_back()
     for trial in (1, 0):
-        registry.register(registration(small_sweep, trial))
+        registered(registry, registration(small_sweep, trial))
     assert numbers(registry) == ("3", "2")
     now, before = registry.roll_back()
     assert (now.number, before.number) == ("2", "3")
@@ -94,7 +100,7 @@ def test_what_is_in_use_has_class_names_and_an_example(
 ) -> None:
     import mlflow
 
-    registry.register(registration(small_sweep, 1))
+    registered(registry, registration(small_sweep, 1))
     champion = registry.version("champion")
     assert champion is not None
     folder = registry.download(champion, tmp_path)
@@ -116,7 +122,7 @@ def test_what_is_in_use_has_class_names_and_an_example(
 
 
 def test_a_promoted_sweep_stays(registry: Registry, small_sweep: Sweep) -> None:
-    registry.register(registration(small_sweep, 1))
+    registered(registry, registration(small_sweep, 1))
     with pytest.raises(StorageError, match="holds what was promoted"):
         delete_sweep(registry.config, small_sweep.dir.name)
     with Mirror(small_sweep.dir, small_sweep.config, small_sweep.data) as mirror:
@@ -127,7 +133,7 @@ def test_a_promoted_sweep_stays(registry: Registry, small_sweep: Sweep) -> None:
 def test_what_was_not_mirrored_cannot_be_registered(registry: Registry, small_sweep: Sweep) -> None:
     (small_sweep.dir / "models" / "0001.keras").write_bytes(b"another network")
     with pytest.raises(RegistryError, match="sweetspot sync question brings it there"):
-        registry.register(registration(small_sweep, 1))
+        registered(registry, registration(small_sweep, 1))
     assert numbers(registry) == (None, None)
 
 
@@ -141,7 +147,7 @@ def test_whose_champion_is_meant(
     assert champions(registry.config) == ()
     with pytest.raises(RegistryError, match="there is no champion yet"):
         the_champions_data(asked("auto"))
-    registry.register(registration(small_sweep, 0))
+    registered(registry, registration(small_sweep, 0))
     assert the_champions_data(asked("auto")) == "digits"
     assert the_champions_data(asked("digits")) == "digits"
     with pytest.raises(RegistryError, match="data=mnist has no champion; there is one of digits"):
@@ -171,3 +177,11 @@ def test_a_long_history_fits_into_every_database() -> None:
     shown = [line for line in text.splitlines() if line.startswith("| ")][2:]
     assert shown[0].startswith("| 89 | ")
     assert f"in the list of versions: {89 - len(shown)}." in text
+
+
+def test_who_was_judged_against_another_champion_is_none(
+    registry: Registry, small_sweep: Sweep
+) -> None:
+    assert registry.register(registration(small_sweep, 0), instead_of=None) is not None
+    assert registry.register(registration(small_sweep, 1), instead_of=None) is None
+    assert numbers(registry) == ("1", None)

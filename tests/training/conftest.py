@@ -41,8 +41,9 @@ class Observer:
         self.asked = 0
         self._at_measuring = at_measuring or (lambda observer: None)
 
-    def measured(self, costs, measurements, summary):
+    def measured(self, costs, measurements, summary, *, again=False):
         self.costs, self.measurements, self.summary = costs, measurements, summary
+        self.measured_again = again
 
     def epoch_ended(self, result, costs):
         self.epochs.append(result)

@@ -92,3 +92,16 @@ def test_a_damaged_file_is_refused_in_a_sentence(model, tmp_path, content):
             archive.writestr(name, held)
     with pytest.raises(StorageError, match=r"model\.keras cannot be read"):
         load_model(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
+def test_a_flipped_byte_is_refused_in_a_sentence(model, tmp_path, member):
+    path = tmp_path / "model.keras"
+    save_model(model, path)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(member)
+    content = bytearray(path.read_bytes())
+    content[info.header_offset + 30 + len(member) + info.compress_size // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"model\.keras cannot be read: ."):
+        load_model(path)

@@ -236,6 +236,7 @@ def test_a_resumed_trial_equals_an_undisturbed_one(
     expected, _, _ = undisturbed
     assert [result.epoch for result in second.epochs] == [2, 3][epochs_before - 1 :]
     assert second.costs == first.costs and second.measurements == first.measurements
+    assert (first.measured_again, second.measured_again) == (False, True)
     assert timeless(trained.epochs) == timeless(expected.epochs)
     assert trained.val_accuracy == expected.val_accuracy
     assert trained.costs["train_seconds"] == sum(r.epoch_seconds for r in trained.epochs)

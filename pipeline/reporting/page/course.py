@@ -139,14 +139,21 @@ def _hypervolume(sources: ReportSources) -> tuple[Plot, str, float] | None:
 
 
 def _rung_epochs(sources: ReportSources) -> tuple[int, ...]:
-    """Return the rungs' epochs as the configuration has them; none where it is not known."""
-    from pipeline.config import RungsConfig
-    from pipeline.search.rungs import rung_epochs
+    """Return the rungs' epochs as the configuration has them; none where it is not known.
 
+    Where the space varies the epochs, those of the longest trial.
+    """
+    from pipeline.config import RungsConfig
+    from pipeline.search.rungs import can_compare, rung_epochs
+
+    if not can_compare(sources.summary["costs"]):
+        return ()
     try:
         values = yaml.safe_load(sources.config_text or "")
         settings = RungsConfig.model_validate(values["search"]["rungs"])
-        return rung_epochs(settings, int(values["training"]["epochs"]))
+        usual = int(values["training"]["epochs"])
+        own = [record.specification.recipe.epochs or usual for record in sources.records]
+        return rung_epochs(settings, max(own, default=usual))
     except (yaml.YAMLError, LookupError, TypeError, ValueError):
         return ()
 
@@ -238,6 +245,7 @@ def _timeline(sources: ReportSources) -> Timeline | None:
         start, end = (drawing.x(_busy_at(busy, t) / unit) for t in (attempt.started, attempt.ended))
         words = headline(records[attempt.trial], kind[attempt.trial])
         seconds = duration_text(attempt.ended - attempt.started)
+        seconds = f"trained again, {seconds}" if attempt.again else seconds
         spans.append(
             Span(
                 trial=attempt.trial,

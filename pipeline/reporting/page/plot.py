@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from pipeline.reporting.axes import Limits, linear_ticks, log_ticks, tick_text
 
+#: Pixels of an axis' label with its gaps, and of a character of a tick.
+_LABEL, _CHARACTER = 23.5, 6.5
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scale:
@@ -76,11 +79,19 @@ def plot(
 ) -> Plot:
     """Lay a drawing out.
 
+    The left margin is ``left`` pixels, or what the ticks need.
+
     Parameters
     ----------
     x_ticks
         Values with their texts; by default round ones.
     """
+    upwards = ticks(y_limits, log=y_log)
+    if y_label:  # stands to the left of the longest tick
+        left = max(
+            left,
+            math.ceil(_LABEL + _CHARACTER * max((len(text) for _, text in upwards), default=0)),
+        )
     right, top, bottom = width - 14, 12, height - 44
     x = Scale(low=x_limits.low, high=x_limits.high, start=left, end=right, log=x_log)
     y = Scale(low=y_limits.low, high=y_limits.high, start=bottom, end=top, log=y_log)
@@ -88,7 +99,7 @@ def plot(
     return Plot(
         width=width, height=height, left=left, right=right, top=top, bottom=bottom, x=x, y=y,
         x_ticks=tuple(Tick(at=x(value), text=text) for value, text in across),
-        y_ticks=tuple(Tick(at=y(value), text=text) for value, text in ticks(y_limits, log=y_log)),
+        y_ticks=tuple(Tick(at=y(value), text=text) for value, text in upwards),
         x_label=x_label, y_label=y_label,
     )  # fmt: skip
 

@@ -76,7 +76,7 @@ def provenance_view(sources: ReportSources) -> ProvenanceView:
         facts.append(("MLflow run", sources.summary["mlflow_run_id"]))
     return ProvenanceView(
         facts=tuple(facts),
-        clocks=clock_rows(sources.records),
+        clocks=clock_rows([*sources.records, *sources.further]),
         readings=tuple(
             (c.trial, moment_text(moment), c.reason)
             for moment, c in contents

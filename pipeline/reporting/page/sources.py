@@ -25,6 +25,8 @@ class Attempt:
 
     Parameters
     ----------
+    again
+        It is a further training of a finalist.
     ended
         Seconds since the epoch; of the last event where the attempt has no end.
     outcome
@@ -37,6 +39,7 @@ class Attempt:
     started: float
     ended: float
     outcome: str | None
+    again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +69,8 @@ class ReportSources:
         The content of ``summary.json``.
     stories
         Of every trial, by number.
+    attempts
+        Of every training, those of finalists included.
     importance
         The content of ``importance.json``.
     config_text
@@ -144,7 +149,7 @@ class ReportSources:
         return cls(
             summary=summary,
             stories=stories,
-            attempts=[attempt for events in logs for attempt in attempts_of(events)],
+            attempts=[attempt for events in (*logs, *again) for attempt in attempts_of(events)],
             sweep_events=read(sweep_log_path(sweep_dir)),
             importance=importance_summary([s.record for s in stories], summary["costs"]),
             written=clock(),
@@ -178,6 +183,7 @@ def attempts_of(events: Sequence[Event]) -> list[Attempt]:
                     started=since,
                     ended=max(last, since),
                     outcome=outcome,
+                    again=begun.specification.repetition > 0,
                 )
             )
 

@@ -122,7 +122,11 @@ def _detail(story: TrialStory, kind: str, validation_images: int) -> dict[str, A
             for cost in COSTS
             if cost in record.costs
         ),
-        *([name.replace("_", " "), f"{value}", ""] for name, value in recipe.items()),
+        *(
+            [name.replace("_", " "), f"{value}", ""]
+            for name, value in recipe.items()
+            if value is not None  # as the sweep has it
+        ),
         ["seed", str(specification.seed), ""],
         ["worker", story.worker, ""],
     ]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pipeline.core.statistics import PairedTest, mcnemar
 from pipeline.reporting.page.sources import ReportSources
-from pipeline.reporting.sentence import sweet_spot_sentence
+from pipeline.reporting.sentence import never_there, sweet_spot_sentence
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, counted
 
 #: Costs that differ by less, either way, are equal but for a machine's moods.
@@ -46,10 +46,14 @@ def verdict(sources: ReportSources) -> Verdict:
     if spot is None:
         return Verdict(tone="open", answer="Not known yet", sentence=sentence)
     test = _test_against_cnn(sources)
-    tone, answer = _answer(spot, cnn, summary["costs"][0], test)
-    if test is None and tone != "open" and spot["trial"] != cnn["trial"]:
-        answer += ", on the validation images"
-    if summary["trials"]["running"] and tone != "open":
+    tone: Tone
+    if never_there(summary, "cnn"):
+        tone, answer = "good", "Yes: it reaches the target accuracy, and the cnn reference does not"
+    else:
+        tone, answer = _answer(spot, cnn, summary["costs"][0], test)
+        if test is None and tone != "open" and spot["trial"] != cnn["trial"]:
+            answer += ", on the validation images"
+    if tone != "open" and not _is_final(summary):
         tone, answer = _so_far(tone, answer)
     return Verdict(
         tone=tone,
@@ -59,6 +63,12 @@ def verdict(sources: ReportSources) -> Verdict:
         reason=f"Chosen by the rule {spot['rule']}: {spot['reason']}.",
         facts=_facts(summary),
     )
+
+
+def _is_final(summary: Mapping[str, Any]) -> bool:
+    """Say whether nothing runs that may change the answer, finalists included."""
+    settled = summary.get("finalists_settled", True)  # an earlier version's summary lacks it
+    return settled and not summary["trials"]["running"]
 
 
 def _test_against_cnn(sources: ReportSources) -> PairedTest | None:

@@ -22,6 +22,19 @@ def test_rungs_count_who_came_and_who_was_stopped(sources: ReportSources) -> Non
     assert course_view(replace(sources, config_text="search: [")).rungs == ()
 
 
+def test_rungs_are_those_of_the_longest_trial_and_of_costs_that_are_known(
+    sources: ReportSources,
+) -> None:
+    stories = list(sources.stories)
+    specification = stories[2].record.specification
+    longer = replace(specification, recipe=replace(specification.recipe, epochs=5))
+    stories[2] = replace(stories[2], record=replace(stories[2].record, specification=longer))
+    view = course_view(replace(sources, stories=stories))
+    assert [rung.epoch for rung in view.rungs] == [1, 2, 3, 4]
+    late = {**sources.summary, "costs": ["time_to_accuracy_seconds"]}
+    assert course_view(replace(sources, summary=late)).rungs == ()
+
+
 def test_reasons_that_differ_in_numbers_are_one(records: list[TrialRecord]) -> None:
     stopped = [
         replace(records[5], specification=replace(records[5].specification, number=n),
@@ -50,6 +63,9 @@ def test_the_timeline_has_a_lane_for_each_worker_at_a_time(sources: ReportSource
     assert timeline.lanes == ("here 1", "here 2", "b 1")
     assert [(span.trial, span.lane) for span in timeline.spans] == [(0, 0), (1, 1), (3, 2), (2, 1)]
     assert "10 s by worker here-0" in timeline.spans[0].title
+    again = [replace(attempts[0], again=True)]
+    timeline = course_view(replace(sources, attempts=again)).timeline
+    assert timeline is not None and "; trained again, 10 s by" in timeline.spans[0].title
 
 
 def test_hypervolume_is_drawn_from_the_summarys_history(sources: ReportSources) -> None:

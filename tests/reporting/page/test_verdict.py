@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.trial import TrialRecord
+from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.reporting.page.sources import ReportSources
 from pipeline.reporting.page.verdict import verdict
 
@@ -91,3 +91,56 @@ def test_before_any_trial_the_answer_is_open(
     found = verdict(make([], summarise([])))
     assert (found.tone, found.answer) == ("open", "Not known yet")
     assert found.sentence.startswith("There is no sweet spot yet")
+
+
+@pytest.mark.parametrize(
+    ("cost", "words"),
+    [
+        ("time_to_accuracy_seconds", "faster to the target accuracy than the cnn reference"),
+        ("device_memory_mib", "less device memory than the cnn reference"),
+    ],
+)
+def test_costs_that_training_shows_have_an_answer_too(
+    sources: ReportSources, summarise: Summarise, cost: str, words: str
+) -> None:
+    records = [
+        replace(record, costs={**record.costs, cost: 10.0 * record.costs["epoch_seconds"]})
+        if record.costs
+        else record
+        for record in sources.records
+    ]
+    found = verdict(replace(sources, summary=summarise(records, costs=(cost,)), answers={}))
+    assert found.tone in ("good", "mixed")
+    assert words in found.sentence
+
+
+def test_a_reference_that_never_reaches_the_target_is_beaten(
+    sources: ReportSources, summarise: Summarise
+) -> None:
+    cost = "time_to_accuracy_seconds"
+    records = [
+        replace(record, outcome=Outcome.CENSORED)
+        if record.specification.reference == "cnn"
+        else replace(record, costs={**record.costs, cost: record.costs.get("epoch_seconds", 1.0)})
+        for record in sources.records
+    ]
+    summary = summarise(records, costs=(cost,))
+    found = verdict(replace(sources, summary=summary, answers={}))
+    assert (found.tone, found.answer) == (
+        "good", "Yes: it reaches the target accuracy, and the cnn reference does not"
+    )  # fmt: skip
+    assert "the cnn reference did not reach the target accuracy" in found.sentence
+    for outcome in (Outcome.INTERRUPTED, Outcome.OUT_OF_MEMORY, None):
+        summary["references"]["cnn"]["outcome"] = outcome
+        found = verdict(replace(sources, summary=summary, answers={}))
+        assert found.answer == "Not known yet"
+        assert "the cnn reference has no result to compare with yet" in found.sentence
+
+
+def test_while_finalists_are_trained_an_answer_is_one_so_far(sources: ReportSources) -> None:
+    answers = []
+    for settled in (True, False):
+        summary = {**sources.summary, "finalists_settled": settled}
+        answers.append(verdict(replace(sources, summary=summary)).answer)
+    assert answers[0].startswith("Yes: cheaper")
+    assert answers[1].startswith("Yes, so far: cheaper")
