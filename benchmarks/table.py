@@ -133,11 +133,11 @@ def _epochs_saved(result: dict[str, Any]) -> str:
 
 def _front_stopped(result: dict[str, Any]) -> str:
     text = f"{result['orders']['front_stopped_share']:.1%}"
-    later = result.get("orders_later")
-    if later is not None:
+    earlier = result.get("orders_earlier")
+    if earlier is not None:
         text += (
-            f"; with `search.rungs.first=2` {later['front_stopped_share']:.1%}, and "
-            f"{later['epoch_share']:.0%} of the epochs in all"
+            f"; with `search.rungs.first=1` {earlier['front_stopped_share']:.1%}, and "
+            f"{earlier['epoch_share']:.0%} of the epochs in all"
         )
     return text
 

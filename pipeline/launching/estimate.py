@@ -141,7 +141,8 @@ def _trained_in_full(plan: SweepPlan) -> tuple[float, float]:
     """Return the trials that train to the end, and what the others amount to in such trials.
 
     A rung that sorts stops all but ``keep`` of those that reach it, once it has seen enough of
-    them; on recorded curves, what the others stop beside it shortens trials by little more.
+    them. On recorded curves, what is predicted at the first one stops as many again, and later
+    little more.
     """
     search, epochs = plan.config.search, plan.config.training.epochs
     if not can_compare(plan.config.objective.costs):
@@ -151,7 +152,7 @@ def _trained_in_full(plan: SweepPlan) -> tuple[float, float]:
     share, reaching, before = 0.0, 1.0, 0
     for epoch in sorting_epochs(search.rungs, epochs):
         share += reaching * (epoch - before)
-        reaching *= search.rungs.keep
+        reaching *= search.rungs.keep if before else search.rungs.keep**2
         before = epoch
     share += reaching * (epochs - before)
     return float(full), (search.trials - full) * share / epochs

@@ -87,7 +87,7 @@ class Claim:
 #: Why a worker that was silent for too long has to let go of its trial.
 TAKEN_AWAY = "the trial was given to another worker, as nothing was heard of this one"
 #: Attributes of a trial by which its peers know it.
-RUNG, COSTS = "reached", "costs"
+RUNG, COSTS, RATE = "reached", "costs", "learning_rate"
 
 
 class TrialLedger(ABC):
@@ -318,6 +318,14 @@ def record_of(trial: FrozenTrial) -> TrialRecord | None:
             costs=trial.user_attrs.get(COSTS, {}),
         )
     return None
+
+
+def learning_rate_of(trial: FrozenTrial) -> float | None:
+    """Return an attempt's learning rate, one that waits for its retry included; else None."""
+    attributes = trial.user_attrs
+    if _is_specified(trial):
+        return float(attributes["specification"]["recipe"]["learning_rate"])
+    return attributes.get(RATE)
 
 
 def was_interrupted(trial: FrozenTrial) -> bool:

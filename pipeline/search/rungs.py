@@ -6,7 +6,8 @@ schedule. A trial goes on unless one of two things is known of it:
 
 1. It will hardly reach the front. Where it would end is predicted from the trials that came to
    their end: a linear regression of the logarithm of their final error on the logarithms of the
-   least error and the least loss up to this epoch, and of each cost. If even the upper end of
+   least error and the least loss up to this epoch, of each cost, and of the learning rate (the
+   higher it still is, the more of the error goes when it falls). If even the upper end of
    the prediction interval (Montgomery, Peck and Vining, "Introduction to Linear Regression
    Analysis", 3.5) is below the accuracy of a finished trial that costs no more, it is stopped.
    The chance that is taken falls with the square of the share of epochs that would be saved:
@@ -53,6 +54,8 @@ class RungPeer:
     ----------
     costs
         The objective's costs that are known before training, in their order.
+    learning_rate
+        The peak of its schedule.
     reached
         By the epochs of its rungs.
     final_accuracy
@@ -60,6 +63,7 @@ class RungPeer:
     """
 
     costs: tuple[float, ...]
+    learning_rate: float
     reached: dict[int, Reached]
     final_accuracy: float | None = None
 
@@ -180,7 +184,8 @@ def _features(trial: RungPeer, epoch: int) -> NDArray[np.float64]:
     so_far = [reached for known, reached in trial.reached.items() if known <= epoch]
     error = min(1.0 - reached.accuracy for reached in so_far)
     loss = min(reached.loss for reached in so_far)
-    return np.array([1.0, *(np.log(max(value, _LEAST)) for value in (error, loss, *trial.costs))])
+    values = (error, loss, *trial.costs, trial.learning_rate)
+    return np.array([1.0, *(np.log(max(value, _LEAST)) for value in values)])
 
 
 def _is_behind(

@@ -18,7 +18,16 @@ from pipeline.core.proposal import Proposal
 from pipeline.core.trial import TrialSpecification, derived_seed
 from pipeline.search.experimental import experiments_accepted
 from pipeline.search.finalists import FinalistStudy
-from pipeline.search.ledger import COSTS, RUNG, Claim, TrialLedger, next_attempt, was_interrupted
+from pipeline.search.ledger import (
+    COSTS,
+    RATE,
+    RUNG,
+    Claim,
+    TrialLedger,
+    learning_rate_of,
+    next_attempt,
+    was_interrupted,
+)
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
 from pipeline.search.rungs import Reached, RungPeer, can_compare, reason_to_stop
@@ -159,6 +168,8 @@ class SweepStudy(TrialLedger):
                     if name in (COSTS, PROPOSAL) or name.startswith(RUNG)
                 }
                 # Where the claim broke off, the same network is drawn again from its seed.
+                if (rate := learning_rate_of(trial)) is not None:
+                    known[RATE] = rate
                 params = trial.params if "specification" in trial.user_attrs else {}
                 if PROPOSAL in known:
                     params = self._parameters(known[PROPOSAL])
@@ -204,8 +215,13 @@ class SweepStudy(TrialLedger):
         names = self._config.objective.costs
         if not can_compare(names):
             return None
-        trial = RungPeer(costs=tuple(costs[name] for name in names), reached=dict(reached))
-        epochs = claim.specification.recipe.epochs or self._config.training.epochs
+        recipe = claim.specification.recipe
+        trial = RungPeer(
+            costs=tuple(costs[name] for name in names),
+            learning_rate=recipe.learning_rate,
+            reached=dict(reached),
+        )
+        epochs = recipe.epochs or self._config.training.epochs
         peers = self.peers(claim, names)
         return reason_to_stop(self._config.search.rungs, epoch, epochs, trial, peers)
 
@@ -222,10 +238,10 @@ class SweepStudy(TrialLedger):
         limits = self._config.objective.limits
         found = []
         for run, trial in self._storage.retrying(self._latest).items():
-            costs = trial.user_attrs.get(COSTS, {})
+            costs, rate = trial.user_attrs.get(COSTS, {}), learning_rate_of(trial)
             if run == claim.specification.run or any(n not in costs for n in cost_names):
                 continue
-            if limits.broken(costs):
+            if rate is None or limits.broken(costs):
                 continue
             reached = {
                 epoch: Reached(**value)
@@ -236,6 +252,7 @@ class SweepStudy(TrialLedger):
             found.append(
                 RungPeer(
                     costs=tuple(costs[name] for name in cost_names),
+                    learning_rate=rate,
                     reached=reached,
                     final_accuracy=trial.values[0] if complete else None,
                 )

@@ -18,9 +18,10 @@ from pipeline.search.rungs import (
 RUNGS = RungsConfig(enabled=True, first=1, risk=0.05, keep=0.7, peers=3)
 
 
-def peer(accuracy, cost, final=None, epoch=1, loss=0.5):
+def peer(accuracy, cost, final=None, epoch=1, *, loss=0.5, rate=0.01):
     return RungPeer(
         costs=(cost,),
+        learning_rate=rate,
         reached={epoch: Reached(accuracy=accuracy, loss=loss)},
         final_accuracy=final,
     )
@@ -91,10 +92,31 @@ def test_a_trial_that_will_not_reach_the_front_stops_and_is_told_where_it_would_
     assert reason_to_stop(never_sorted, 1, 8, peer(0.7, 0.4, loss=0.6), peers) is None
 
 
+def test_the_end_is_foreseen_by_the_learning_rate_too():
+    """Of the same error a higher rate leaves less, when it falls."""
+    peers = [
+        peer(
+            1 - error,
+            cost,
+            1 - error * math.sqrt(0.001 / rate),
+            loss=2 * error,
+            rate=rate,
+        )
+        for cost, error, rate in np.random.default_rng(0).uniform(
+            (1, 0.2, 0.002), (10, 0.4, 0.02), (12, 3)
+        )
+    ]
+    slow, fast = (
+        predict_end(0.05, 1, peer(0.7, 5.0, loss=0.6, rate=rate), peers) for rate in (0.004, 0.016)
+    )
+    assert slow.accuracy == pytest.approx(0.85) and fast.accuracy == pytest.approx(0.925)
+
+
 def test_the_least_error_on_the_way_counts_not_the_latest():
     peers = [
         RungPeer(
             costs=trial.costs,
+            learning_rate=trial.learning_rate,
             reached={1: trial.reached[1], 2: Reached(accuracy=0.1, loss=9.0)},
             final_accuracy=trial.final_accuracy,
         )
@@ -102,6 +124,7 @@ def test_the_least_error_on_the_way_counts_not_the_latest():
     ]
     trial = RungPeer(
         costs=(5.0,),
+        learning_rate=0.01,
         reached={1: Reached(accuracy=0.7, loss=0.6), 2: Reached(accuracy=0.2, loss=4.0)},
     )
     reason = reason_to_stop(changed(keep=1.0), 2, 8, trial, peers)

@@ -229,6 +229,7 @@ def test_peers_at_the_rungs(config, space):
     assert study.peers(first, ("macs",)) == []
     (peer,) = study.peers(second, ("macs",))
     assert (peer.costs, peer.reached, peer.final_accuracy) == ((10.0,), {1: at(0.5)}, None)
+    assert peer.learning_rate == first.specification.recipe.learning_rate
     finish(study, first, accuracy=0.8)
     assert study.peers(second, ("macs",))[0].final_accuracy == 0.8
     assert study.peers(second, ("latency_ms",)) == []
@@ -294,6 +295,7 @@ def test_a_trial_that_goes_on_keeps_its_rungs_and_is_no_peer_of_itself(config, s
     finish(study, first, Ending(outcome=Outcome.INTERRUPTED))
     (peer,) = study.peers(second, ("macs",))
     assert peer.reached == {1: at(0.5)}
+    assert peer.learning_rate == first.specification.recipe.learning_rate
     again = claimed(study, "a")
     assert again.specification.number == first.specification.number
     assert study.peers(again, ("macs",)) == []
