@@ -25,17 +25,25 @@ setup = @for python in $(PYTHONS); do \
 
 # Values reach the commands as they are, neither make nor the shell expands anything in them. ARGS
 # is split into words as a shell would, quotes included.
-override DATA := $(value DATA)
-override TRIALS := $(value TRIALS)
-override SWEEP := $(value SWEEP)
-override ARGS := $(value ARGS)
+# What the environment calls DATA is somebody else's.
+given = $(if $(findstring command line,$(origin $(1))),$(value $(1)))
+override DATA := $(call given,DATA)
+override TRIALS := $(call given,TRIALS)
+override SWEEP := $(call given,SWEEP)
+override ARGS := $(call given,ARGS)
 export DATA TRIALS SWEEP ARGS
+# Packages that lie there would be taken in the place of those that are locked.
+unexport PYTHONPATH PYTHONHOME
 SPLIT := import os, shlex; print(shlex.join(shlex.split(os.environ["ARGS"])))
 words = args=$$($(BIN)/python -Ic '$(SPLIT)' 2>/dev/null) || { \
 	  echo "ARGS=$$ARGS has a quotation mark without its partner." >&2; exit 2; }; \
 	eval "set -- $$args"; \
 	set -- $${DATA:+"data=$$DATA"} $${TRIALS:+"search.trials=$$TRIALS"} \
 	  $${SWEEP:+"sweep_name=$$SWEEP"} "$$@"
+
+# uv reads neither pip's variables nor its files: where pip has an index of its own, it is uv's.
+index = export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip \
+	config get global.index-url 2>/dev/null)}}"; [ -n "$$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX
 
 # Run in a folder that holds pyproject.toml and requirements/. What the lock files hold already
 # is kept as far as it fits, so that a release on the index changes nothing by itself.
@@ -100,20 +108,20 @@ bench: ## measure side by side (ARGS= for python -m benchmarks)
 	$(call setup,)
 	@$(words); exec $(BIN)/python -m benchmarks "$$@"
 
-check: ## lint, format, types, the rooms' order, lock files
+check: ## lint, format, types, the rooms' order, lock files; needs a package index
 	$(call setup,dev)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -R pyproject.toml requirements "$$copy" && \
+	@$(index); copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -R pyproject.toml requirements "$$copy" && \
 	(cd "$$copy" && $(call compile,)) && \
 	if diff -r requirements "$$copy/requirements"; then echo "The lock files fit pyproject.toml"; else \
 	  echo "The lock files do not fit pyproject.toml (above): run make lock" >&2; exit 1; fi
 
 audit: ## look for known vulnerabilities in what is locked; needs a network (ARGS="-s osv")
 	$(call setup,dev)
-	@$(words); for lock in run build dev cuda; do \
+	@$(words); $(index); for lock in run build dev cuda; do \
 	  echo "requirements/$$lock.txt:"; \
 	  "$(BIN)/uv" tool run pip-audit --strict --disable-pip --require-hashes \
 	    --requirement "requirements/$$lock.txt" "$$@" || status=1; \
@@ -121,4 +129,4 @@ audit: ## look for known vulnerabilities in what is locked; needs a network (ARG
 
 lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade for new versions)
 	$(call setup,dev)
-	$(call compile,$(ARGS))
+	@$(index); $(call compile,$(ARGS))

@@ -338,7 +338,7 @@ def _order_lines(recording: Recording, found: dict[str, Any]) -> list[str]:
         f"{origin['train']:,} images of {origin['data']} each, replayed in {orders} orders. "
         "Hypervolume over accuracy and log10 of MACs.",
         "",
-        f"All trials with rungs take **{found['epoch_share']:.0%}** of the epochs of full training "
+        f"All trials with rungs take **{found['epoch_share']:.1%}** of the epochs of full training "
         f"({found['second_share']:.0%} of its training time).",
         "",
         f"The same hypervolume as full training's at its end is reached in "

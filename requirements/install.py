@@ -90,7 +90,7 @@ def install_lock(name: str) -> None:
 def compile_all() -> None:
     """Compile what was installed: on all cores, and without tests, it takes half of pip's time."""
     packages = sysconfig.get_path("purelib", "venv", {"base": str(VENV)})
-    options = ("-qq", "-j", "0", "-x", r"[\\/]tests?[\\/]")
+    options = ("-qq", "-j", "0", "-x", r"site-packages[\\/].*[\\/]tests?[\\/]")
     # Its status tells only that some package ships a file for another Python.
     subprocess.run([PYTHON, "-m", "compileall", *options, packages], check=False)
 
@@ -141,7 +141,9 @@ def set_up(*, dev: bool) -> None:
 
 def main() -> None:
     """Set up, once at a time; Ctrl-C ends it with a sentence."""
-    os.environ.pop("PYTHONPATH", None)  # pip would take what lies there for installed
+    for variable in ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"):
+        os.environ.pop(variable, None)  # pip would take what lies there for installed, or put it
+    os.environ["PIP_USER"] = "0"  # whatever its files say: into .venv
     try:
         with alone():
             set_up(dev="dev" in sys.argv[1:])

@@ -30,7 +30,7 @@ def run(line: CommandLine) -> int:
         print(f"{value}: {freed / 1e6:.1f} MB freed, all that it has found is kept")
         return 0
     if action == "remove":
-        freed = remove_sweep(config, _checked(value))
+        freed = remove_sweep(config, _checked(value), print)
         print(f"removed {value}: {freed / 1e6:.1f} MB freed")
         return 0
     old, colon, new = value.partition(":")

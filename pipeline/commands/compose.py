@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from pipeline.config import PROJECT_ROOT, Config, SpaceConfig
 from pipeline.core.errors import ConfigurationError
 
 CONF = PROJECT_ROOT / "conf"
+_NUMBER_AS_NAME = re.compile(r"(\+{0,2}(?:sweep_name|warm_start))=([0-9_]+)", re.ASCII)
 _RANGE_KEYS = ("low", "high", "log", "step")
 
 
@@ -60,7 +62,7 @@ def checked(values: dict[str, Any]) -> Config:
 
 def plain(line: CommandLine) -> dict[str, Any]:
     """Return what Hydra composes, resolved, as plain values."""
-    overrides = settled_dimensions(line.overrides)
+    overrides = settled_dimensions([_quoted_name(override) for override in line.overrides])
     if line.hydra:  # --config-dir and the like change where Hydra looks
         composed = hand_to_hydra([*line.hydra, *overrides])
         assert composed is not None, "Hydra ran without showing anything, so it composed"
@@ -72,6 +74,12 @@ def plain(line: CommandLine) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise ConfigurationError(explain_hydra(error, ())) from error
     return values  # type: ignore[return-value]
+
+
+def _quoted_name(override: str) -> str:
+    """Return a name of digits in quotes: Hydra would read 2026_11_30 as the number 20261130."""
+    match = _NUMBER_AS_NAME.fullmatch(override)
+    return override if match is None else f"{match[1]}='{match[2]}'"
 
 
 def settled_dimensions(overrides: Sequence[str]) -> list[str]:

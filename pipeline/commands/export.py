@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.commands.sweeps import chosen_sweep
+from pipeline.commands.sweeps import chosen_sweep, with_data
 from pipeline.core.errors import ConfigurationError
 
 FLAGS = ()
@@ -25,6 +25,7 @@ def run(line: CommandLine) -> int:
     trial, line = _split_trial(line)
     composed = compose(line)
     config = load_config(composed.mlruns, chosen_sweep(line, composed))
+    config = with_data(line, composed, config)
     outcome = export(config, kept_network(config.sweep_dir, trial))
     show_exports(config.sweep_dir, outcome)
     failures = export_failures(outcome)

@@ -4,7 +4,7 @@ import sys
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.commands.sweeps import chosen_sweep, with_tracking
+from pipeline.commands.sweeps import chosen_sweep, with_data, with_tracking
 
 FLAGS = ("--force",)
 NAMES = 1
@@ -26,6 +26,7 @@ def run(line: CommandLine) -> int:
 
     composed = compose(line)
     config = load_config(composed.mlruns, chosen_sweep(line, composed))
+    config = with_data(line, composed, config)
     promotion = promote(with_tracking(line, composed, config), force="--force" in line.flags)
     if promotion.outcome == "refused":
         print(f"sweetspot: {promotion.sentence}; --force promotes it anyway", file=sys.stderr)

@@ -47,8 +47,10 @@ def _is_schedule(word: str) -> bool:
 def _kubernetes(
     config: Config, schedule: KubernetesSchedule, words: tuple[str, ...], *, install: bool
 ) -> int:
+    from pipeline.data.loading import check_settings
     from pipeline.launching.kubernetes import cron_job
 
+    check_settings(config.data)
     if install:
         raise ConfigurationError(
             "--install is for cron and slurm; for Kubernetes: sweetspot schedule … | kubectl "

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from pipeline.commands.addresses import PASSWORD_VARIABLE, Address
 from pipeline.core.errors import StorageError
-from pipeline.launching.gate import LOOPBACK, USER, Gate, free_port
+from pipeline.launching.gate import LOOPBACK, USER, Gate, check_port, free_port
 
 _LEAVING_SECONDS = 10.0
 
@@ -31,6 +31,7 @@ def become_server(
     """
     clean = {name: value for name, value in environment.items() if name != PASSWORD_VARIABLE}
     if address.password is None:
+        check_port(address.host, address.port)
         print(said, flush=True)
         words = command(address.host, address.port)
         os.execve(words[0], words, clean)

@@ -39,9 +39,10 @@ def _composed(line: CommandLine) -> "list[Config]":
 
     configs = compose_each(line)
     names = [config.sweep_name for config in configs if config.sweep_name is not None]
-    if len(configs) > 1 and names:
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
         raise ConfigurationError(
-            f"sweep_name={names[0]} with --multirun would put several sweeps under one name; "
+            f"sweep_name={twice[0]} with --multirun would put several sweeps under one name; "
             "leave it out, each gets its own"
         )
     return configs

@@ -1,7 +1,7 @@
 """Which sweep a command is about."""
 
 from pipeline.commands.arguments import CommandLine
-from pipeline.config import Config, checked_name
+from pipeline.config import Config, anchored, checked_name
 from pipeline.core.errors import ConfigurationError, StorageError, one_of
 from pipeline.reporting.files import sweeps
 
@@ -34,6 +34,17 @@ def chosen_sweep(line: CommandLine, config: Config) -> str:
         there = f"there is {one_of(known[:_MOST_NAMES])}" if known else "there is none yet"
         raise StorageError(f"there is no sweep {asked} under {config.mlruns / 'sweeps'}; {there}")
     return asked
+
+
+def with_data(line: CommandLine, composed: Config, sweep: Config) -> Config:
+    """Return a sweep's configuration with its images where the command line says they are."""
+    said = {word.lstrip("+").partition("=")[0] for word in line.overrides}
+    moved = {
+        name: anchored(where)
+        for name, where in (("dir", composed.data.dir), ("file", composed.data.file))
+        if f"data.{name}" in said and where is not None
+    }
+    return sweep.model_copy(update={"data": sweep.data.model_copy(update=moved)})
 
 
 def with_tracking(line: CommandLine, composed: Config, sweep: Config) -> Config:

@@ -6,7 +6,13 @@ below this package reads an untyped setting.
 
 from pipeline.config.dimensions import FloatDimension, IntegerDimension, NamedDimension
 from pipeline.config.finalists import FinalistsConfig
-from pipeline.config.identity import ANY_RULE, differing_keys, identity_hash, identity_parts
+from pipeline.config.identity import (
+    ANY_RULE,
+    NO_RUNGS,
+    differing_keys,
+    identity_hash,
+    identity_parts,
+)
 from pipeline.config.launch import LaunchConfig, LocalLaunch, SlurmLaunch
 from pipeline.config.pictures import ALL_FILTERS, FiltersConfig, MapsConfig
 from pipeline.config.root import Config
@@ -37,6 +43,7 @@ __all__ = [
     "ALL_FILTERS",
     "ANY_RULE",
     "MAX_DEPTH",
+    "NO_RUNGS",
     "PROJECT_ROOT",
     "URL_VARIABLE",
     "Config",

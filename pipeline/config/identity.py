@@ -11,6 +11,8 @@ from pipeline.core.trial import ADAM_BETA_2
 #: Which network is chosen changes nothing of what is searched and trained. The keys are there,
 #: with what they are by default, so that sweeps keep the names they have always had.
 ANY_RULE = {"rule": "auto", "budget": None, "price": None}
+#: The same of rungs that stop nobody.
+NO_RUNGS = {"enabled": False, "first": 1, "risk": 0.05, "keep": 0.7, "peers": 5}
 
 
 def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
@@ -26,6 +28,8 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
     search = config.search.model_dump(mode="json")
     for budget in ("trials", "minutes", "max_failed", "max_infeasible", "max_retries"):
         del search[budget]
+    if not config.search.rungs.enabled:
+        search["rungs"] = NO_RUNGS
     if not search["first"]:
         del search["first"]
     space = config.space.model_dump(mode="json")

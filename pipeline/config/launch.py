@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from pipeline.config.section import Count, Positive, Section
+from pipeline.config.section import Count, Positive, Section, as_text
 
 #: Seconds that Slurm's own kill wait, the workers and the last files need before the time limit.
 _LEAST_NOTICE_SECONDS = 30
@@ -29,11 +29,6 @@ def _matching(pattern: str, what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _as_text(value: object) -> object:
-    # YAML and Hydra read 30 as a number.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 def _one_line(value: str) -> str:
     if not value.strip():
         raise ValueError("must be a shell command, not an empty line")
@@ -44,12 +39,12 @@ def _one_line(value: str) -> str:
 
 Name = Annotated[
     str,
-    BeforeValidator(_as_text),
+    BeforeValidator(as_text),
     _matching(r"[A-Za-z0-9_][A-Za-z0-9_.:@+/-]{0,127}", "a name of letters, digits and _.:@+/-"),
 ]
 Names = Annotated[
     str,
-    BeforeValidator(_as_text),
+    BeforeValidator(as_text),
     _matching(
         r"[A-Za-z0-9_][A-Za-z0-9_.-]*(,[A-Za-z0-9_][A-Za-z0-9_.-]*)*",
         "a name, or several with commas between them",
@@ -64,12 +59,12 @@ Constraint = Annotated[
 ]
 Memory = Annotated[
     str,
-    BeforeValidator(_as_text),
+    BeforeValidator(as_text),
     _matching(r"[1-9][0-9]{0,9}[KMGT]", "a size with its unit, such as 8G"),
 ]
 TimeLimit = Annotated[
     str,
-    BeforeValidator(_as_text),
+    BeforeValidator(as_text),
     _matching(
         r"(?=.*[1-9])([0-9]{1,7}(:[0-5]?[0-9]){0,2}|[0-9]{1,4}-[0-9]{1,2}(:[0-5]?[0-9]){0,2})",
         "minutes, minutes:seconds, hours:minutes:seconds or days-hours[:minutes[:seconds]]",

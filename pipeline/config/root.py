@@ -9,7 +9,7 @@ from pipeline.config.finalists import FinalistsConfig
 from pipeline.config.launch import LaunchConfig
 from pipeline.config.pictures import FiltersConfig, MapsConfig
 from pipeline.config.scheduling import CronSchedule, NotifyConfig, ScheduleConfig
-from pipeline.config.section import Section, anchored, checked_name
+from pipeline.config.section import Section, anchored, as_text, checked_name
 from pipeline.config.sections import (
     DataConfig,
     MeasuringConfig,
@@ -51,6 +51,11 @@ class Config(Section):
     )
     filters: FiltersConfig = FiltersConfig()
     maps: MapsConfig = MapsConfig()
+
+    @field_validator("sweep_name", "warm_start", mode="before")
+    @classmethod
+    def _named_by_a_number(cls, value: object) -> object:
+        return as_text(value)
 
     @field_validator("sweep_name", "warm_start")
     @classmethod

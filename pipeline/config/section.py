@@ -39,6 +39,11 @@ def anchored(path: Path) -> Path:
     return (PROJECT_ROOT / path.expanduser()).resolve()
 
 
+def as_text(value: object) -> object:
+    """Return a whole number as text: YAML and Hydra read 30 as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def checked_name(value: str) -> str:
     """Return a name that is safe as a folder, or raise ValueError."""
     if not _NAME.fullmatch(value) or ".." in value:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from pipeline.config.section import Count, Positive, Section, Share
+from pipeline.config.section import Count, Positive, Section, Share, as_text
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.trial import ADAM_BETA_2, EpochResult, Optimizer, Recipe, Schedule
@@ -27,21 +27,15 @@ class DataConfig(Section):
     name: DataName  #: the source; `data=…` sets it with the rest
     dir: Path | None = None  #: folder of `fashion_mnist/`, `mnist/`, four IDX files, or classes
     file: Path | None = None  #: the archive for `npz`
-    classes: tuple[str, ...] | None = None  #: class names, where the source has none
+    classes: tuple[Annotated[str, BeforeValidator(as_text)], ...] | None = (
+        None  #: class names, where the source has none
+    )
     image_size: Annotated[int, Field(ge=8, le=512)] | None = None  #: pixels a side, for `folder`
     validation: Share = 0.1667  #: share of the training images kept for validation
     test: Share = 0.15  #: share kept for test where the source has no test set of its own
     limit: Positive | None = None  #: use this many training images (validation included)
     seed: Annotated[int, Field(ge=0)] = 0
     download: bool = True  #: let `auto`, `fashion_mnist` and `mnist` use Keras' download
-
-    @model_validator(mode="after")
-    def _source_is_complete(self) -> Self:
-        if self.name in ("idx", "folder") and self.dir is None:
-            raise ValueError(f"data={self.name} needs data.dir, the folder to read")
-        if self.name == "npz" and self.file is None:
-            raise ValueError("data=npz needs data.file, the archive to read")
-        return self
 
 
 class TrainingConfig(Section):

@@ -39,7 +39,8 @@ def export_failure(
     Parameters
     ----------
     same_labels
-        Share of the images with the label of the same weights in float32.
+        Share of the images with the label of the network that was exported: the same weights in
+        float32, or for ``saved_model``, which computes as it was trained, that network.
     accuracy, trained_accuracy
         Of the export, and of the network as it was trained, on the same images.
     """

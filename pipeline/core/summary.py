@@ -175,6 +175,27 @@ def build_summary(
     }
 
 
+def ended_trials(summary: Mapping[str, Any]) -> int:
+    """Return how many trials had ended for good when the summary was written."""
+    return int(sum(summary["trials"].values())) - open_trials(summary)
+
+
+def open_trials(summary: Mapping[str, Any]) -> int:
+    """Return how many trials had begun and not ended, interrupted ones included."""
+    counts = summary["trials"]
+    return int(counts["running"] + counts[Outcome.INTERRUPTED])
+
+
+def why_no_sweet_spot(summary: Mapping[str, Any]) -> str:
+    """Return why a summary has no sweet spot, as the end of a sentence."""
+    counts = summary["trials"]
+    if counts[Outcome.COMPLETE]:
+        return "no trial within the limits is complete"
+    if counts[Outcome.CENSORED]:
+        return "no trial has reached the target accuracy"
+    return "no trial is complete" if open_trials(summary) else "no trial came to its end"
+
+
 def censored_sentence(summary: Mapping[str, Any]) -> str | None:
     """Say of a summary how many trials have no time to accuracy; None where there are none."""
     count = summary["trials"][Outcome.CENSORED]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.config import DataConfig, anchored
@@ -17,7 +18,7 @@ from pipeline.data.published import FASHION_MNIST, MNIST, PublishedSet, keras_da
 from pipeline.data.splitting import split
 
 DATA_DIR_VARIABLE = "SWEETSPOT_DATA_DIR"
-_PUBLISHED = {"auto": FASHION_MNIST, "fashion_mnist": FASHION_MNIST, "mnist": MNIST}
+PUBLISHED = {"auto": FASHION_MNIST, "fashion_mnist": FASHION_MNIST, "mnist": MNIST}
 
 
 def resolve(config: DataConfig, say: Callable[[str], None]) -> DataConfig:
@@ -39,19 +40,10 @@ def resolve(config: DataConfig, say: Callable[[str], None]) -> DataConfig:
     ConfigurationError
         A setting does not apply to this source.
     """
-    if config.name != "folder" and config.image_size is not None:
-        raise ConfigurationError(
-            f"data.image_size applies to data=folder, whose pictures it resizes, not to "
-            f"data={config.name}"
-        )
-    if config.name == "folder" and config.classes is not None:
-        raise ConfigurationError(
-            "data.classes does not apply to data=folder, whose sub-folders' names are the class "
-            "names"
-        )
+    check_settings(config)
     if config.name == "digits":
-        return config.model_copy(update={"dir": None, "file": None})
-    if config.name in _PUBLISHED:
+        return config
+    if config.name in PUBLISHED:
         return _resolve_published(config, say)
     folder = None if config.dir is None else anchored(config.dir)
     file = None if config.file is None else anchored(config.file)
@@ -62,6 +54,42 @@ def resolve(config: DataConfig, say: Callable[[str], None]) -> DataConfig:
     if config.name == "npz" and file is not None and not file.is_file():
         raise DataError(f"data.file must name an archive (.npz), but {file} is not a file")
     return config.model_copy(update={"dir": folder, "file": file})
+
+
+def located(config: DataConfig) -> DataConfig:
+    """Return a resolved configuration with a published set's folder on this machine.
+
+    A sweep that comes from another one names a folder there. What is nowhere stays as it is.
+    """
+    if config.name in PUBLISHED:
+        for where in (config, config.model_copy(update={"dir": None})):
+            with suppress(DataError):
+                return resolve(where.model_copy(update={"download": False}), lambda _: None)
+    return config
+
+
+def check_settings(config: DataConfig) -> None:
+    """Raise ConfigurationError where a setting of the source is missing, or of another source."""
+    name = config.name
+    if name in ("idx", "folder") and config.dir is None:
+        raise ConfigurationError(f"data={name} needs data.dir, the folder to read")
+    if name == "npz" and config.file is None:
+        raise ConfigurationError("data=npz needs data.file, the archive to read")
+    if name in ("digits", "npz") and config.dir is not None:
+        raise ConfigurationError(
+            f"data.dir does not apply to data={name}; pictures in sub-folders are data=folder"
+        )
+    if name != "npz" and config.file is not None:
+        raise ConfigurationError(f"data.file applies to data=npz, not to data={name}")
+    if name != "folder" and config.image_size is not None:
+        raise ConfigurationError(
+            f"data.image_size applies to data=folder, whose pictures it resizes, not to data={name}"
+        )
+    if name == "folder" and config.classes is not None:
+        raise ConfigurationError(
+            "data.classes does not apply to data=folder, whose sub-folders' names are the class "
+            "names"
+        )
 
 
 def load_training(config: DataConfig) -> TrainingData:
@@ -128,7 +156,7 @@ def _source(config: DataConfig) -> Source:
         if config.name == "folder":
             return FolderSource(folder=config.dir, image_size=config.image_size)
         if config.name in ("fashion_mnist", "mnist"):
-            published = _PUBLISHED[config.name]
+            published = PUBLISHED[config.name]
             if source := published.find(config.dir):
                 return source
             raise DataError(f"{published.title} is no longer in {config.dir}")
@@ -136,10 +164,14 @@ def _source(config: DataConfig) -> Source:
 
 
 def _resolve_published(config: DataConfig, say: Callable[[str], None]) -> DataConfig:
-    published = _PUBLISHED[config.name]
+    published = PUBLISHED[config.name]
     root, failures = _find_published(published, config, say)
     if root is not None:
-        return config.model_copy(update={"name": published.name, "dir": root, "file": None})
+        if config.dir is not None and failures:
+            say(
+                f"{published.title} is {failures[0]}: using {root}; for your own images data=folder"
+            )
+        return config.model_copy(update={"name": published.name, "dir": root})
     where = f"{published.title} is {', '.join(failures)}"
     if config.name != "auto":
         raise DataError(
@@ -147,13 +179,13 @@ def _resolve_published(config: DataConfig, say: Callable[[str], None]) -> DataCo
             f"above it with data.dir or {DATA_DIR_VARIABLE}, or use data=digits"
         )
     say(f"{where}: using digits, scikit-learn's handwritten digits enlarged to 28×28")
-    return config.model_copy(update={"name": "digits", "dir": None, "file": None})
+    return config.model_copy(update={"name": "digits", "dir": None})
 
 
 def _find_published(
     published: PublishedSet, config: DataConfig, say: Callable[[str], None]
 ) -> tuple[Path | None, list[str]]:
-    """Return the folder that has the set, or None and where it was not found."""
+    """Return the folder that has the set, None if there is none, and where it was not found."""
     failures = []
     named = os.environ.get(DATA_DIR_VARIABLE)
     if config.dir is not None or named:
@@ -167,7 +199,7 @@ def _find_published(
         failures.append(f"not in {folder} (no folder {published.name})")
     cache = keras_datasets()
     if published.find(cache) is not None:
-        return cache, []
+        return cache, failures
     failures.append(f"not in Keras' cache {cache}")
     if not config.download:
         return None, [*failures, "not downloaded because of data.download=false"]
@@ -179,7 +211,7 @@ def _find_published(
         except DataError as error:
             reason = str(error)
         else:
-            return cache, []
+            return cache, failures
     return None, [*failures, f"and cannot be downloaded ({reason})"]
 
 

@@ -56,7 +56,7 @@ class NpzSource:
 def picture_arrays(file: Path, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
     """Yield the arrays of an archive that may hold pictures, by name: all but labels.
 
-    Labels are rows of one dimension. Parameters: the archive, and what to call it in an error.
+    Labels are a row or a column. Parameters: the archive, and what to call it in an error.
 
     Raises
     ------
@@ -64,7 +64,9 @@ def picture_arrays(file: Path, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
         It is no archive, is damaged, or holds no pictures.
     """
     arrays = _arrays(file, None, name)
-    pictures = {key: array for key, array in arrays.items() if array.ndim > 1}
+    pictures = {
+        key: array for key, array in arrays.items() if array.ndim > 1 and array.shape[1:] != (1,)
+    }
     if not pictures:
         raise DataError(f"{name} holds no pictures")
     yield from pictures.items()

@@ -1,5 +1,6 @@
 """A sweep on a Slurm cluster, from the login node: set up, submitted once, followed."""
 
+import math
 import os
 import sys
 import time
@@ -122,7 +123,7 @@ class ClusterSweep:
                 self.say(busy)
             else:
                 self._set_up()
-                status = self._supervisor().verdict()
+                status = self._verdict()
                 if status is not None:
                     return status
                 path = config.sweep_dir / SCRIPT
@@ -165,16 +166,20 @@ class ClusterSweep:
         except KeyboardInterrupt:
             self.say("The jobs go on without this terminal; the same command follows them again.")
             raise
-        status = self._supervisor().verdict()
-        sessions = Sessions.read(self.plan.config.sweep_dir)
-        if status is None and sessions.last_ended > began and sessions.exit_status in (0, 1):
-            status = sessions.exit_status  # search.minutes are over
+        status = self._verdict(began)
         if status is None:
             self.say(
                 f"The jobs of {self.plan.config.sweep_name} are over before it is complete; "
                 f"{self._last_words()}. The same command goes on."
             )
             return 1
+        return status
+
+    def _verdict(self, began: float = math.inf) -> int | None:
+        """Return a sweep's exit status, see ``Peer.verdict``; a session left open is ended."""
+        status = self._supervisor().verdict(began)
+        if status is not None and Sessions.read(self.plan.config.sweep_dir).open_since is not None:
+            self._supervisor().run()  # whoever was to do it was cancelled: the report is due
         return status
 
     def _last_words(self) -> str:

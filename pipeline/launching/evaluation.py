@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.core.outcome import OutOfMemory
 from pipeline.core.trial import Outcome
-from pipeline.data.loading import load_test
+from pipeline.data.loading import load_test, located
 from pipeline.launching.results import SweepResults, model_path
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.trainer import Trainer
@@ -82,7 +82,7 @@ def _read_test(
     Three of the images are kept with what convolutional networks make of them. Showing them
     reads no accuracy, and comes after everything has been chosen.
     """
-    test = load_test(config.data)
+    test = load_test(located(config.data))
     shown = one_class(test.labels)
     # What was predicted is kept: sweeps are compared on the same images, without reading again.
     _keep(config.sweep_dir / LABELS_NAME, test.labels)

@@ -95,7 +95,9 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
             }
             result["failure"] = export_failure(
                 form,
-                same_labels=result["same_labels"],
+                same_labels=result[
+                    "same_labels_as_trained" if form == "saved_model" else "same_labels"
+                ],
                 accuracy=result["accuracy"],
                 trained_accuracy=trained_accuracy,
             )

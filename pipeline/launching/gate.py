@@ -58,6 +58,22 @@ def free_port() -> int:
     return port
 
 
+def check_port(host: str, port: int) -> None:
+    """Raise StorageError where nobody can listen at an address."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise _taken(host, port, error) from None
+
+
+def _taken(host: str, port: int, error: OSError) -> StorageError:
+    return StorageError(
+        f"port {port} of {host} cannot be had ({error.strerror or error}), choose another with "
+        "port= or host="
+    )
+
+
 class Gate:
     """Lets those in who know the password.
 
@@ -96,13 +112,15 @@ class Gate:
         try:
             server = await asyncio.start_server(self._met, host, port, limit=_LONGEST_HEAD_BYTES)
         except OSError as error:
-            raise StorageError(
-                f"port {port} of {host} cannot be had ({error.strerror or error}), choose another "
-                "with port= or host="
-            ) from None
-        async with server:
-            ready(server.sockets[0].getsockname()[1])
-            await server.serve_forever()
+            raise _taken(host, port, error) from None
+        ready(server.sockets[0].getsockname()[1])
+        try:
+            await asyncio.get_running_loop().create_future()  # until Ctrl-C cancels it
+        finally:
+            # Not by serve_forever(), which from Python 3.12 on waits for whoever is connected.
+            server.close()
+            for task in self._tasks:
+                task.cancel()
 
     def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._meet(reader, writer))

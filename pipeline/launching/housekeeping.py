@@ -1,25 +1,33 @@
 """Freeing, removing and renaming a sweep in Optuna, in MLflow and on disk together."""
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
 
 from pipeline.config import Config
-from pipeline.core.errors import StorageError
+from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.planning import create_config, keeps_alone, load_config
-from pipeline.reporting.files import CONFIG_NAME, SUMMARY_NAME, read_summary, write_atomically
-from pipeline.reporting.listing import folder_bytes
+from pipeline.launching.presence import living
+from pipeline.launching.sbatch import job_name
+from pipeline.launching.slurm import Job, SlurmError, jobs_of, summarise
+from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
+from pipeline.reporting.listing import folder_bytes, size_of
 from pipeline.reporting.spare import spare_files
-from pipeline.search.moving import delete_study, is_begun, rename_study
+from pipeline.reporting.wording import counted
+from pipeline.search.moving import check_rename, delete_study, is_begun, rename_study
 from pipeline.tracking import sweeps as mlflow_sweeps
+from pipeline.tracking.store import tracking_uri
 
 
-def remove_sweep(config: Config, name: str) -> int:
+def remove_sweep(
+    config: Config, name: str, say: Callable[[str], None] = lambda sentence: None
+) -> int:
     """Remove a sweep everywhere and return the bytes that its folder held.
 
     The folder goes last: while it is there, the same command finishes what failed. Of a sweep
@@ -28,7 +36,8 @@ def remove_sweep(config: Config, name: str) -> int:
     Raises
     ------
     StorageError
-        There is no such sweep, it is being run, or MLflow or Optuna fails.
+        There is no such sweep, it is being run, a file cannot be removed, or MLflow or Optuna
+        fails.
     """
     left = config.model_copy(update={"sweep_name": name})
     if not (left.sweep_dir / "config.yaml").exists() and keeps_alone(left) and is_begun(left):
@@ -38,13 +47,27 @@ def remove_sweep(config: Config, name: str) -> int:
         own = load_config(config.mlruns, name)
         freed = folder_bytes(folder)
         mlflow_sweeps.delete_sweep(own, name)
+        if others := mlflow_sweeps.runs_of_others(own, name):
+            say(
+                f"{counted(others, 'run')} of a sweep that is called {name} stay in MLflow at "
+                f"{tracking_uri(own)}: they may be another one's"
+            )
         delete_study(own, name)
-        for path in folder.iterdir():
-            if path.name != CONFIG_NAME:  # by which the same command finds the folder again
-                is_folder = path.is_dir() and not path.is_symlink()
-                shutil.rmtree(path) if is_folder else path.unlink()
-        shutil.rmtree(folder)
+        # Nobody finds it any more; emptied once the lock in it is free, as NFS asks for.
+        removed = folder.with_name(f".removed-{name}-{os.getpid()}")
+        with _in_a_sentence(f"{folder} cannot be removed"):
+            folder.rename(removed)
+    with _in_a_sentence(f"{removed} cannot be removed"):
+        shutil.rmtree(removed)
     return freed
+
+
+@contextmanager
+def _in_a_sentence(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{what}: {error.strerror or error}") from error
 
 
 def free_sweep(config: Config, name: str) -> int:
@@ -60,11 +83,9 @@ def free_sweep(config: Config, name: str) -> int:
     freed = 0
     with held(config, name) as folder:
         for path in spare_files(folder):
-            size = path.stat().st_size
-            try:
-                path.unlink()
-            except OSError as error:
-                raise StorageError(f"{path} cannot be removed: {error.strerror}") from error
+            size = size_of(path)
+            with _in_a_sentence(f"{path} cannot be removed"):
+                path.unlink(missing_ok=True)
             freed += size
     return freed
 
@@ -83,6 +104,7 @@ def rename_sweep(config: Config, old: str, new: str) -> None:
         raise StorageError(f"there is a sweep {new} already")
     with held(config, old) as folder:
         own = load_config(config.mlruns, old)
+        check_rename(own, old, new)
         mlflow_sweeps.rename_sweep(own, old, new)
         rename_study(own, old, new)
         renamed = own.model_copy(update={"sweep_name": new})
@@ -91,7 +113,8 @@ def rename_sweep(config: Config, old: str, new: str) -> None:
         if (folder / SUMMARY_NAME).exists():
             summary = read_summary(folder) | {"sweep": new}
             write_atomically(folder / SUMMARY_NAME, json.dumps(summary, indent=1) + "\n")
-        folder.rename(target)
+        with _in_a_sentence(f"{folder} cannot be renamed"):
+            folder.rename(target)
 
 
 @contextmanager
@@ -101,7 +124,7 @@ def held(config: Config, name: str) -> Iterator[Path]:
     Raises
     ------
     StorageError
-        There is no such sweep, or somebody runs it.
+        There is no such sweep, somebody runs it, or jobs of it wait in a queue.
     """
     folder = config.mlruns / "sweeps" / name
     if not (folder / "config.yaml").exists():
@@ -110,6 +133,24 @@ def held(config: Config, name: str) -> Iterator[Path]:
     if not lock.acquire(wait=False):
         raise StorageError(f"sweep {name} is being run by {lock.holder()}: stop it first")
     try:
+        _check_is_quiet(config, name, folder)
         yield folder
     finally:
         lock.release()
+
+
+def _check_is_quiet(config: Config, name: str, folder: Path) -> None:
+    """Raise StorageError where the sweep has workers whose supervisor is not there (any more)."""
+    busy = sorted(living(folder, "peers") | living(folder, "workers"))
+    if busy:
+        raise StorageError(f"sweep {name} is being run by {', '.join(busy)}: stop it first")
+    jobs: list[Job] = []
+    # Where Slurm cannot be asked, it starts nothing here.
+    with suppress(SlurmError, ConfigurationError, StorageError):
+        if load_config(config.mlruns, name).launch.kind == "slurm":
+            jobs = jobs_of(name, folder)
+    if jobs:
+        raise StorageError(
+            f"sweep {name} has jobs in Slurm's queue ({summarise(jobs)}): scancel "
+            f"--name={job_name(name)} ends them"
+        )

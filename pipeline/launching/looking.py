@@ -13,7 +13,7 @@ from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import ConfigurationError, DataError, StorageError, one_of
 from pipeline.core.journey import ImageShape
 from pipeline.data.dataset import Split
-from pipeline.data.loading import load_training, resolve
+from pipeline.data.loading import load_training, located, resolve
 from pipeline.data.pictures import fitted, read_picture
 from pipeline.launching.planning import load_config, load_description
 from pipeline.reporting.files import read_summary
@@ -215,7 +215,7 @@ def _validation(config: Config, sweep: str | None) -> tuple[Split, tuple[str, ..
     if sweep is None:
         data = load_training(resolve(config.data, print))
         return data.validation, data.description.classes
-    data = load_training(load_config(config.mlruns, sweep).data)
+    data = load_training(located(load_config(config.mlruns, sweep).data))
     known = load_description(config.mlruns / "sweeps" / sweep)
     if data.description.fingerprint != known.fingerprint:
         raise DataError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import StorageError, one_of
+from pipeline.core.summary import why_no_sweet_spot
 from pipeline.launching.results import model_path
 from pipeline.measuring.machine import default_threads
 from pipeline.reporting.files import read_summary
@@ -41,9 +42,7 @@ def kept_network(sweep_dir: Path, trial: int | None) -> SweepNetwork:
     summary = read_summary(sweep_dir)
     spot = summary["sweet_spot"]
     if trial is None and spot is None:
-        raise StorageError(
-            f"{sweep_dir.name} has no sweet spot yet: none of its trials is complete"
-        )
+        raise StorageError(f"{sweep_dir.name} has no sweet spot yet: {why_no_sweet_spot(summary)}")
     number = spot["trial"] if trial is None else trial
     networks = [*summary["front"], *summary["references"].values()]
     known = {n["trial"]: n["architecture"] for n in networks if n["val_accuracy"] is not None}

@@ -5,6 +5,7 @@ it mirrors to MLflow and queues the trials of lost workers again. When the leade
 lost, the next peer that asks leads. Whoever is last ends the sweep.
 """
 
+import math
 import os
 import signal
 import socket
@@ -130,11 +131,21 @@ class Peer(LocalSupervisor):
                 self._hand_over()
         return status
 
-    def verdict(self) -> int | None:
-        """Return the exit status of a sweep in which nothing is left to do; else None."""
+    def verdict(self, since: float = math.inf) -> int | None:
+        """Return the exit status of a sweep in which nothing is left to do; else None.
+
+        Nothing is, either, where ``search.minutes`` have ended a session after ``since`` (in
+        seconds since the epoch) that no worker's failure has ended.
+        """
         study = SweepStudy(self.config, self.plan.space, first=self.plan.first)
         results = SweepResults(self.config, self.plan.description)
-        return self._status(study) if self._is_finished(study, results) else None
+        if self._is_finished(study, results):
+            return self._status(study)
+        sessions = Sessions.read(self.config.sweep_dir)
+        if self.config.search.minutes is None or sessions.last_ended <= since:
+            return None
+        status = self._status(study)
+        return status if sessions.exit_status == status else None
 
     def _told(self, number: int, _frame: FrameType | None) -> None:
         # Schedulers say it several times; only what said it first tells why.
@@ -231,6 +242,8 @@ class Peer(LocalSupervisor):
         began = Sessions.read(folder).open_since
         if began is None:
             return
+        if self._must_come_again() and self._is_finished(study, results):
+            return  # it comes again, and then there is time for the report and all that follows
         results.complete_logs(study)
         with EventLog(sweep_log_path(folder)) as log:
             seconds = max(0.0, time.time() - began)

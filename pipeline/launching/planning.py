@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from pipeline.config import (
     ANY_RULE,
+    NO_RUNGS,
     PROJECT_ROOT,
     Config,
     differing_keys,
@@ -23,7 +24,7 @@ from pipeline.core.errors import ConfigurationError, DataError, StorageError
 from pipeline.core.journey import macs, parameters, shape_journey
 from pipeline.core.proposal import Proposal
 from pipeline.data.dataset import DataDescription, TrainingData
-from pipeline.data.loading import load_training, resolve
+from pipeline.data.loading import load_training, located, resolve
 from pipeline.launching.warm_start import first_proposals, read_first, write_first
 from pipeline.measuring.automatic import automatic
 from pipeline.measuring.backends import VARIABLE, backend_name, backend_part, backend_version
@@ -78,8 +79,19 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     config = config.model_copy(update={"data": data, "training": training})
     space = SearchSpace(config.space, description.image_shape, len(description.classes))
     _check_costs(config)
+    for value in ("budget", "price"):
+        if getattr(config.objective, value) is not None and config.objective.rule != value:
+            say(
+                f"objective.{value} does nothing by the rule {config.objective.rule}: "
+                f"objective.rule={value} chooses by it"
+            )
     if config.architecture is not None:
         _check_fit(config.architecture, description)
+        if config.references:
+            say(
+                f"architecture={config.architecture}: whatever is drawn from the space becomes "
+                "this one network; search.first=[…] begins a search with it"
+            )
     _check_limits(config, space)
     identity = _identity(config, description)
     if config.sweep_name is None:
@@ -175,7 +187,11 @@ def _check_identity(config: Config, identity: dict[str, Any]) -> bool:
         return False
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} cannot be read: {error}") from error
-    known["objective"] = known.get("objective", {}) | ANY_RULE  # earlier versions kept the rule
+    # Earlier versions kept the rule, and what rungs that stop nobody were like.
+    known["objective"] = known.get("objective", {}) | ANY_RULE
+    search = known.get("search", {})
+    if not search.get("rungs", {}).get("enabled", True):
+        search["rungs"] = NO_RUNGS
     keys = differing_keys(identity, known)
     if keys:
         raise ConfigurationError(
@@ -363,12 +379,14 @@ def load_description(sweep_dir: Path) -> DataDescription:
 def unchanged_data(config: Config, description: DataDescription) -> TrainingData:
     """Return the images of a sweep, and make sure that they are the same as then.
 
+    Published sets may have moved, as a sweep from another machine finds them.
+
     Raises
     ------
     DataError
         They are gone, or others.
     """
-    data = load_training(config.data)
+    data = load_training(located(config.data))
     if data.description.fingerprint != description.fingerprint:
         raise DataError(
             f"the images of data={config.data.name} are no longer those that {config.sweep_name} "

@@ -4,6 +4,7 @@ A lock is released by the operating system when its process dies, however it die
 process number it is never given to somebody else.
 """
 
+import fcntl
 import os
 import re
 import socket
@@ -80,6 +81,17 @@ def _is_held(path: Path) -> bool:
             return False
     except Timeout:
         return True
+    except PermissionError:  # somebody else's sweep, which we may read
+        return _is_held_by_another(path)
+
+
+def _is_held_by_another(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _host() -> str:

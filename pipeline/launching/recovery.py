@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.core.trial import TrialRecord
-from pipeline.launching.presence import is_alive, is_here
+from pipeline.launching.presence import is_alive, is_here, is_supervised
 from pipeline.launching.results import SweepResults
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import read, trial_log_path
 from pipeline.tracking.story import trial_record
+
+_LOOK_SECONDS = 5.0
 
 
 def recover_lost(sweep_dir: Path, study: SweepStudy, results: SweepResults) -> list[TrialRecord]:
@@ -34,7 +36,7 @@ def recover_lost(sweep_dir: Path, study: SweepStudy, results: SweepResults) -> l
 class Lookout:
     """Recovers lost trials now and then, for a worker that may have no supervisor.
 
-    Only where storage keeps heartbeats: elsewhere the supervisor sees its workers die.
+    Where storage keeps no heartbeats, only while there is none: it sees its workers die.
     """
 
     def __init__(
@@ -52,8 +54,9 @@ class Lookout:
 
     def look(self) -> None:
         """Recover what is lost, where the last look was some time ago."""
-        seconds = self._study.storage.heartbeat_seconds
-        if seconds is None or self._clock() < self._next:
+        if self._clock() < self._next:
             return
-        recover_lost(self._sweep_dir, self._study, self._results)
-        self._next = self._clock() + seconds
+        beats = self._study.storage.heartbeat_seconds
+        if beats is not None or not is_supervised(self._sweep_dir):
+            recover_lost(self._sweep_dir, self._study, self._results)
+        self._next = self._clock() + (_LOOK_SECONDS if beats is None else beats)

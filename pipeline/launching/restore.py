@@ -22,7 +22,7 @@ from pipeline.core.bundle import (
     Manifest,
     Member,
 )
-from pipeline.core.errors import StorageError, SweetspotError
+from pipeline.core.errors import StorageError
 from pipeline.launching.planning import load_config, load_description, load_plan
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.progress import read_trainings
@@ -170,7 +170,7 @@ def _rebuild(config: Config, name: str, unpacked: Path) -> None:
         load_plan(config.mlruns, name)
         read_trainings(folder)
         read_summary(folder)
-    except (SweetspotError, OSError):
+    except BaseException:  # Ctrl-C, too, leaves nothing behind
         shutil.rmtree(folder, ignore_errors=True)
         delete_study(own, name)
         raise

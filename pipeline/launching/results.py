@@ -16,7 +16,7 @@ from pipeline.core.finalists import choose_finalists, final_round, wanted_traini
 from pipeline.core.outcome import Ending
 from pipeline.core.records import front_records
 from pipeline.core.selection import RuleSettings
-from pipeline.core.summary import DataSummary, build_summary
+from pipeline.core.summary import DataSummary, build_summary, ended_trials
 from pipeline.core.trial import Outcome, RunKey, TrialRecord, TrialSpecification
 from pipeline.data.dataset import DataDescription
 from pipeline.launching.answers import answers_path, keep_answers, read_answers
@@ -27,7 +27,7 @@ from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
 from pipeline.tracking.events import Ended, ModelKept, SummaryChanged, record
 from pipeline.tracking.story import trial_story
-from pipeline.tracking.summary_metrics import ended_trials, summary_metrics
+from pipeline.tracking.summary_metrics import summary_metrics
 
 
 def model_path(sweep_dir: Path, number: int) -> Path:

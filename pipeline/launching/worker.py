@@ -184,17 +184,19 @@ def train_all(run: TrialRun, wait: Callable[[float], None] = time.sleep) -> int:
 def _next_claim(run: TrialRun, lookout: Lookout, wait: Callable[[float], None]) -> Claim | None:
     """Claim a trial of the search, and after it one of the final round; None to stop here.
 
-    Who is a finalist is known once the last trial of the search has ended, so a worker that
-    finds none waits for those that still train: starting another one later takes longer.
+    Who is a finalist is known once the last trial of the search has ended, and until then a
+    worker of it may be lost: so one that finds no trial waits for those that still train.
     """
     study, config = run.study, run.config
     while run.must_leave() is None:
         lookout.look()
         late = out_of_time(config)
         claim = None if late else study.claim(run.worker)
-        if claim is not None or not config.finalists.limit:
+        if claim is not None:
             return claim
         if study.is_idle() if late else study.is_done():
+            if not config.finalists.limit:
+                return None
             return study.finalists.claim(run.worker, run.results.final_trainings(study))
         wait(_WAIT_SECONDS)
     return None

@@ -18,6 +18,7 @@ from pipeline.config import Config, TrainingConfig
 from pipeline.core.errors import StorageError
 from pipeline.measuring.backends import backend_name, backend_version, compiles_with_xla_alone
 from pipeline.measuring.machine import (
+    MEMORY_A_WORKER,
     Machine,
     Precision,
     default_threads,
@@ -147,9 +148,19 @@ def by_rule(machine: Machine | None = None) -> Automatic:
 
 
 def automatic(config: Config) -> Automatic:
-    """Return what ``auto`` stands for here: as measured, else by rule."""
+    """Return what ``auto`` stands for here: as measured, else by rule.
+
+    There may be less memory than when the machine was calibrated: on a processor, never more
+    workers than it holds.
+    """
     known = read_calibration(config.mlruns) if config.calibrate else None
-    return by_rule() if known is None else known.answer
+    if known is None:
+        return by_rule()
+    machine = this_machine()
+    if machine.gpus or machine.memory_bytes is None:
+        return known.answer
+    most = max(1, machine.memory_bytes // MEMORY_A_WORKER)
+    return replace(known.answer, workers=min(known.answer.workers, most))
 
 
 def settled_training(training: TrainingConfig, auto: Automatic) -> TrainingConfig:

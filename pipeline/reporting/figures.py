@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core.summary import ended_trials
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.reporting.axes import Point, frame_points, name_axes
 from pipeline.reporting.finalists import finalists_of
@@ -217,10 +218,9 @@ def _draw_finalists(
 
 def _title(summary: Mapping[str, Any]) -> str:
     counts, data = summary["trials"], summary["data"]
-    ended = sum(counts.values()) - counts["running"]
     censored = counts[Outcome.CENSORED]
     return (
-        f"{drawable(data['name'])}: {counted(ended, 'trial')}, "
+        f"{drawable(data['name'])}: {counted(ended_trials(summary), 'trial')}, "
         f"{len(summary['front'])} on the front"
         f"{f', {censored} censored' if censored else ''}\n"
         f"{data['train']:,} training and {data['validation']:,} validation images, "

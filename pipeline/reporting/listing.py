@@ -1,11 +1,13 @@
 """The sweeps under ``mlruns`` with what they hold."""
 
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.core.errors import StorageError
+from pipeline.core.summary import ended_trials
 from pipeline.reporting.console import terminal
 from pipeline.reporting.files import read_summary, sweeps, sweeps_dir
 from pipeline.reporting.spare import spare_files
@@ -45,7 +47,16 @@ def list_sweeps(mlruns: Path) -> list[SweepEntry]:
 
 def folder_bytes(folder: Path) -> int:
     """Return the bytes that the files below a folder hold."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return sum(map(size_of, folder.rglob("*")))
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file; 0 for a folder, and for what has just gone."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def show_sweeps(mlruns: Path, stream: TextIO | None = None) -> None:
@@ -92,14 +103,10 @@ def _entry(folder: Path, modified: float) -> SweepEntry:
     return SweepEntry(
         name=folder.name,
         size_bytes=folder_bytes(folder),
-        spare_bytes=sum(path.stat().st_size for path in spare_files(folder)),
+        spare_bytes=sum(map(size_of, spare_files(folder))),
         modified=modified,
-        trials=_ended(summary) if summary else None,
+        trials=ended_trials(summary) if summary else None,
         sweet_spot=f"{spot['architecture']} {accuracy_text(spot['val_accuracy'])}"
         if spot
         else None,
     )
-
-
-def _ended(summary: dict[str, Any]) -> int:
-    return sum(count for outcome, count in summary["trials"].items() if outcome != "running")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.core.errors import AGAIN_STATUS, SIGNAL_STATUS
+from pipeline.core.summary import ended_trials
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, counted, duration_text
 
 _BAD = ("failed", "diverged", "out_of_memory", "timed_out")
@@ -23,8 +24,8 @@ def summary_line(sweep: str, status: int, summary: Mapping[str, Any] | None) -> 
     if summary is None:
         return f"{parts[0]}, no trial ended"
     trials = summary["trials"]
-    ended = sum(count for outcome, count in trials.items() if outcome != "running")
-    said = [f"{trials['complete']} of {counted(ended, 'trial')} complete"]
+    ended = counted(ended_trials(summary), "trial")
+    said = [f"{trials['complete']} of {ended} complete"]
     said += [f"{trials[name]} {name.replace('_', ' ')}" for name in _BAD if trials[name]]
     parts.append(", ".join(said))
     spot = summary["sweet_spot"]

@@ -217,8 +217,15 @@ def write_networks_csv(path: Path, rows: Sequence[NetworkRow]) -> None:
     write_atomically(path, text.getvalue())
 
 
+#: Microseconds from here on are shown without decimals.
+_WHOLE_FROM = 100
+
+
 def _microseconds(row: NetworkRow) -> str:
-    return "-" if row.image_seconds is None else f"{1e6 * row.image_seconds:.0f}"
+    if row.image_seconds is None:
+        return "-"
+    value = 1e6 * row.image_seconds
+    return f"{value:.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
 
 
 def _accuracy(row: NetworkRow) -> str:

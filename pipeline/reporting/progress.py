@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 
 from pipeline.core.errors import StorageError
+from pipeline.core.finalists import choose_finalists
 from pipeline.core.records import front_records
+from pipeline.core.selection import RuleSettings
 from pipeline.core.summary import count_outcomes
 from pipeline.core.trial import Outcome, RunKey, TrialRecord
 from pipeline.reporting.files import CONFIG_NAME
@@ -245,6 +247,7 @@ class _Settings:
     minutes: float | None = None
     costs: tuple[str, ...] = ("epoch_seconds",)
     limits: Mapping[str, float] = field(default_factory=dict)
+    rule: RuleSettings = field(default_factory=RuleSettings)
     finalists: int = 0
     among_all: bool = False
     seeds: int = 0
@@ -265,6 +268,7 @@ class _Settings:
                     for name, most in values["objective"].get("limits", {}).items()
                     if most is not None
                 },
+                rule=_rule(values["objective"]),
                 finalists=int(values.get("finalists", {}).get("limit", 0)),
                 among_all=values.get("finalists", {}).get("among") == "all",
                 seeds=int(values.get("finalists", {}).get("seeds", 0)),
@@ -275,6 +279,15 @@ class _Settings:
             raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
         except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
             raise StorageError(f"{path} is damaged: it is no configuration of a sweep") from error
+
+
+def _rule(objective: Mapping[str, Any]) -> RuleSettings:
+    budget, price = objective.get("budget"), objective.get("price")
+    return RuleSettings(
+        name=str(objective.get("rule", "auto")),
+        budget=None if budget is None else float(budget),
+        price=None if price is None else float(price),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -334,12 +347,11 @@ def _progress(
     best = min(complete, key=_better_first, default=None)
     running = [s for s in (*stories, *further) if active and s.record.outcome is None]
     elapsed = session.earlier_seconds if session.started is None else now - session.started
-    candidates = counts[Outcome.COMPLETE] if settings.among_all else len(front)
-    due = min(settings.finalists, max(candidates, 1)) * settings.seeds
+    due = max(_finalists(records, settings), 1 if settings.finalists else 0) * settings.seeds
     done = sum(r.outcome not in (None, Outcome.INTERRUPTED) for r in repeats)
     return SweepProgress(
         sweep=sweep,
-        budget=settings.budget,
+        budget=None if settings.budget is None else max(settings.budget, len(records)),
         active=active,
         leading_cost=settings.costs[0],
         counts=counts,
@@ -356,12 +368,25 @@ def _progress(
             repeats,
             trials=settings.budget,
             finalists=max(due, done),
+            epochs=settings.epochs,
             workers=session.workers,
             minutes=settings.minutes,
             since=session.started,
             now=now,
         ),
     )
+
+
+def _finalists(records: Sequence[TrialRecord], settings: _Settings) -> int:
+    """Return how many networks are trained again, as far as that is known by now."""
+    if settings.among_all:  # all that are complete, and any that may still be
+        over = [r for r in records if r.outcome not in (None, Outcome.INTERRUPTED)]
+        complete = sum(record.outcome is Outcome.COMPLETE for record in over)
+        return min(settings.finalists, max((settings.budget or 0) - len(over), 0) + complete)
+    chosen = choose_finalists(
+        records, settings.costs, settings.rule, settings.finalists, settings.limits
+    )
+    return len(chosen)
 
 
 def _ended(record: TrialRecord, cost: str, front: set[int]) -> EndedTrial:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.statistics import Interval
-from pipeline.core.summary import interval_on_test
+from pipeline.core.summary import interval_on_test, why_no_sweet_spot
 from pipeline.core.trial import Outcome
 
 #: By reference: ``epoch_ratio_equal_batch``, see ``sweet_spot_sentence``.
@@ -61,9 +61,7 @@ def sweet_spot_sentence(summary: Mapping[str, Any], comparison: Comparison | Non
     """
     spot = summary["sweet_spot"]
     if spot is None:
-        running = summary["trials"]["running"]
-        why = "no trial is complete" if running else "no trial came to its end"
-        return f"There is no sweet spot yet: {why}."
+        return f"There is no sweet spot yet: {why_no_sweet_spot(summary)}."
     references = summary["references"]
     itself = next((n for n in references if references[n]["trial"] == spot["trial"]), None)
     who = f"trial {spot['trial']}, {spot['architecture']}"

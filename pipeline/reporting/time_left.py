@@ -2,21 +2,37 @@
 
 import heapq
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline.core.trial import Outcome, TrialRecord
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Running:
+    """A training in progress.
+
+    Parameters
+    ----------
+    spent
+        Seconds for which it has been running.
+    whole
+        Seconds that it takes in all, by its epochs so far; None where there are none.
+    """
+
+    spent: float
+    whole: float | None = None
+
+
 def estimate_seconds_left(
-    durations: Sequence[float], running: Sequence[float], waiting: int, workers: int
+    durations: Sequence[float], running: Sequence[Running], waiting: int, workers: int
 ) -> float | None:
-    """Estimate when the last trial ends, if every trial takes as long as the mean so far.
+    """Estimate when the last trial ends, if those to come take as long as the mean so far.
 
     Parameters
     ----------
     durations
-        Seconds of each trial that ended.
-    running
-        Seconds for which each running trial has been running.
+        Seconds of each trial that ended. Those that run count too, as far as they tell: the
+        first ones to end are the quickest.
     waiting
         Trials that have not started.
     workers
@@ -29,8 +45,11 @@ def estimate_seconds_left(
     """
     if not durations:
         return None
-    mean = sum(durations) / len(durations)
-    free_at = [max(mean - spent, 0.0) for spent in running]
+    known = [*durations, *(trial.whole for trial in running if trial.whole is not None)]
+    mean = sum(known) / len(known)
+    free_at = [
+        max((mean if trial.whole is None else trial.whole) - trial.spent, 0.0) for trial in running
+    ]
     free_at += [0.0] * (workers - len(free_at))
     heapq.heapify(free_at)
     for _ in range(waiting):
@@ -45,6 +64,7 @@ def seconds_left(
     trials: int,
     finalists: int,
     workers: int,
+    epochs: int | None,
     minutes: float | None,
     since: float,
     now: float,
@@ -57,6 +77,8 @@ def seconds_left(
         Trials of the search, and further trainings of finalists.
     trials, finalists
         How many of these there are to be.
+    epochs
+        Of a trial that does not say so itself; None where that is not known.
     minutes
         After so many minutes of the session no trial of the search is started any more.
     since, now
@@ -69,8 +91,8 @@ def seconds_left(
     """
     over = [r for r in trials_so_far if _is_over(r)]
 
-    def running(records: Sequence[TrialRecord]) -> list[float]:
-        return [now - max(r.started or now, since) for r in records if r.outcome is None]
+    def running(records: Sequence[TrialRecord]) -> list[Running]:
+        return [_running(r, epochs, since, now) for r in records if r.outcome is None]
 
     searching, repeating = running(trials_so_far), running(further)
     waiting = max(trials - len(over) - len(searching), 0)
@@ -85,6 +107,15 @@ def seconds_left(
     if minutes is not None:
         left = min(left, max(60 * minutes - (now - since), begun))
     return left + after
+
+
+def _running(record: TrialRecord, epochs: int | None, since: float, now: float) -> Running:
+    spent = now - max(record.started or now, since)
+    done, every = len(record.history), record.specification.recipe.epochs or epochs
+    if not done or every is None or record.specification.attempt:  # part of it was done before
+        return Running(spent=spent)
+    # Somewhere within its next epoch, or measuring after the last one.
+    return Running(spent=spent, whole=spent * every / min(done + 0.5, every))
 
 
 def _durations(records: Sequence[TrialRecord]) -> list[float]:

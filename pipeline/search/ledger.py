@@ -169,10 +169,16 @@ class TrialLedger(ABC):
         worker: str,
         specify: Callable[[optuna.Trial], TrialSpecification],
         asked: list[int],
+        waiting: FrozenTrial | None = None,
     ) -> Claim:
-        """Claim the trial that waits longest; ``asked`` is told its number."""
+        """Claim ``waiting``, or the trial that waits longest; ``asked`` is told its number."""
         with experiments_accepted():
-            trial = self._study.ask()
+            if waiting is None:
+                trial = self._study.ask()
+            else:
+                trial_id = self._trial_id(waiting.number)
+                self._storage.optuna.set_trial_state_values(trial_id, TrialState.RUNNING)
+                trial = optuna.Trial(self._study, trial_id)
             asked.append(trial.number)
             self._storage.beat(self._name, trial.number)
             trial.set_user_attr("worker", worker)
@@ -293,10 +299,6 @@ class TrialLedger(ABC):
             if record is not None:
                 latest[record.specification.run] = record
         return [latest[run] for run in sorted(latest)]
-
-    def waiting(self) -> int:
-        """Return how many trials were queued again and wait for a worker."""
-        return sum(trial.state is TrialState.WAITING for trial in self._read())
 
     def is_idle(self) -> bool:
         """Whether no trial runs."""

@@ -31,20 +31,59 @@ def is_begun(config: Config) -> bool:
 
 def delete_study(config: Config, name: str) -> None:
     """Remove a sweep's studies from storage; nothing happens where they do not exist."""
-    storage = open_storage(config)
+    delete_studies(open_storage(config), name)
+
+
+def delete_studies(storage: StudyStorage, name: str) -> None:
+    """Remove a sweep's studies from a storage."""
     storage.retrying(_each(name, lambda study: _delete(storage, study)))
 
 
 def rename_study(config: Config, old: str, new: str) -> None:
-    """Give a sweep's studies its new name; nothing happens where they do not exist."""
+    """Give a sweep's studies its new name; nothing happens where they do not exist.
+
+    Raises
+    ------
+    StorageError
+        As ``check_rename``.
+    """
+    check_rename(config, old, new)
     storage = open_storage(config)
 
     def rename() -> None:
-        for before, after in ((old, new), (finalists_name(old), finalists_name(new))):
+        for before, after in _renamed(old, new):
             if _copy(storage, before, storage, after):
                 _delete(storage, before)  # last: until then it can be copied anew
 
     storage.retrying(rename)
+
+
+def check_rename(config: Config, old: str, new: str) -> None:
+    """Raise StorageError where the storage, which others may use, has a study of the new name."""
+    storage = open_storage(config)
+
+    def check() -> None:
+        names = _names(storage)
+        for before, after in _renamed(old, new):
+            if {before, after} <= names and not _is_copy(storage, before, after):
+                raise StorageError(f"the storage has a study {after} already")
+
+    storage.retrying(check)
+
+
+def _renamed(old: str, new: str) -> tuple[tuple[str, str], ...]:
+    return (old, new), (finalists_name(old), finalists_name(new))
+
+
+def _is_copy(storage: StudyStorage, before: str, after: str) -> bool:
+    """Whether a study is what an attempt that broke off has copied, perhaps in part."""
+
+    def trials(name: str) -> list[tuple[object, ...]]:
+        study = optuna.load_study(study_name=name, storage=storage.optuna)
+        return [(t.state, t.datetime_start, t.user_attrs) for t in study.get_trials(False)]
+
+    copied = trials(after)
+    return copied == trials(before)[: len(copied)]
 
 
 def export_studies(storage: StudyStorage, sweep: str, path: Path) -> None:
@@ -78,7 +117,11 @@ def import_studies(path: Path, sweep: str, storage: StudyStorage) -> None:
         raise StorageError(f"its journal holds {sorted(known)}, not the study of {sweep}")
     if known & _names(storage):
         raise StorageError(f"the storage has a study {sweep} already")
-    storage.retrying(_each(sweep, lambda study: _copy(journal, study, storage, study)))
+    try:
+        storage.retrying(_each(sweep, lambda study: _copy(journal, study, storage, study)))
+    except BaseException:  # Ctrl-C, too, leaves nothing behind
+        delete_studies(storage, sweep)
+        raise
 
 
 def _each(sweep: str, step: Callable[[str], object]) -> Callable[[], None]:

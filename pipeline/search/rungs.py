@@ -137,13 +137,16 @@ def predict_end(
     finished
         Complete trials that came to this rung.
     """
+    if not finished:
+        return None
     known = np.array([_features(peer, epoch) for peer in finished])
     ends = np.log([max(1.0 - (peer.final_accuracy or 0.0), _LEAST) for peer in finished])
     own = _features(trial, epoch)
-    if not (len(known) and np.isfinite(known).all() and np.isfinite(own).all()):
+    if not (np.isfinite(known).all() and np.isfinite(own).all()):
         return None
-    degrees = len(known) - int(np.linalg.matrix_rank(known))
-    if degrees < _LEAST_DEGREES:
+    degrees = len(known) - _rank(known)
+    # Trials of one learning rate do not tell what another one does.
+    if degrees < _LEAST_DEGREES or _rank(np.vstack([known, own])) > _rank(known):
         return None
     inverse = np.linalg.pinv(known.T @ known)
     coefficients = inverse @ known.T @ ends
@@ -155,6 +158,10 @@ def predict_end(
     return Prediction(
         accuracy=1.0 - float(np.exp(middle)), at_best=1.0 - float(np.exp(middle - half))
     )
+
+
+def _rank(rows: NDArray[np.float64]) -> int:
+    return int(np.linalg.matrix_rank(rows))
 
 
 def _hardly_reaches_the_front(

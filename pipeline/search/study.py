@@ -5,7 +5,7 @@ originals from 0. The first two are the references, the next ones the networks t
 begins with. A claim happens under one lock, so that the budget is exact however many workers ask.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -110,8 +110,8 @@ class SweepStudy(TrialLedger):
         It is when the budget is used up, or ``search.max_infeasible`` trials were above the
         limits and none within.
 
-        What waits in the queue comes first: the sweep's opening, and behind it what was
-        interrupted.
+        What waits in the queue comes first: the sweep's opening, as far as the budget goes, and
+        behind it what was interrupted.
         """
         asked: list[int] = []
         return self._alone(lambda: self._claim(worker, asked))
@@ -121,17 +121,35 @@ class SweepStudy(TrialLedger):
         claimed = self._asked(asked, trials)
         if claimed is not None:
             return claimed
-        number = _originals(trials)
-        waiting = [t.user_attrs["number"] for t in trials if t.state is TrialState.WAITING]
-        if waiting:
-            number = waiting[0]  # the one that Optuna hands out next
+        number, waiting = self._originals(trials), None
+        queue = [trial for trial in trials if trial.state is TrialState.WAITING]
+        due = [trial for trial in queue if self._is_wanted(trial)]
+        if due:
+            number = due[0].user_attrs["number"]
+            # Optuna hands out what waits longest, which the budget may have no room for any more.
+            waiting = due[0] if due[0] is not queue[0] else None
         elif number >= self._config.search.trials or self._gives_up():
             return None
         else:
             _enqueue(self._study, number)
         with experiments_accepted():
             self._study.sampler = build_sampler(self._config.search, number)
-        return self._ask(worker, self._specify, asked)
+        return self._ask(worker, self._specify, asked, waiting)
+
+    def _is_wanted(self, trial: FrozenTrial) -> bool:
+        """Whether a trial was begun, or is of the opening and within the budget."""
+        if trial.state is not TrialState.WAITING or trial.user_attrs["attempt"] > 0:
+            return True
+        return bool(trial.user_attrs["number"] < self._config.search.trials)
+
+    def _originals(self, trials: Iterable[FrozenTrial]) -> int:
+        return len({t.user_attrs["number"] for t in trials if self._is_wanted(t)})
+
+    def waiting(self) -> int:
+        """Return how many trials wait for a worker: of the opening, and queued again."""
+        return sum(
+            trial.state is TrialState.WAITING and self._is_wanted(trial) for trial in self._read()
+        )
 
     def _specify(self, trial: optuna.Trial) -> TrialSpecification:
         number = trial.user_attrs["number"]
@@ -177,16 +195,18 @@ class SweepStudy(TrialLedger):
                 _enqueue(self._study, number, params, **next_attempt(trial), **known)
 
     def originals(self) -> int:
-        """Return how many originals there are, waiting ones included."""
-        return _originals(self._read())
+        """Return how many originals there are within the budget, waiting ones included."""
+        return self._originals(self._read())
 
     def is_done(self) -> bool:
         """Whether the search is over and no trial waits or runs."""
-        return self.is_over() and all(trial.state.is_finished() for trial in self._read())
+        return self.is_over() and all(
+            trial.state.is_finished() for trial in self._read() if self._is_wanted(trial)
+        )
 
     def is_over(self) -> bool:
         """Whether no new trial is begun: the budget is used up, or the limits cannot be met."""
-        return _originals(self._read()) >= self._config.search.trials or self._gives_up()
+        return self._originals(self._read()) >= self._config.search.trials or self._gives_up()
 
     def unmet_limits(self, enough: int = 1) -> str | None:
         """Say which limits no trial has kept within; see ``core.limits.unmet_limits``."""
@@ -267,7 +287,3 @@ def _enqueue(
     study.enqueue_trial(
         params or {}, user_attrs={"number": number, "attempt": 0, "losses": 0, **attributes}
     )
-
-
-def _originals(trials: list[FrozenTrial]) -> int:
-    return len({trial.user_attrs["number"] for trial in trials})

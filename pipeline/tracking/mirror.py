@@ -6,7 +6,7 @@ changes nothing, one that fails on its way is made good by the next, and a store
 deleted is rebuilt.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from pipeline.core.trial import RunKey
 from pipeline.data.dataset import DataDescription
 from pipeline.tracking.event_log import read, sweep_log_path, training_log_paths
 from pipeline.tracking.failure import failure_details, failure_sentence
+from pipeline.tracking.ownership import Owner, owner_of
 from pipeline.tracking.projection import RunView, sweep_view, trial_view
 from pipeline.tracking.run_state import KnownRun, RunContent
 from pipeline.tracking.store import DATABASE, artifact_location, open_client, tracking_uri
@@ -159,7 +160,7 @@ class Mirror:
         view = sweep_view(self._sweep, fingerprint, sweep_events, facts, first)
         if view is None:
             return
-        self._open()
+        self._open(lambda: (view.started, *_starts(logs)))
         parent = self._write(None, sweep_content(self._sweep_dir, view, summary), None, progress)
         if self._sweep_run_id != parent.run_id and self._runs is not None:
             self._runs.share_view(parent, self._config.objective.costs)
@@ -183,8 +184,11 @@ class Mirror:
         if progress.failure is not None:
             self._forget()
 
-    def _open(self) -> None:
-        """Open MLflow and find this sweep's runs, where that is not done yet."""
+    def _open(self, starts: Callable[[], tuple[float, ...]]) -> None:
+        """Open MLflow and find this sweep's runs, where that is not done yet.
+
+        ``starts`` tells the moments at which it may have been begun.
+        """
         if self._config.tracking.uri is None and not (self._config.mlruns / DATABASE).exists():
             self._forget()
         if self._runs is not None:
@@ -193,9 +197,14 @@ class Mirror:
         # Imports MLflow, which takes seconds: not before there is something to mirror.
         from pipeline.tracking.runs import SweepRuns
 
-        experiment = experiment_name(self._data.name)
+        experiment, owner = experiment_name(self._data.name), owner_of(self._sweep_dir)
         self._runs = SweepRuns(
-            client, experiment, artifact_location(self._config, experiment), self._sweep
+            client,
+            experiment,
+            artifact_location(self._config, experiment),
+            self._sweep,
+            owner=Owner(digest=owner.digest if owner else None, starts=starts()),
+            shared=self._config.tracking.uri is not None,
         )
         self._known = self._runs.find()
 
@@ -203,6 +212,8 @@ class Mirror:
         self, run: RunKey, view: RunView, parent_id: str, progress: "_Progress"
     ) -> None:
         known = self._known.get(run)
+        if known is not None and self._runs is not None:
+            known = self._known[run] = self._runs.put_below(known, parent_id)
         if known is not None and known.mirrored and known.mirrored.position == view.position:
             progress.runs += 1
             return
@@ -244,7 +255,11 @@ class _Progress:
 
 def _first_start(logs: Mapping[RunKey, Path]) -> float | None:
     """Return when the first trial started, for a sweep whose own log does not know."""
-    return min((event.time for path in logs.values() for event in read(path)[:1]), default=None)
+    return min(_starts(logs), default=None)
+
+
+def _starts(logs: Mapping[RunKey, Path]) -> list[float]:
+    return [event.time for path in logs.values() for event in read(path)[:1]]
 
 
 def _concerns_one_run(error: Exception) -> bool:

@@ -53,12 +53,16 @@ class Mirrored:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownRun:
-    """A run that MLflow has; ``mirrored`` is None where nothing is known to be complete."""
+    """A run that MLflow has; ``mirrored`` is None where nothing is known to be complete.
+
+    ``parent_id`` is that of the sweep's own run, of a trial's.
+    """
 
     run_id: str
     status: str
     artifact_uri: str
     mirrored: Mirrored | None = None
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

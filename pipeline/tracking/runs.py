@@ -30,9 +30,11 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.types import Schema, TensorSpec
 
+from pipeline.core.errors import StorageError
 from pipeline.core.trial import RunKey
 from pipeline.data.dataset import DataDescription
 from pipeline.tracking.keras_model import write_model_folder
+from pipeline.tracking.ownership import OWNER_TAG, PARENT_TAG, Owner, part
 from pipeline.tracking.points import Point
 from pipeline.tracking.projection import RunView
 from pipeline.tracking.run_state import KnownRun, Mirrored, RunContent
@@ -62,13 +64,26 @@ class SweepRuns:
     ----------
     artifact_location
         Where a new experiment keeps its artifacts; None lets the server decide.
+    owner
+        What stands for the sweep.
+    shared
+        Whether the store is a server's, which may have others of this name.
     """
 
     def __init__(
-        self, client: MlflowClient, experiment: str, artifact_location: str | None, sweep: str
+        self,
+        client: MlflowClient,
+        experiment: str,
+        artifact_location: str | None,
+        sweep: str,
+        *,
+        owner: Owner,
+        shared: bool,
     ) -> None:
         self._client = client
         self._sweep = sweep
+        self._owner = owner
+        self._shared = shared
         self._experiment_id = _experiment(client, experiment, artifact_location)
 
     def find(self) -> dict[RunKey | None, KnownRun]:
@@ -76,12 +91,21 @@ class SweepRuns:
 
         A second run of one training, which a request that timed out but was carried out leaves
         behind, is put into MLflow's trash.
+
+        Raises
+        ------
+        StorageError
+            Another sweep has this name already.
         """
         found: dict[RunKey | None, KnownRun] = {}
-        for run in sweep_runs(self._client, [self._experiment_id], self._sweep):
+        every = sweep_runs(self._client, [self._experiment_id], self._sweep)
+        own, others = part(every, self._owner, shared=self._shared)
+        for run in own:
             trial = run.data.tags.get("trial")
             repetition = int(run.data.tags.get("repetition", 0))
             key = None if trial is None else RunKey(int(trial), repetition)
+            if key is None and self._owner.digest and OWNER_TAG not in run.data.tags:
+                self._client.set_tag(run.info.run_id, OWNER_TAG, self._owner.digest)
             known = _known(run)
             if key not in found:
                 found[key] = known
@@ -89,13 +113,28 @@ class SweepRuns:
                 kept, other = sorted((found[key], known), key=lambda run: run.mirrored is None)
                 self._client.delete_run(other.run_id)
                 found[key] = kept
+        if others and None not in found:
+            raise StorageError(
+                f"MLflow at {self._client.tracking_uri} has another sweep that is called "
+                f"{self._sweep}, so this one is not brought there: remove the other one, or give "
+                "this one a name of its own (sweetspot clean rename=OLD:NEW); training goes on"
+            )
         return found
+
+    def put_below(self, run: KnownRun, parent_id: str) -> KnownRun:
+        """Make a trial's run one of the sweep's, whose own was removed and made anew."""
+        if run.parent_id == parent_id:
+            return run
+        self._client.set_tag(run.run_id, PARENT_TAG, parent_id)
+        return replace(run, parent_id=parent_id)
 
     def create(self, view: RunView, parent_id: str | None) -> KnownRun:
         """Create the run of a view; of a sweep where there is no parent."""
         tags = dict(view.tags)
         if parent_id is not None:
-            tags["mlflow.parentRunId"] = parent_id
+            tags[PARENT_TAG] = parent_id
+        elif self._owner.digest:
+            tags[OWNER_TAG] = self._owner.digest
         tags |= {"mlflow.source.name": "sweetspot", "mlflow.source.type": "LOCAL"}
         run = self._client.create_run(
             self._experiment_id,
@@ -375,6 +414,7 @@ def _known(run: Run) -> KnownRun:
         status=run.info.status,
         artifact_uri=run.info.artifact_uri,
         mirrored=Mirrored.from_text(run.data.tags.get(MIRRORED_TAG)),
+        parent_id=run.data.tags.get(PARENT_TAG),
     )
 
 

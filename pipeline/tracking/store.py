@@ -14,7 +14,7 @@ import uuid
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -40,6 +40,14 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+#: Where MLflow keeps absolute paths of artifacts.
+_PATHS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 #: Loggers that would print progress or tracebacks of what becomes one sentence here.
 _NOISY_LOGGERS = ("mlflow", "alembic", "urllib3.connectionpool")
 
@@ -91,6 +99,7 @@ def open_client(config: Config) -> "MlflowClient":
 def create_store(mlruns: Path, *, busy_seconds: float = 5.0) -> None:
     """Create the local store where it is missing, once, whoever comes first.
 
+    One that was moved or copied with its folder, or is mounted elsewhere, finds its artifacts.
     The database gets its name when it is complete: a process that dies meanwhile leaves none.
 
     Parameters
@@ -114,8 +123,8 @@ def create_store(mlruns: Path, *, busy_seconds: float = 5.0) -> None:
         address = f"file:{quote(str(database))}?mode=rw"
         with closing(sqlite3.connect(address, uri=True, timeout=busy_seconds)) as check:
             check.execute("BEGIN IMMEDIATE")
-            check.execute("SELECT count(*) FROM sqlite_master")
-            check.rollback()
+            _follow(check, mlruns / ARTIFACTS)
+            check.commit()
     except Timeout as error:
         raise StorageError(
             f"another process has been creating {database} for {_CREATION_SECONDS:.0f} s; "
@@ -177,6 +186,37 @@ def _create_database(database: Path) -> None:
     unfinished = database.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
     _drop_connections(_client(f"sqlite:///{unfinished}"))
     os.replace(unfinished, database)
+
+
+def _is_gone(folder: Path) -> bool:
+    try:
+        return not folder.exists()
+    except OSError:  # somebody else's, into which we may not look
+        return False
+
+
+def _follow(database: sqlite3.Connection, artifacts: Path) -> None:
+    """Let a database, whose paths are absolute, point to the artifacts beside it.
+
+    As far as they are there, or no longer elsewhere: a database may serve another folder, too.
+    """
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    if not tables >= {table for table, _ in _PATHS}:
+        return  # not MLflow's, or that of a version of before: MLflow itself will say so
+    before = set()
+    for name, location in database.execute("SELECT name, artifact_location FROM experiments"):
+        if str(location).startswith("file:") and str(location).endswith(f"/{ARTIFACTS}/{name}"):
+            elsewhere = Path(unquote(urlsplit(location).path))
+            if (artifacts / name).is_dir() or _is_gone(elsewhere):
+                before.add(location.removesuffix(f"/{name}"))
+    root = artifacts.as_uri()
+    for old in before - {root}:
+        for table, column in _PATHS:
+            database.execute(
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                f"WHERE substr({column}, 1, ?) = ?",
+                (root, len(old) + 1, len(old) + 1, f"{old}/"),
+            )
 
 
 def _drop_connections(client: "MlflowClient") -> None:

@@ -5,7 +5,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.core.summary import censored_sentence, interval_on_test
+from pipeline.core.summary import (
+    censored_sentence,
+    ended_trials,
+    interval_on_test,
+    why_no_sweet_spot,
+)
 from pipeline.core.trial import COSTS
 
 _REFERENCES = ("dnn", "cnn")
@@ -33,11 +38,6 @@ def summary_metrics(summary: Mapping[str, Any]) -> dict[str, float]:
             metrics["sweet_spot/val_accuracy_standard_error"] = mean["standard_error"]
             metrics["sweet_spot/probability_on_front"] = finalist["probability_on_front"]
     return {name: float(value) for name, value in metrics.items() if value is not None}
-
-
-def ended_trials(summary: Mapping[str, Any]) -> int:
-    """Return how many trials had ended when the summary was written."""
-    return sum(count for outcome, count in summary["trials"].items() if outcome != "running")
 
 
 def description(summary: Mapping[str, Any]) -> str:
@@ -127,7 +127,7 @@ def _networks(summary: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
 def _sweet_spot_sentence(summary: Mapping[str, Any]) -> str:
     spot = summary["sweet_spot"]
     if spot is None:
-        return "No trial is complete yet, so there is no sweet spot to name."
+        return f"There is no sweet spot yet: {why_no_sweet_spot(summary)}."
     leading = summary["costs"][0]
     sentence = (
         f"The sweet spot is trial {spot['trial']}, `{escaped(spot['architecture'])}`, with "

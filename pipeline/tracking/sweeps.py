@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import Timeout
@@ -10,6 +11,7 @@ from pipeline.config import Config
 from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.tracking.failure import failure_sentence
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, mirror_lock
+from pipeline.tracking.ownership import owner_of, part
 from pipeline.tracking.shared_view import view_tag
 from pipeline.tracking.store import DATABASE, open_client, tracking_uri
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 def delete_sweep(config: Config, sweep: str) -> int:
     """Remove a sweep's runs, models and artifacts; return how many runs there were.
+
+    Those of another sweep of the same name, on a server, stay.
 
     In the local store they are gone for good; a server keeps the runs in its trash until
     somebody runs ``mlflow gc`` there, their artifacts are removed.
@@ -33,9 +37,9 @@ def delete_sweep(config: Config, sweep: str) -> int:
     with _client_alone(config, sweep) as client:
         if client is None:
             return 0
-        from pipeline.tracking.runs import registered_versions, remove_run, sweep_runs
+        from pipeline.tracking.runs import registered_versions, remove_run
 
-        runs = list(sweep_runs(client, _experiments(client), sweep))
+        runs = _own_runs(client, config, sweep, config.mlruns / "sweeps" / sweep)
         versions = registered_versions(client, {run.info.run_id for run in runs})
         if versions:
             raise StorageError(
@@ -50,25 +54,57 @@ def delete_sweep(config: Config, sweep: str) -> int:
         return len(runs)
 
 
+def runs_of_others(config: Config, sweep: str) -> int:
+    """Return how many runs of the same name there are that are not known to be this sweep's.
+
+    Raises
+    ------
+    StorageError
+        As ``delete_sweep``.
+    """
+    if config.tracking.uri is None:
+        return 0
+    with _client_alone(config, sweep) as client:
+        if client is None:
+            return 0
+        from pipeline.tracking.runs import sweep_runs
+
+        every = sweep_runs(client, _experiments(client), sweep)
+        return len(part(every, owner_of(config.mlruns / "sweeps" / sweep), shared=True)[1])
+
+
 def rename_sweep(config: Config, sweep: str, new_name: str) -> int:
     """Give a sweep's runs its new name; return how many there were.
 
     Raises
     ------
     StorageError
-        MLflow fails, or another process is mirroring the sweep right now.
+        MLflow fails, another sweep has the new name there, or another process is mirroring the
+        sweep right now.
     """
     with _client_alone(config, sweep) as client:
         if client is None:
             return 0
         from pipeline.tracking.runs import sweep_runs
 
-        runs = list(sweep_runs(client, _experiments(client), sweep))
+        folder = config.mlruns / "sweeps" / sweep
+        runs = _own_runs(client, config, sweep, folder)
+        shared = config.tracking.uri is not None
+        there = sweep_runs(client, _experiments(client), new_name)
+        if part(there, owner_of(folder), shared=shared)[1]:
+            raise StorageError(f"MLflow has runs of a sweep {new_name} already")
         for run in sorted(runs, key=lambda run: run.data.tags.get("kind") == "sweep"):
             if run.data.tags.get("kind") == "sweep":
                 client.update_run(run.info.run_id, name=new_name)
             client.set_tag(run.info.run_id, "sweep", new_name)
         return len(runs)
+
+
+def _own_runs(client: "MlflowClient", config: Config, sweep: str, folder: Path) -> "list[Run]":
+    from pipeline.tracking.runs import sweep_runs
+
+    every = sweep_runs(client, _experiments(client), sweep)
+    return part(every, owner_of(folder), shared=config.tracking.uri is not None)[0]
 
 
 def _forget_view(client: "MlflowClient", run: "Run") -> None:

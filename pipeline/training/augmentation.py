@@ -96,6 +96,7 @@ def _axis(side: int, shift: Any, centre: Any) -> tuple[Any, Any, Any]:
     pixels = ops.expand_dims(ops.arange(side, dtype="int32"), 0)
     source = pixels - ops.expand_dims(shift, 1)
     known = ops.logical_and(source >= 0, source < side)
-    half = max(1, round(CUTOUT * side)) / 2
-    distance = ops.cast(pixels - ops.expand_dims(centre, 1), "float32") + 0.5
-    return ops.clip(source, 0, side - 1), known, ops.abs(distance) < half
+    size = max(1, round(CUTOUT * side))
+    first = ops.expand_dims(centre - size // 2, 1)
+    cut = ops.logical_and(pixels >= first, pixels < first + size)
+    return ops.clip(source, 0, side - 1), known, cut

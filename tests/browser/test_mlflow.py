@@ -83,17 +83,23 @@ def wait_until_it_answers(server: "subprocess.Popen[str]", port: int) -> None:
 @pytest.fixture(scope="module")
 def address(mirrored: Path) -> Iterator[str]:
     """Return what ``sweetspot ui`` prints, while it serves."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "ui", f"port={port}", f"mlruns={mirrored.parents[1]}"],
-        cwd=PROJECT_ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert server.stdout is not None
+    for attempt in range(5):  # a test beside this one may take the port in between
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        words = ["ui", f"port={port}", f"mlruns={mirrored.parents[1]}"]
+        server = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *words],
+            cwd=PROJECT_ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        if "cannot be had" not in line or attempt == 4:
+            break
+        server.communicate(timeout=200)
     try:
-        said = re.search(r"http://\S+", server.stdout.readline())
-        assert said is not None
+        said = re.search(r"http://\S+", line)
+        assert said is not None, line
         wait_until_it_answers(server, port)
         yield said[0]
     finally:

@@ -1,12 +1,17 @@
 """A gate before another project's server, which ends with the one and with the other."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 
 import pytest
+
+from pipeline.commands.addresses import Address
+from pipeline.commands.serving import become_server
+from pipeline.core.errors import StorageError
 
 SCRIPT = """
 import os, signal, sys
@@ -49,6 +54,14 @@ def server_of(process, folder):
         assert time.monotonic() < end
         time.sleep(0.05)
     return int(pid.read_text())
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_started(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = Address(host="127.0.0.1", port=other.getsockname()[1], password=None)
+        with pytest.raises(StorageError, match=rf"^port {address.port} of 127.0.0.1 cannot be had"):
+            become_server(address, lambda host, port: ["/bin/false"], {}, "here")
+    assert capsys.readouterr().out == ""
 
 
 def test_a_gate_to_a_server_that_has_ended_is_closed(tmp_path):

@@ -1,10 +1,12 @@
-"""Which sweep a command is about, and where that one is tracked."""
+"""Which sweeps a command is about, and where they are tracked."""
 
 import pytest
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
+from pipeline.commands.sweep import _composed
 from pipeline.commands.sweeps import with_tracking
+from pipeline.core.errors import ConfigurationError
 
 SERVER, OTHER = "tracking.uri=http://server:5000", "tracking.uri=http://other:5000"
 
@@ -18,3 +20,12 @@ def test_a_sweep_is_tracked_where_it_goes_itself_unless_something_else_is_said(s
     line = CommandLine(command="promote", overrides=said)
     tracking = with_tracking(line, compose(line), sweep).tracking
     assert (tracking.uri, tracking.enabled) == (uri, True)
+
+
+def test_several_sweeps_have_names_of_their_own():
+    def composed(*overrides):
+        return _composed(CommandLine(command="sweep", overrides=overrides, multirun=True))
+
+    assert [config.sweep_name for config in composed("sweep_name=a,b")] == ["a", "b"]
+    with pytest.raises(ConfigurationError, match=r"sweep_name=a .* several sweeps under one name"):
+        composed("sweep_name=a", "search.seed=1,2")

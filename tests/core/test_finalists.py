@@ -106,7 +106,9 @@ def test_finalists_are_members_of_the_front_whatever_the_order(
     rule = RuleSettings(name=name, budget=5.0, price=1.0, images=1_000)
     chosen = choose_finalists(records, COSTS, rule, limit)
     front = front_records(records, COSTS)
-    assert len(chosen) == min(limit, len(chosen)) <= len(front)
+    assert len(chosen) <= min(limit, len(front))
+    if name != "budget":  # every member could win: there is no reference
+        assert len(chosen) == min(limit, len(front))
     assert bool(chosen) is (limit > 0)
     assert [member for member in front if member in chosen] == chosen
     assert choose_finalists(records[::-1], COSTS, rule, limit) == chosen

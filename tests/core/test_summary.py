@@ -11,7 +11,13 @@ from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.records import front_records, latest_attempts
 from pipeline.core.selection import RuleSettings
-from pipeline.core.summary import DataSummary, build_summary
+from pipeline.core.summary import (
+    DataSummary,
+    build_summary,
+    ended_trials,
+    open_trials,
+    why_no_sweet_spot,
+)
 from pipeline.core.trial import Outcome, Recipe, TrialRecord, TrialSpecification
 
 DATA = DataSummary(
@@ -242,6 +248,26 @@ def test_the_latest_attempt_counts() -> None:
     summary = summary_of([second, first])
     assert summary["trials"]["interrupted"] == 0
     assert summary["front"][0]["val_accuracy"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "why", "ended"),
+    [
+        ([None], "no trial is complete", 0),
+        ([Outcome.INTERRUPTED], "no trial is complete", 0),
+        ([Outcome.FAILED], "no trial came to its end", 1),
+        ([Outcome.CENSORED, Outcome.FAILED], "no trial has reached the target accuracy", 2),
+        ([Outcome.COMPLETE, Outcome.INFEASIBLE], "no trial within the limits is complete", 2),
+    ],
+)
+def test_without_a_sweet_spot_it_is_known_why(
+    outcomes: list[Outcome | None], why: str, ended: int
+) -> None:
+    records = [trial(n, "d8", 0.5, outcome=o, macs=9.0) for n, o in enumerate(outcomes)]
+    found = summary_of(records, costs=["macs"], limits={"macs": 5.0})
+    assert found["sweet_spot"] is None
+    assert why_no_sweet_spot(found) == why
+    assert (ended_trials(found), open_trials(found)) == (ended, len(outcomes) - ended)
 
 
 def test_an_unknown_rule_is_a_sentence() -> None:

@@ -65,7 +65,30 @@ def test_keras_cache_comes_after_the_folder(data_dir, write_idx, tmp_path):
     assert resolved("auto").dir == cache
     assert resolved("auto", dir=data_dir).dir == data_dir
     (tmp_path / "empty").mkdir()
-    assert resolved("fashion_mnist", dir=tmp_path / "empty").dir == cache
+    said: list[str] = []
+    empty = tmp_path / "empty"
+    assert resolve(config("fashion_mnist", dir=empty), said.append).dir == cache
+    assert said == [
+        f"Fashion-MNIST is not in {empty} (no folder fashion_mnist): using {cache}; for your own "
+        "images data=folder"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "said"),
+    [
+        ("idx", {}, "data=idx needs data.dir"),
+        ("folder", {}, "data=folder needs data.dir"),
+        ("npz", {}, "data=npz needs data.file"),
+        ("digits", {"dir": "/pictures"}, "data.dir does not apply to data=digits"),
+        ("npz", {"dir": "/pictures", "file": "/a.npz"}, "data.dir does not apply to data=npz"),
+        ("mnist", {"file": "/a.npz"}, "data.file applies to data=npz, not to data=mnist"),
+        ("idx", {"dir": "/pictures", "image_size": 32}, "data.image_size applies to data=folder"),
+    ],
+)
+def test_a_setting_that_is_missing_or_of_another_source_is_refused(name, settings, said):
+    with pytest.raises(ConfigurationError, match=f"^{said}"):
+        resolve(config(name, **settings), _silent)
 
 
 def test_keras_archive_of_mnist_is_read(tmp_path, images):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import DataError
-from pipeline.data.npz import NpzSource
+from pipeline.data.npz import NpzSource, picture_arrays
 
 
 def archive(folder: Path, **arrays: object) -> NpzSource:
@@ -55,6 +55,12 @@ def test_pickled_objects_are_refused(tmp_path, images):
     _, y = images(30)
     with pytest.raises(DataError, match=r"data\.npz is not a NumPy archive"):
         archive(tmp_path, x=np.array([{}] * 30, object), y=y).learning()
+
+
+def test_labels_in_a_column_are_no_pictures(tmp_path):
+    path = tmp_path / "cifar.npz"
+    np.savez(path, x=np.zeros((3, 8, 8, 3), np.uint8), y=np.zeros((3, 1), np.uint8), z=np.zeros(3))
+    assert [name for name, _ in picture_arrays(path, "cifar.npz")] == ["x"]
 
 
 def test_a_single_array_is_no_archive(tmp_path):

@@ -28,7 +28,7 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose_each
 from pipeline.core.errors import SweetspotError
 from pipeline.data.idx import FILE_NAMES
-from pipeline.launching import estimate
+from pipeline.launching import training_rate
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -123,9 +123,9 @@ def write_pictures(folder):
 @pytest.fixture(autouse=True, scope="module")
 def rate():
     """Measure this machine once for all the estimates, as nothing here depends on its load."""
-    known = cache(estimate.matrix_product_rate)
+    known = cache(training_rate.matrix_product_rate)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(estimate, "matrix_product_rate", known)
+        patch.setattr(training_rate, "matrix_product_rate", known)
         yield
 
 

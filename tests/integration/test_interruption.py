@@ -11,7 +11,7 @@ from pipeline.tracking.story import trial_story
 pytestmark = pytest.mark.timeout(900)  # five processes import TensorFlow one after the other
 
 NAME = "interrupted"
-EPOCHS = 25
+EPOCHS = 80
 WORDS = (
     "sweep", "data=digits", "data.limit=400", "measuring=quick", "search=random", "space=small",
     "objective=macs", "search.trials=3", f"training.epochs={EPOCHS}", "launch.workers=1",

@@ -39,7 +39,7 @@ def story(command, sweep, number):
 
 def test_killed_workers_and_two_sweeps_at_once_on_postgres(command, account, postgres, monkeypatch):
     """Two commands start together: one works, the other waits; its worker is killed twice."""
-    url, name, epochs = postgres.new_database(), "killed", 20
+    url, name, epochs = postgres.new_database(), "killed", 80
     monkeypatch.setenv("SWEETSPOT_STORAGE_URL", url)
     words = (
         *WORDS, "storage=postgres", "search.trials=3", f"training.epochs={epochs}",

@@ -17,6 +17,8 @@ from pipeline.launching.planning import load_config
 from pipeline.launching.restore import restore_sweep
 from pipeline.reporting.progress import read_records
 from pipeline.reporting.writing import write_report
+from pipeline.search import moving
+from pipeline.search.moving import _copy
 from pipeline.search.opening import open_storage
 
 SETTINGS = ("search.trials=8", "search.first=[16k3-d32]", "search.rungs.enabled=false")
@@ -189,6 +191,23 @@ def test_a_study_that_cannot_be_read_back_leaves_no_study(archive, tmp_path, mon
         with pytest.raises(StorageError, match="the disk is full"):
             restore_sweep(composed(there), archive, print)
     assert not (there / "sweeps" / "demo").exists()
+    assert restore_sweep(composed(there), archive, print).failure is None
+
+
+def test_a_restore_that_is_interrupted_leaves_no_study(archive, tmp_path, monkeypatch):
+    there = tmp_path / "there"
+    copied = []
+
+    def interrupted(source, before, target, after):
+        copied.append(after)
+        _copy(source, before, target, after)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(moving, "_copy", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            restore_sweep(composed(there), archive, print)
+    assert copied and not (there / "sweeps" / "demo").exists()
     assert restore_sweep(composed(there), archive, print).failure is None
 
 

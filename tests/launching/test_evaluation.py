@@ -125,9 +125,9 @@ def test_a_new_sweet_spot_costs_one_more_reading_and_the_old_one_is_kept(plan, r
     assert set(reasons) == {0, 1, old, new}
     assert after["test_readings"] == len(readings(changed)) == len({0, 1, old, new})
     assert reasons[new].startswith("the sweet spot by the rule budget")
-    if old not in (0, 1):
-        assert reasons[old] == "the sweet spot by the rule knee"
-        assert reasons[new].endswith(f", in place of trial {old}")
+    assert old not in (0, 1)
+    assert reasons[old] == "the sweet spot by the rule knee"
+    assert reasons[new].endswith(f", in place of trial {old}")
 
 
 def test_networks_are_compared_at_the_sweet_spots_batch_size(finished):

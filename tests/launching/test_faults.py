@@ -122,7 +122,9 @@ def go_through(plan, replan, folder, seeds):
 
 @pytest.mark.parametrize("part", range(2))
 def test_schedules_of_faults(plan, replan, tmp_path, part):
-    go_through(plan, replan, tmp_path, range(part, SHORT, 2))
+    happened, retries = go_through(plan, replan, tmp_path, range(part, SHORT, 2))
+    assert {where for where, _ in happened} == {"storage", "event log"}
+    assert retries > 0
 
 
 @pytest.mark.soak

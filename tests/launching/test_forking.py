@@ -5,6 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -83,9 +86,29 @@ def test_it_reports_to_its_log_and_ends_with_the_workers_status(assignment, tmp_
 def test_it_starts_at_once_when_everything_is_imported(assignment):
     assert prepare().wait(250)
     assert prepare() is prepare()
+    server: Any = forkserver._forkserver
+    modules = Path(f"/proc/{server._forkserver_pid}/maps").read_text()
+    assert "/tensorflow/" in modules  # so that no worker has to import it
     process = WorkerProcess(assignment)
     text = f"/proc/{process.pid}/environ"
     assert waited(process) == 2 and not os.path.exists(text)
+
+
+def test_a_worker_with_a_gpu_of_its_own_sees_no_other(log):
+    text = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from pipeline.launching.forking import settle_in\n"
+        "from pipeline.measuring.machine import this_machine\n"
+        "this_machine()\n"
+        "settle_in(Path(sys.argv[1]), sys.argv[2] or None)\n"
+        "print(os.environ.get('CUDA_VISIBLE_DEVICES'), this_machine.cache_info().currsize)\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
+    for gpu, said in (("GPU-2", "GPU-2 0"), ("", "None 1")):
+        log.unlink(missing_ok=True)
+        subprocess.run([sys.executable, "-c", text, log, gpu], env=environment, check=True)
+        assert log.read_text() == f"{said}\n"
 
 
 def test_who_does_not_end_is_killed(assignment, log):

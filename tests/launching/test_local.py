@@ -4,10 +4,17 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from pipeline.core.outcome import Ending
+from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.launching import local
-from pipeline.launching.local import LocalSupervisor
+from pipeline.launching.local import LocalSupervisor, WorkersFailed
 from pipeline.launching.results import SweepResults
+from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
 from pipeline.search.study import SweepStudy
+from pipeline.tracking.event_log import EventLog, sweep_log_path
+from pipeline.tracking.events import SessionEnded, SessionStarted, record
 
 
 def test_what_a_worker_that_is_not_its_own_leaves_is_queued_again(plan, monkeypatch):
@@ -42,3 +49,112 @@ def running(study):
         for trial in study.storage.optuna.get_all_trials(study._study._study_id)
         if not trial.state.is_finished()
     }
+
+
+def supervisor_of(plan, say=print):
+    return LocalSupervisor(plan=plan, say=say, show=lambda: None)
+
+
+def end_all(plan, *outcomes):
+    """End all trials, the first ones as said and the others complete; return the study."""
+    study = SweepStudy(plan.config, plan.space)
+    for number in range(plan.config.search.trials):
+        claim = study.claim("w")
+        assert claim is not None
+        outcome = outcomes[number] if number < len(outcomes) else Outcome.COMPLETE
+        found = TrialRecord(
+            specification=claim.specification, outcome=outcome, val_accuracy=0.5,
+            costs={"macs": 1000.0, "parameters": 2000.0},
+        )  # fmt: skip
+        study.end(claim, Ending(outcome=outcome), found)
+    return study
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(0, 1), (1, 1), (2, 0)])
+def test_more_failures_than_allowed_are_no_success(plan, replan, allowed, status):
+    plan = replan(plan, search={"max_failed": allowed})
+    study = end_all(plan, Outcome.COMPLETE, Outcome.FAILED, Outcome.STOPPED, Outcome.FAILED)
+    assert supervisor_of(plan)._status(study) == status
+
+
+def test_limits_that_nothing_meets_are_no_success_and_are_said(plan, replan):
+    limits = plan.config.objective.limits.model_copy(update={"parameters": 100.0})
+    plan = replan(plan, objective={"limits": limits})
+    said: list[str] = []
+    study = end_all(plan, *[Outcome.COMPLETE] * 2, *[Outcome.INFEASIBLE] * 3)
+    assert supervisor_of(plan, said.append)._status(study) == 1
+    assert len(said) == 1 and "parameters" in said[0]
+
+
+@pytest.fixture
+def dying(plan, monkeypatch, tmp_path):
+    """Return a supervisor whose workers end at once, each with the next of some statuses."""
+    study, results = (
+        SweepStudy(plan.config, plan.space),
+        SweepResults(plan.config, plan.description),
+    )
+    started: list[int] = []
+    log = tmp_path / "worker.log"
+    log.write_text("sweetspot: no room\n")
+
+    def dying_with(*statuses):
+        supervisor = supervisor_of(plan)
+
+        def start(self):
+            status = statuses[min(len(started), len(statuses) - 1)]
+            started.append(status)
+            worker: Any = SimpleNamespace(poll=lambda: status)
+            return local._Worker(process=worker, log=log)
+
+        monkeypatch.setattr(LocalSupervisor, "_start_worker", start)
+        supervisor._workers.append(supervisor._start_worker())
+        while supervisor._workers and len(started) < 50:
+            supervisor._reap(study, results)
+
+    return dying_with, started
+
+
+def test_workers_that_die_one_after_the_other_end_the_sweep(plan, dying):
+    dying_with, started = dying
+    with pytest.raises(
+        WorkersFailed, match=r"^\d+ workers died, the last with status -9; .*no room"
+    ):
+        dying_with(-9)
+    wanted = supervisor_of(plan)._wanted_workers()
+    assert len(started) == 4 + 2 * wanted
+
+
+def test_a_worker_that_was_asked_wrongly_is_not_started_again(dying):
+    dying_with, started = dying
+    with pytest.raises(WorkersFailed, match=r"^no room \(a worker's log, worker\.log, ends"):
+        dying_with(RECYCLE_STATUS, RECYCLE_STATUS, 2)
+    assert started == [RECYCLE_STATUS, RECYCLE_STATUS, 2]
+
+
+@pytest.mark.parametrize(("promote", "said"), [("auto", ["it is the champion"]), ("manual", [])])
+def test_a_sweep_that_ends_well_tries_what_it_has_found(plan, replan, monkeypatch, promote, said):
+    tracking = {"enabled": True}  # with the registry
+    plan = replan(plan, promote=promote, finalists={"limit": 0}, tracking=tracking)
+    end_all(plan)
+    heard: list[str] = []
+    monkeypatch.setattr(LocalSupervisor, "_start_mirror", lambda _: None)
+    monkeypatch.setattr(local, "is_due", lambda *_: False)
+    monkeypatch.setattr(local, "write_report", lambda folder: None)
+    monkeypatch.setattr(local, "promote_at_end", lambda config: "it is the champion")
+    assert supervisor_of(plan, heard.append).run() == 0
+    assert heard == said
+
+
+@pytest.mark.parametrize(
+    ("minutes", "seconds", "over"), [(1.0, 61.0, True), (1.0, 30.0, False), (None, 1e6, False)]
+)
+def test_the_minutes_of_a_run_are_counted_from_its_start(plan, replan, minutes, seconds, over):
+    plan = replan(plan, search={"minutes": minutes})
+    assert not out_of_time(plan.config)
+    with EventLog(
+        sweep_log_path(plan.config.sweep_dir), clock=lambda: time.time() - seconds
+    ) as log:
+        record(log, SessionStarted(workers=1, threads=1, host="here", versions={}, git_commit=None))
+        assert out_of_time(plan.config) is over
+        record(log, SessionEnded(wall_seconds=seconds, exit_status=0))
+    assert not out_of_time(plan.config)  # the next run has its own

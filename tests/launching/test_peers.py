@@ -12,11 +12,13 @@ from pipeline.launching import peers
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import load_plan
 from pipeline.launching.presence import living
+from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.reporting.files import read_summary
 from pipeline.search.storage import StorageLost
+from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_paths
-from pipeline.tracking.events import SessionStarted, record
+from pipeline.tracking.events import SessionEnded, SessionStarted, record
 
 SIMULATED = """
 import sys, time
@@ -130,6 +132,41 @@ def test_peers_that_start_together_do_not_go_on_with_a_session_of_the_dead(sweep
     assert ended(first)[0] == ended(second)[0] == 0
     check_complete(config, sessions=2)
     assert Sessions.read(config.sweep_dir).wall_seconds() < 1800
+
+
+@pytest.mark.parametrize(
+    ("minutes", "status", "verdict"), [(5, 0, 0), (5, 1, None), (None, 0, None)]
+)
+def test_time_that_is_up_is_a_verdict_and_dead_workers_are_none(
+    plan, replan, minutes, status, verdict
+):
+    plan = replan(plan, search={"minutes": minutes})
+    peer = Peer(plan=plan, say=print, show=lambda: None)
+    began = time.time()
+    with EventLog(sweep_log_path(plan.config.sweep_dir)) as log:
+        record(log, SessionStarted(workers=2, threads=1, host="here", versions={}, git_commit=None))
+        record(log, SessionEnded(wall_seconds=300.0, exit_status=status))
+    assert peer.verdict(began) == verdict
+    assert peer.verdict() is None  # of a session that is still to come
+
+
+def test_who_is_told_to_leave_when_all_is_done_ends_the_sweep_when_it_comes_again(sweep):
+    config, start = sweep
+    assert ended(start()) == (0, "")
+    plan = load_plan(config.mlruns, config.sweep_name)
+    study, results = SweepStudy(config, plan.space), SweepResults(config, plan.description)
+    with EventLog(sweep_log_path(config.sweep_dir)) as log:
+        record(log, SessionStarted(workers=1, threads=1, host="here", versions={}, git_commit=None))
+    for told, is_open in ((signal.SIGUSR2, True), (None, False)):
+        (config.sweep_dir / "report.html").unlink()
+        peer = Peer(plan=plan, say=print, show=lambda: None, _signal=told)
+        peer._end(study, results, 0)
+        peer._hand_over()
+        assert peer.ended is not is_open
+        assert (Sessions.read(config.sweep_dir).open_since is not None) is is_open
+        assert (config.sweep_dir / "report.html").exists() is not is_open
+        if is_open:
+            (config.sweep_dir / "report.html").touch()
 
 
 @pytest.mark.soak

@@ -1,8 +1,10 @@
+import json
 import os
 import re
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pipeline.commands.arguments import CommandLine
@@ -18,6 +20,7 @@ from pipeline.launching.planning import (
     load_description,
     plan_sweep,
     set_up,
+    unchanged_data,
 )
 from pipeline.measuring.machine import Gpu, this_machine
 from pipeline.search.study import SweepStudy
@@ -36,6 +39,58 @@ def test_the_name_follows_from_the_question(tmp_path):
     assert planned(tmp_path, "search.seed=1").config.sweep_name != plan.config.sweep_name
     assert planned(tmp_path, "data.seed=1").config.sweep_name != plan.config.sweep_name
     assert (planned(tmp_path, "space=small").config.sweep_name or "").startswith("digits-small-")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("objective.budget=5",), ["objective.budget does nothing by the rule auto: "]),
+        (("objective.budget=5", "objective.rule=budget"), []),
+        (("objective.price=5", "objective.rule=knee"), ["objective.price does nothing by the "]),
+    ],
+)
+def test_a_value_of_another_rule_is_remarked(tmp_path, overrides, said):
+    heard: list[str] = []
+    words = ("data=digits", f"mlruns={tmp_path}", *overrides)
+    plan_sweep(compose(CommandLine(command="sweep", overrides=words)), heard.append)
+    assert len(heard) == len(said)
+    assert all(sentence.startswith(start) for sentence, start in zip(heard, said, strict=True))
+
+
+def test_a_published_set_is_found_where_it_is_on_this_machine(tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
+    labels = (np.arange(60) % 10).astype(np.uint8)
+    folder = tmp_path / "theirs" / "mnist"
+    folder.mkdir(parents=True)
+    for name, array in (
+        ("train-images-idx3", pixels), ("train-labels-idx1", labels),
+        ("t10k-images-idx3", pixels[:20]), ("t10k-labels-idx1", labels[:20]),
+    ):  # fmt: skip
+        sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+        (folder / f"{name}-ubyte").write_bytes(
+            bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+        )
+    words = ("data=mnist", "space=small", f"data.dir={tmp_path / 'theirs'}", f"mlruns={tmp_path}")
+    plan = plan_sweep(compose(CommandLine(command="sweep", overrides=words)), print)
+    monkeypatch.delenv("SWEETSPOT_DATA_DIR", raising=False)
+    (tmp_path / "theirs").rename(tmp_path / "ours")
+    with pytest.raises(DataError, match=r"is no longer in .*theirs"):
+        unchanged_data(plan.config, plan.description)
+    monkeypatch.setenv("SWEETSPOT_DATA_DIR", str(tmp_path / "ours"))
+    assert unchanged_data(plan.config, plan.description).description == plan.description
+
+
+def test_what_rungs_that_stop_nobody_are_like_is_no_question(tmp_path):
+    words = ("search.rungs.enabled=false", "sweep_name=all")
+    plan = planned(tmp_path, *words)
+    create_folder(plan)
+    path = plan.config.sweep_dir / "identity.json"
+    known = json.loads(path.read_text())
+    known["search"]["rungs"] |= {"first": 3, "keep": 0.5}  # as an earlier version wrote them
+    path.write_text(json.dumps(known))
+    assert planned(tmp_path, *words, "search.rungs.risk=0.2").exists
+    with pytest.raises(ConfigurationError, match=r"search\.rungs"):
+        planned(tmp_path, "sweep_name=all")
 
 
 def test_planning_creates_nothing(tmp_path):

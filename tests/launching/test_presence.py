@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+from pipeline.launching import presence
 from pipeline.launching.presence import Presence, is_alive, is_here, is_supervised, supervisor_lock
 
 HOLD = """
@@ -32,15 +33,26 @@ def test_nobody_and_strangers_are_dead(tmp_path):
 
 
 def test_asking_does_not_disturb(tmp_path):
-    with Presence(tmp_path) as presence:
-        assert is_alive(tmp_path, presence.name)
-        assert is_alive(tmp_path, presence.name)
-    assert not is_alive(tmp_path, presence.name)
+    with Presence(tmp_path) as own:
+        assert is_alive(tmp_path, own.name)
+        assert is_alive(tmp_path, own.name)
+    assert not is_alive(tmp_path, own.name)
 
 
 def test_whether_somebody_runs_the_sweep(tmp_path):
     assert not is_supervised(tmp_path)
     with supervisor_lock(tmp_path):
+        assert is_supervised(tmp_path)
+    assert not is_supervised(tmp_path)
+
+
+def test_of_a_sweep_that_may_only_be_read_too(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    lock = supervisor_lock(tmp_path)
+    with lock:
+        monkeypatch.setattr(presence, "FileLock", refuse)
         assert is_supervised(tmp_path)
     assert not is_supervised(tmp_path)
 

@@ -32,10 +32,12 @@ PLAIN = """\
 trap ':' TERM USR2
 srun --cpus-per-task=1 /data/.venv/bin/python -m pipeline worker digits-1 mlruns=/data/mlruns --peer
 status=$?
+# One of an array's tasks has the number of them all for its SLURM_JOB_ID.
+task="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
 if [ $status -eq 75 ] &&
   [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] &&
-  scontrol show job --oneliner "$SLURM_JOB_ID" | grep -q " JobState=RUNNING "; then
-  scontrol requeue "$SLURM_JOB_ID"
+  scontrol show job --oneliner "$task" | grep -q " JobState=RUNNING "; then
+  scontrol requeue "$task"
 fi
 exit $status
 """
@@ -69,10 +71,12 @@ set +e
 trap ':' TERM USR2
 srun --cpus-per-task=8 /data/.venv/bin/python -m pipeline worker digits-1 'mlruns=/my runs/100%' --peer
 status=$?
+# One of an array's tasks has the number of them all for its SLURM_JOB_ID.
+task="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
 if [ $status -eq 75 ] &&
   [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] &&
-  scontrol show job --oneliner "$SLURM_JOB_ID" | grep -q " JobState=RUNNING "; then
-  scontrol requeue "$SLURM_JOB_ID"
+  scontrol show job --oneliner "$task" | grep -q " JobState=RUNNING "; then
+  scontrol requeue "$task"
 fi
 exit $status
 """  # noqa: E501

@@ -62,7 +62,9 @@ def test_a_sweep_from_claim_to_summary(plan):
 
 def test_the_event_log_tells_the_same_story_as_storage(plan):
     run = trial_run(plan)
-    for record in run_all(run):
+    records = run_all(run)
+    assert run.study.records() == records
+    for record in records:
         told = trial_record(read(trial_log_path(plan.config.sweep_dir, record.number)))
         assert told is not None
         assert replace(told, started=record.started, ended=record.ended) == record

@@ -191,13 +191,14 @@ def test_without_finalists_nothing_is_trained_twice(plan, replan):
     assert summary["sweet_spot"]["rule"] == "knee"
 
 
-def test_neither_rungs_nor_limits_end_a_finalist(plan, replan):
+def test_neither_rungs_nor_limits_end_a_finalist(plan, replan, monkeypatch):
     limits = plan.config.objective.limits.model_copy(update={"device_memory_mib": 5.0})
     plan = replan(plan, finalists={"limit": 0}, objective={"limits": limits})
     worked_in_memory(plan)
     rungs = plan.config.search.rungs.model_copy(update={"enabled": True, "peers": 2})
     finalists = {"limit": 3, "seeds": 2}
     plan = replan(plan, search={"rungs": rungs}, finalists=finalists)
+    monkeypatch.setattr(SweepStudy, "reason_to_stop", lambda *_: "behind")
     worked_in_memory(plan)
     records = studied(plan).finalists.records()
     assert records

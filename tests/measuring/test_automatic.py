@@ -91,6 +91,15 @@ def test_auto_is_what_was_measured_unless_the_rule_is_asked_for(tmp_path):
     assert automatic(config(tmp_path, "calibrate=false")) == by_rule()
 
 
+def test_there_are_no_more_workers_than_the_memory_of_now_holds(tmp_path, monkeypatch):
+    known = replace(CALIBRATION, answer=replace(ANSWER, workers=8))
+    for gigabytes, gpus, workers in ((32, (), 8), (5, (), 2), (1, (), 1), (5, (GPU,), 8)):
+        machine = replace(CPU, memory_bytes=gigabytes * 1024**3, gpus=gpus)
+        monkeypatch.setattr("pipeline.measuring.automatic.this_machine", lambda m=machine: m)
+        keep_calibration(tmp_path, known, machine)
+        assert automatic(config(tmp_path)).workers == workers
+
+
 def test_only_auto_is_settled(tmp_path):
     auto = settled_training(config(tmp_path).training, ANSWER)
     assert (auto.precision, auto.jit_compile, auto.steps_per_execution) == (

@@ -68,6 +68,17 @@ def test_the_variables_become_settings(folder):
     ]
 
 
+def test_the_environments_variables_are_somebody_elses(folder):
+    script(
+        folder / ".venv" / "bin" / "sweetspot",
+        f"#!{sys.executable}\nimport json, os, sys\n"
+        "print(json.dumps([*sys.argv, os.environ.get('PYTHONPATH', 'none')]))\n",
+    )
+    environment = dict(DATA="/scratch/me", TRIALS="9", SWEEP="x", ARGS="-v", PYTHONPATH="/site")
+    assert received(folder, "sweep", **environment) == ["sweep", "none"]
+    assert received(folder, "sweep", "DATA=mnist", **environment) == ["sweep", "data=mnist", "none"]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_target_without_variables_is_the_bare_command(folder, command):
     assert received(folder, command) == [command]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from pipeline.reporting.progress import (
     read_records,
 )
 from pipeline.reporting.screen import done_text
-from pipeline.reporting.time_left import estimate_seconds_left
+from pipeline.reporting.time_left import Running, estimate_seconds_left
 
 Maker = Callable[..., TrialRecord]
 
@@ -151,6 +152,64 @@ def test_the_time_left_of_finalists_is_that_of_their_networks(folder: Any, trial
     assert left == [pytest.approx(200.0), pytest.approx(170.0)]
 
 
+def test_the_time_left_of_a_slow_trial_is_told_by_its_epochs(folder: Any, trial: Maker) -> None:
+    folder.configure(trials=2, epochs=5)
+    folder.session(workers=2)
+    dnn = trial(0, "d128", 0.88, 1.0, reference="dnn")
+    cnn = trial(1, "64k3-64k3-d128", None, 8.0, reference="cnn", outcome=None)
+    folder.start(dnn, worker="0")
+    folder.start(cnn, worker="1")
+    folder.now += 15
+    folder.end(dnn)
+    folder.now += 75
+    folder.epoch(cnn, 1, 0.85)
+    # Ninety seconds for its first epoch and, for all that is known, half of the second one.
+    left = read_progress(folder.path, clock=folder.clock).seconds_left
+    assert left == pytest.approx(90 * 5 / 1.5 - 90)
+
+
+def test_every_network_that_may_still_be_complete_is_counted_where_all_are_trained_again(
+    folder: Any, trial: Maker
+) -> None:
+    folder.configure(trials=7)
+    text = (folder.path / "config.yaml").read_text()
+    settings = "finalists: {limit: 100, seeds: 2, among: all}\n"
+    (folder.path / "config.yaml").write_text(text + settings)
+    folder.session(workers=1)
+    for number, outcome in ((0, Outcome.COMPLETE), (1, Outcome.FAILED), (2, Outcome.COMPLETE)):
+        record = trial(number, "d128", 0.88, 1.0, outcome=outcome)
+        folder.start(record)
+        folder.end(record)
+    assert read_progress(folder.path, clock=folder.clock).finalists_due == 2 * 6
+
+
+def test_only_those_are_finalists_that_the_budget_has_room_for(folder: Any, trial: Maker) -> None:
+    folder.configure(trials=3)
+    values = yaml.safe_load((folder.path / "config.yaml").read_text())
+    values["objective"] |= {"rule": "budget", "budget": 1.5}
+    values["finalists"] = {"limit": 3, "seeds": 2}
+    (folder.path / "config.yaml").write_text(yaml.safe_dump(values))
+    folder.session(workers=1)
+    for number, accuracy, seconds in ((0, 0.8, 1.0), (1, 0.9, 2.0), (2, 0.95, 3.0)):
+        record = trial(number, "d128", accuracy, seconds)
+        folder.start(record)
+        folder.end(record)
+    progress = read_progress(folder.path, clock=folder.clock)
+    assert progress.finalists_due == 2
+    assert sum(ended.on_front for ended in progress.ended) == 3
+
+
+def test_more_trials_than_a_lowered_budget_are_all_of_them(folder: Any, trial: Maker) -> None:
+    folder.configure(trials=2)
+    folder.session(workers=1)
+    for number in range(4):
+        record = trial(number, "d128", 0.88, 1.0)
+        folder.start(record)
+        folder.end(record)
+    progress = read_progress(folder.path, clock=folder.clock)
+    assert (progress.done, progress.budget) == (4, 4)
+
+
 def test_a_trial_that_goes_on_beyond_the_minutes_is_waited_for(folder: Any, trial: Maker) -> None:
     folder.configure(trials=1_000, minutes=1)
     folder.session(workers=1)
@@ -184,11 +243,19 @@ def test_a_sweep_that_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_time_left_by_hand() -> None:
-    assert estimate_seconds_left([], [3.0], 5, 2) is None
+    assert estimate_seconds_left([], running_for(3.0), 5, 2) is None
     assert estimate_seconds_left([10.0, 20.0], [], 0, 2) == 0.0
-    assert estimate_seconds_left([10.0, 20.0], [5.0], 0, 2) == 10.0
-    assert estimate_seconds_left([10.0], [4.0, 8.0], 3, 2) == 22.0
-    assert estimate_seconds_left([10.0], [25.0], 0, 1) == 0.0
+    assert estimate_seconds_left([10.0, 20.0], running_for(5.0), 0, 2) == 10.0
+    assert estimate_seconds_left([10.0], running_for(4.0, 8.0), 3, 2) == 22.0
+    assert estimate_seconds_left([10.0], running_for(25.0), 0, 1) == 0.0
+    # One that will take ninety seconds says so, and that others may.
+    slow = Running(spent=30.0, whole=90.0)
+    assert estimate_seconds_left([10.0], [slow], 0, 1) == 60.0
+    assert estimate_seconds_left([10.0], [slow], 1, 1) == 110.0
+
+
+def running_for(*seconds: float) -> list[Running]:
+    return [Running(spent=spent) for spent in seconds]
 
 
 @settings(deadline=None)
@@ -201,13 +268,13 @@ def test_time_left_by_hand() -> None:
 def test_time_left_lies_between_its_bounds(
     durations: list[float], running: list[float], waiting: int, workers: int
 ) -> None:
-    left = estimate_seconds_left(durations, running, waiting, workers)
+    left = estimate_seconds_left(durations, running_for(*running), waiting, workers)
     mean = sum(durations) / len(durations)
     side_by_side = max(workers, len(running))
     work = waiting * mean + sum(max(mean - spent, 0.0) for spent in running)
     assert left is not None
     assert work / side_by_side - 1e-6 <= left <= work + 1e-6
-    more = estimate_seconds_left(durations, running, waiting + 1, workers)
+    more = estimate_seconds_left(durations, running_for(*running), waiting + 1, workers)
     assert more is not None
     assert more >= left
 

@@ -6,6 +6,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from pipeline.core.errors import StorageError
 from pipeline.core.finalists import wanted_trainings
 from pipeline.core.outcome import Ending, decide
 from pipeline.core.trial import Outcome, TrialRecord
@@ -111,3 +112,24 @@ def test_both_studies_are_renamed_and_removed_together(searched, config):
     rename_study(config, "test", "other")
     delete_study(config, "other")
     assert optuna.get_all_study_names(open_storage(config).optuna) == []
+
+
+def test_a_study_that_somebody_else_has_is_not_renamed_over(searched, config, space, monkeypatch):
+    other = SweepStudy(config.model_copy(update={"sweep_name": "other"}), space)
+    assert other.claim("a colleague's") is not None
+    with pytest.raises(StorageError, match=r"^the storage has a study other already$"):
+        rename_study(config, "test", "other")
+    names = set(optuna.get_all_study_names(open_storage(config).optuna))
+    assert {"test", "other"} <= names and not other.is_idle()
+    # What an attempt of our own that broke off has copied is no such study.
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.search.moving._delete", breaks_off)
+        with pytest.raises(KeyboardInterrupt):
+            rename_study(config, "test", "third")
+    rename_study(config, "test", "third")
+    assert "third" in optuna.get_all_study_names(open_storage(config).optuna)
+
+
+def breaks_off(storage, name):
+    if name == "test":
+        raise KeyboardInterrupt

@@ -112,6 +112,15 @@ def test_the_end_is_foreseen_by_the_learning_rate_too():
     assert slow.accuracy == pytest.approx(0.85) and fast.accuracy == pytest.approx(0.925)
 
 
+def test_of_another_learning_rate_than_all_that_have_ended_nothing_is_predicted():
+    peers = [*finished(10), peer(0.9, 0.5, 0.95, loss=0.2)]
+    for rate, known in ((0.01, True), (0.03, False)):
+        trial = peer(0.7, 5.0, loss=0.6, rate=rate)
+        assert (predict_end(0.05, 1, trial, peers) is not None) is known
+    more = [*peers, peer(0.75, 2.0, 0.87, loss=0.5, rate=0.03)]
+    assert predict_end(0.05, 1, peer(0.7, 5.0, loss=0.6, rate=0.02), more) is not None
+
+
 def test_the_least_error_on_the_way_counts_not_the_latest():
     peers = [
         RungPeer(

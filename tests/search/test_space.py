@@ -83,12 +83,26 @@ spaces = st.fixed_dictionaries(
 images = st.tuples(st.integers(8, 40), st.integers(8, 40), st.sampled_from([1, 3]))
 
 
+def fits_nothing(dimensions, image):
+    """Whether not even the least blocks with the least kernel leave a pixel, unpooled."""
+    least, kernel = dimensions["depth"]["low"], min(dimensions["kernel_size"]["choices"])
+    side, same = min(image[:2]), "same" in dimensions["padding"]["choices"]
+    pooled = "none" not in dimensions["pooling"]["choices"]
+    for _ in range(least):
+        if side < kernel:
+            return True
+        side -= 0 if same else kernel - 1
+        side //= 2 if pooled else 1
+    return side < 1
+
+
 @given(dimensions=spaces, image=images, seed=st.integers(0, 2**32))
 def test_no_draw_fails_by_shape_and_the_notation_survives(dimensions, image, seed):
     try:
         space = SearchSpace(space_config(**dimensions), image, 10)
     except ConfigurationError as error:
         assert "nothing in space test fits" in str(error)
+        assert fits_nothing(dimensions, image)
         assume(False)
     architecture, recipe = space.draw(Dice(seed))
     shape_journey(architecture, image, 10)
@@ -102,6 +116,7 @@ def test_every_draw_lies_between_the_extremes(dimensions, image, seed):
     try:
         space = SearchSpace(space_config(**dimensions), image, 10)
     except ConfigurationError:
+        assert fits_nothing(dimensions, image)
         assume(False)
     cheapest, dearest = space.extremes()
     drawn = macs(space.draw(Dice(seed))[0], image, 10)

@@ -1,6 +1,5 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
 from itertools import chain
 
 import optuna
@@ -14,7 +13,6 @@ from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.search.moving import delete_study
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
-from pipeline.search.rungs import Reached
 from pipeline.search.study import SweepStudy
 
 
@@ -71,6 +69,28 @@ def test_the_budget_is_exact_and_can_be_raised(config, space):
     assert not more.is_done()
     assert claimed(more, "w").specification.number == 4
     assert more.claim("w") is None
+
+
+def test_a_budget_that_is_lowered_leaves_the_rest_of_the_opening(config, space):
+    first = [Proposal(architecture=Architecture(dense_units=units), recipe=config.training.recipe)
+             for units in (8, 9, 10)]  # fmt: skip
+    study = SweepStudy(config, space, first=first)
+    claims = [claimed(study, "w") for _ in range(3)]
+    assert (study.originals(), study.waiting()) == (5, 2)
+    lowered = SweepStudy(search(config, trials=3), space, first=first)
+    finish(lowered, claims[1], Ending(outcome=Outcome.INTERRUPTED))
+    assert (lowered.originals(), lowered.waiting()) == (3, 1)
+    again = claimed(lowered, "w")
+    assert (again.specification.number, again.specification.attempt) == (1, 1)
+    assert again.specification.architecture == REFERENCES["cnn"]
+    assert lowered.claim("w") is None and not lowered.is_done()
+    for claim in (claims[0], again, claims[2]):
+        finish(lowered, claim)
+    assert lowered.is_done() and lowered.waiting() == 0
+    # With more room the opening goes on where it was left.
+    raised = SweepStudy(search(config, trials=5), space, first=first)
+    numbers = [claimed(raised, "w").specification.number for _ in range(2)]
+    assert numbers == [3, 4] and raised.claim("w") is None
 
 
 def test_the_budget_is_exact_for_workers_that_ask_at_once(config, space):
@@ -215,93 +235,6 @@ def test_a_trial_whose_worker_died_at_once_is_recovered(config, space):
     assert study.recover(bool, no_more_is_known) == []
     specifications = [claimed(study, "w").specification for _ in range(2)]
     assert {s.number for s in specifications} == {0, 1}
-
-
-def at(accuracy):
-    return Reached(accuracy=accuracy, loss=1.0 - accuracy)
-
-
-def test_peers_at_the_rungs(config, space):
-    study = SweepStudy(config, space)
-    first, second = claimed(study, "a"), claimed(study, "b")
-    first.knows_costs({"macs": 10.0})
-    first.reached_rung(1, at(0.5))
-    assert study.peers(first, ("macs",)) == []
-    (peer,) = study.peers(second, ("macs",))
-    assert (peer.costs, peer.reached, peer.final_accuracy) == ((10.0,), {1: at(0.5)}, None)
-    assert peer.learning_rate == first.specification.recipe.learning_rate
-    finish(study, first, accuracy=0.8)
-    assert study.peers(second, ("macs",))[0].final_accuracy == 0.8
-    assert study.peers(second, ("latency_ms",)) == []
-
-
-def test_a_reference_above_a_limit_stops_nobody(config, space):
-    limited = config.model_copy(
-        update={
-            "objective": config.objective.model_copy(
-                update={"limits": config.objective.limits.model_copy(update={"parameters": 5.0})}
-            )
-        }
-    )
-    study = SweepStudy(limited, space)
-    reference, other = claimed(study, "a"), claimed(study, "b")
-    for claim, parameters in ((reference, 6.0), (other, 4.0)):
-        claim.knows_costs({"macs": 10.0, "parameters": parameters})
-        claim.reached_rung(1, at(0.5))
-    assert study.peers(other, ("macs",)) == []
-    assert len(study.peers(reference, ("macs",))) == 1
-
-
-def test_trials_of_another_length_are_no_peers_at_a_rung(config, space):
-    recipe = config.training.recipe
-    first = [
-        Proposal(
-            architecture=Architecture(dense_units=units), recipe=replace(recipe, epochs=epochs)
-        )
-        for units, epochs in ((8, 4), (9, 4), (10, 16))
-    ]
-    study = SweepStudy(config, space, first=first)
-    _, cnn, *begun = [claimed(study, "w") for _ in range(5)]
-    for accuracy, claim in enumerate([cnn, *begun]):
-        claim.knows_costs({"macs": 10.0})
-        claim.reached_rung(1, at(accuracy / 10))
-    short, other, long = begun
-    known = [[peer.reached for peer in study.peers(c, ("macs",))] for c in (short, long, cnn)]
-    assert known == [[{}, {1: at(0.2)}, {}], [{}, {}, {}], [{}, {}, {}]]
-    finish(study, other, Ending(outcome=Outcome.INTERRUPTED))
-    assert {1: at(0.2)} in [peer.reached for peer in study.peers(short, ("macs",))]
-
-
-def test_who_names_the_length_of_the_sweep_is_a_peer_of_who_does_not(config, space):
-    named = replace(config.training.recipe, epochs=config.training.epochs)
-    first = [Proposal(architecture=Architecture(dense_units=8), recipe=named)]
-    study = SweepStudy(config, space, first=first)
-    dnn, cnn, long = (claimed(study, "w") for _ in range(3))
-    for accuracy, claim in enumerate((dnn, cnn, long)):
-        claim.knows_costs({"macs": 10.0})
-        claim.reached_rung(1, at(accuracy / 10))
-    # As an earlier version has written it.
-    cnn.trial.set_user_attr(f"reached/{config.training.epochs}:2", asdict(at(0.7)))
-    known = [[peer.reached for peer in study.peers(c, ("macs",))] for c in (long, dnn)]
-    theirs = {1: at(0.1), 2: at(0.7)}
-    assert known == [[{1: at(0.0)}, theirs], [theirs, {1: at(0.2)}]]
-
-
-def test_a_trial_that_goes_on_keeps_its_rungs_and_is_no_peer_of_itself(config, space):
-    study = SweepStudy(config, space)
-    first, second = claimed(study, "a"), claimed(study, "b")
-    first.knows_costs({"macs": 10.0})
-    first.reached_rung(1, at(0.5))
-    finish(study, first, Ending(outcome=Outcome.INTERRUPTED))
-    (peer,) = study.peers(second, ("macs",))
-    assert peer.reached == {1: at(0.5)}
-    assert peer.learning_rate == first.specification.recipe.learning_rate
-    again = claimed(study, "a")
-    assert again.specification.number == first.specification.number
-    assert study.peers(again, ("macs",)) == []
-    again.reached_rung(2, at(0.6))
-    (peer,) = study.peers(second, ("macs",))
-    assert (peer.costs, peer.reached) == ((10.0,), {1: at(0.5), 2: at(0.6)})
 
 
 def test_tpe_learns_from_constraints(config, space):

@@ -17,7 +17,7 @@ from pipeline.config import PROJECT_ROOT, Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.journey import shape_journey
 from pipeline.core.selection import RuleSettings
-from pipeline.core.summary import DataSummary, build_summary
+from pipeline.core.summary import DataSummary, build_summary, ended_trials
 from pipeline.core.trial import (
     EpochResult,
     Outcome,
@@ -44,7 +44,7 @@ from pipeline.tracking.events import (
 )
 from pipeline.tracking.mirror import Mirror, SyncReport
 from pipeline.tracking.store import DATABASE, create_store, open_client
-from pipeline.tracking.summary_metrics import ended_trials, summary_metrics
+from pipeline.tracking.summary_metrics import summary_metrics
 
 DATA = DataDescription(
     name="digits",

@@ -113,3 +113,43 @@ def test_the_pages_are_served_on_this_machine_only() -> None:
     assert "--app-name sweetspot" in words
     assert "--backend-store-uri sqlite:////somewhere/mlruns/mlflow.db" in words
     assert "--artifacts-destination file:///somewhere/mlruns/artifacts" in words
+
+
+def test_a_store_that_was_moved_has_its_artifacts_beside_it(
+    small_sweep: Any, tmp_path: Path
+) -> None:
+    small_sweep.sync()
+    before = small_sweep.runs()["sweep"]
+    assert before.info.artifact_uri.startswith((small_sweep.mlruns / "artifacts").as_uri())
+    moved = tmp_path / "a project with spaces" / "mlruns"
+    moved.parent.mkdir()
+    small_sweep.mlruns.rename(moved)
+    config = small_sweep.config.model_copy(update={"mlruns": moved})
+    small_sweep.config, small_sweep.mlruns = config, moved
+    small_sweep.dir = moved / "sweeps" / config.sweep_name
+    client = store.open_client(config)
+    after = small_sweep.runs()
+    assert after["sweep"].info.run_id == before.info.run_id
+    artifacts = (moved / "artifacts").as_uri()
+    for run in after.values():
+        assert run.info.artifact_uri.startswith(f"{artifacts}/sweetspot-digits/")
+    names = {file.path for file in client.list_artifacts(before.info.run_id)}
+    assert "summary.json" in names
+    models = client.search_logged_models([before.info.experiment_id])
+    assert models and all(model.artifact_location.startswith(artifacts) for model in models)
+    small_sweep.keep_model(1, None)
+    small_sweep.sync()
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_what_another_folder_keeps_stays_there(small_sweep: Any, tmp_path: Path) -> None:
+    uri = f"sqlite:///{small_sweep.mlruns / 'mlflow.db'}"
+    tracking = small_sweep.config.tracking.model_copy(update={"uri": uri})
+    other = tmp_path / "other"
+    small_sweep.config = small_sweep.config.model_copy(
+        update={"mlruns": other, "tracking": tracking}
+    )
+    small_sweep.sync()
+    store.create_store(small_sweep.mlruns)  # as any command with the store of its own does
+    for run in small_sweep.runs().values():
+        assert run.info.artifact_uri.startswith((other / "artifacts").as_uri())

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from pipeline.tracking.summary_metrics import description, ended_trials, summary_metrics
+from pipeline.core.summary import ended_trials
+from pipeline.tracking.summary_metrics import description, summary_metrics
 
 Sweep = Any
 

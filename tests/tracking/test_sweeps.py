@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.errors import StorageError
 from pipeline.tracking.mirror import Mirror
-from pipeline.tracking.store import open_client
+from pipeline.tracking.store import DATABASE, open_client
 from pipeline.tracking.sweeps import delete_sweep, rename_sweep
 
 Sweep = Any
@@ -36,6 +36,43 @@ def names(sweep: Sweep) -> list[str]:
 
 def files(sweep: Sweep) -> list[Path]:
     return [path for path in (sweep.mlruns / "artifacts").rglob("*") if path.is_file()]
+
+
+def test_another_sweep_of_the_same_name_is_left_alone(
+    stored_sweep: Sweep, keras_file: Path, tmp_path: Path
+) -> None:
+    mirrored(stored_sweep, keras_file)
+    before = names(stored_sweep)
+    tracking = stored_sweep.config.tracking.model_copy(
+        update={"uri": f"sqlite:///{stored_sweep.mlruns / DATABASE}"}
+    )
+    mlruns = tmp_path / "a colleague's"
+    config = stored_sweep.config.model_copy(update={"mlruns": mlruns, "tracking": tracking})
+    other = type(stored_sweep)(mlruns, config)
+    other.now += 3600.0
+    other.begin()
+    with other.mirror() as mirror:
+        report = mirror.sync()
+    assert report.failure is not None
+    assert "has another sweep that is called question, so this one is not" in report.failure
+    assert delete_sweep(other.config, "question") == 0
+    assert rename_sweep(other.config, "question", "mine") == 0
+    # Nor does one that was never begun, as one whose jobs wait in a queue, know what is its own.
+    unbegun = other.config.model_copy(update={"mlruns": tmp_path / "nothing"})
+    assert delete_sweep(unbegun, "question") == 0
+    assert names(stored_sweep) == before
+    # The other one goes there under another name, and cannot take this one's.
+    other.dir.rename(other.dir.with_name("mine"))
+    other.dir = other.dir.with_name("mine")
+    other.config = other.config.model_copy(update={"sweep_name": "mine"})
+    other.sync()
+    with pytest.raises(StorageError, match="MLflow has runs of a sweep question already"):
+        rename_sweep(other.config, "mine", "question")
+    assert delete_sweep(other.config, "mine") == 1
+    assert names(stored_sweep) == before
+    with Mirror(stored_sweep.dir, stored_sweep.config, stored_sweep.data) as mirror:
+        assert mirror.sync().failure is None
+    assert delete_sweep(stored_sweep.config, "question") == 3
 
 
 def test_a_deleted_sweep_leaves_nothing_and_its_neighbour_alone(
@@ -118,3 +155,56 @@ def test_a_store_that_does_not_answer_is_said(fake_sweep: Callable[..., Sweep]) 
     (sweep.mlruns / "mlflow.db").write_text("not a database" * 100)
     with pytest.raises(StorageError, match="cannot be used"):
         delete_sweep(sweep.config, "question")
+
+
+def test_an_earlier_versions_runs_are_taken_by_the_sweep_that_began_them(
+    stored_sweep: Sweep, keras_file: Path, tmp_path: Path
+) -> None:
+    tracking = stored_sweep.config.tracking.model_copy(
+        update={"uri": f"sqlite:///{stored_sweep.mlruns / DATABASE}"}
+    )
+    stored_sweep.config = stored_sweep.config.model_copy(update={"tracking": tracking})
+    mirrored(stored_sweep, keras_file)
+    client = open_client(stored_sweep.config)
+    own = stored_sweep.runs()["sweep"]
+    client.delete_tag(own.info.run_id, "mlflow.sweetspot.owner")
+    mlruns = tmp_path / "a colleague's"
+    other = type(stored_sweep)(mlruns, stored_sweep.config.model_copy(update={"mlruns": mlruns}))
+    other.now += 3600.0
+    other.begin()
+    with other.mirror() as mirror:
+        assert "has another sweep" in (mirror.sync().failure or "")
+    assert "mlflow.sweetspot.owner" not in stored_sweep.runs()["sweep"].data.tags
+    stored_sweep.sync()
+    assert "mlflow.sweetspot.owner" in stored_sweep.runs()["sweep"].data.tags
+
+
+def test_trials_go_below_a_sweeps_run_that_was_made_anew(
+    stored_sweep: Sweep, keras_file: Path
+) -> None:
+    mirrored(stored_sweep, keras_file)
+    before = stored_sweep.runs()["sweep"].info.run_id
+    stored_sweep.client().delete_run(before)
+    stored_sweep.sync()
+    runs = stored_sweep.runs()
+    assert runs["sweep"].info.run_id != before
+    parents = {runs[trial].data.tags["mlflow.parentRunId"] for trial in ("0", "1")}
+    assert parents == {runs["sweep"].info.run_id}
+
+
+def test_a_sweep_that_workers_alone_have_begun_knows_its_run_later(
+    stored_sweep: Sweep,
+) -> None:
+    uri = f"sqlite:///{stored_sweep.mlruns / DATABASE}"
+    tracking = stored_sweep.config.tracking.model_copy(update={"uri": uri})
+    stored_sweep.config = stored_sweep.config.model_copy(update={"tracking": tracking})
+    spec = stored_sweep.specification(0, "d128")
+    stored_sweep.start(spec)
+    stored_sweep.sync()
+    before = stored_sweep.runs()["sweep"].info.run_id
+    stored_sweep.begin()
+    stored_sweep.finish(spec, epochs=0)
+    stored_sweep.sync()
+    after = stored_sweep.runs()["sweep"]
+    assert after.info.run_id == before
+    assert "mlflow.sweetspot.owner" in after.data.tags

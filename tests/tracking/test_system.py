@@ -32,15 +32,17 @@ def test_samples_are_appended_while_the_sampler_is_open(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_sampling_and_nothing_else() -> None:
-    sampled = threading.Event()
+    taken: list[int] = []
 
     def sample() -> dict[str, float]:
-        sampled.set()
+        taken.append(len(taken))
         return {}
 
     with EventLog(Path("/dev/full")) as log:
         sampler = SystemSampler(log, attempt=0, interval_seconds=0.001, read=sample)
-        assert sampled.wait(30)
+        sampler._thread.join(30)
+        assert not sampler._thread.is_alive()
+        assert len(taken) == 2  # the first one is left out, the second finds no room
         sampler.close()
 
 

@@ -42,6 +42,7 @@ class Observer:
         self._at_measuring = at_measuring or (lambda observer: None)
 
     def measured(self, costs, measurements, summary, *, again=False):
+        assert not self.epochs  # what decides is known before a training goes on, or begins
         self.costs, self.measurements, self.summary = costs, measurements, summary
         self.measured_again = again
 

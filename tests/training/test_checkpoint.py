@@ -61,6 +61,8 @@ def test_what_is_read_is_what_was_written(path, weights):
     assert (found.kept.epoch, found.kept.val_loss, found.kept.val_accuracy) == (1, 0.3, 0.4)
     np.testing.assert_array_equal(found.kept.labels, np.arange(4))
     assert (found.kept.weights is None) == (weights is None)
+    for one, other in zip(found.kept.weights or [], weights or [], strict=True):
+        np.testing.assert_array_equal(one, other)
     for one, other in zip(found.state, written.state, strict=True):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)

@@ -120,7 +120,8 @@ def _hypervolume(sources: ReportSources) -> tuple[Plot, str, float] | None:
         content = content_of(event) if event.kind == SummaryChanged.kind else None
         if isinstance(content, SummaryChanged) and _HYPERVOLUME in content.metrics:
             value = (float(content.ended), content.metrics[_HYPERVOLUME])
-            if not points or points[-1] != value:
+            # Earlier versions counted interrupted trials, which go on.
+            if not points or (value[0] >= points[-1][0] and value != points[-1]):
                 points.append(value)
     if len(points) < 2:
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pipeline.core.records import above_limits, comparable
 from pipeline.core.trial import COSTS, TrialRecord
 from pipeline.reporting.axes import (
     Limits,
@@ -23,7 +24,7 @@ from pipeline.reporting.networks import (
     network_title,
 )
 from pipeline.reporting.page.plot import ticks
-from pipeline.reporting.page.sources import ReportSources
+from pipeline.reporting.page.sources import ReportSources, limits_of
 from pipeline.reporting.page.text import plain
 from pipeline.reporting.page.trials import (
     KINDS,
@@ -112,6 +113,7 @@ def front_view(sources: ReportSources) -> FrontView:
     records = [story.record for story in shown_stories(sources)]
     kind = kinds(sources)
     measured = {name for record in records for name, value in record.costs.items() if value > 0}
+    limits = limits_of(sources)
     names = [name for name in (*summary["costs"], *COSTS) if name in measured]
     costs = tuple((name, cost_label(name)) for name in dict.fromkeys(names))
     points = [
@@ -121,6 +123,7 @@ def front_view(sources: ReportSources) -> FrontView:
             "a": None if record.val_accuracy is None else 100 * record.val_accuracy,
             "c": {name: record.costs[name] for name, _ in costs if record.costs.get(name, 0) > 0},
             "t": headline(record, kind[record.number]),
+            "e": comparable(record, ()) and not above_limits(record, limits),
         }
         for record in records
     ]
@@ -129,7 +132,6 @@ def front_view(sources: ReportSources) -> FrontView:
     named = {network.trial for network in sources.networks}
     data = {
         "points": points,
-        "front": sorted(members),
         "finalists": [_finalist_mark(finalist) for finalist in finalists],
         "costs": [
             {"name": name, "label": label, **_axes(name, records, named or members)}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
+from pipeline.core.summary import ended_trials, open_trials
 from pipeline.reporting.page.course import course_view
 from pipeline.reporting.page.curves import curve_panels
 from pipeline.reporting.page.exports import export_tables
@@ -31,14 +32,16 @@ _FOLDER = Path(__file__).parent / "templates"
 def render_page(sources: ReportSources) -> bytes:
     """Return the page as UTF-8."""
     script = _text("page.js")
-    counts = sources.summary["trials"]
-    ended = sum(counts.values()) - counts["running"]
-    running = counted(counts["running"], "trial")
+    ended, still_open = ended_trials(sources.summary), open_trials(sources.summary)
     page = _template().render(
         sweep=sources.summary["sweep"],
         data=sources.summary["data"],
         state=f"{counted(ended, 'trial')} ended"
-        + (f", {running} not ended yet (reload for news)" if counts["running"] else ""),
+        + (
+            f", {counted(still_open, 'trial')} not ended yet (reload for news)"
+            if still_open
+            else ""
+        ),
         written=moment_text(sources.written),
         version=__version__,
         verdict=verdict(sources),

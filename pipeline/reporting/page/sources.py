@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pipeline.core.trial import TrialRecord
 from pipeline.reporting.compare import Answers, read_answers
 from pipeline.reporting.comparison import read_comparison
@@ -163,6 +165,15 @@ class ReportSources:
         )
 
 
+def limits_of(sources: ReportSources) -> dict[str, float]:
+    """Return the objective's limits by cost name; none where the configuration is not known."""
+    try:
+        limits = yaml.safe_load(sources.config_text or "")["objective"]["limits"]
+        return {str(name): float(most) for name, most in limits.items() if most is not None}
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError):
+        return {}
+
+
 def _stories(logs: Sequence[Sequence[Event]]) -> list[TrialStory]:
     return [story for events in logs if (story := trial_story(events)) is not None]
 
@@ -192,7 +203,10 @@ def attempts_of(events: Sequence[Event]) -> list[Attempt]:
         if isinstance(content, Started):
             close(None)
             begun, since = content, event.time
-        if event.kind != "model":  # that a model is removed happens long after its trial
+        if isinstance(content, Ended):
+            # Of a lost worker somebody else writes it, when it is found, perhaps a night later.
+            last = content.record.ended or last
+        elif event.kind != "model":  # that a model is removed happens long after its trial
             last = event.time
         if isinstance(content, Ended):
             outcome = content.record.outcome

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.core.promotion import EQUAL_WITHIN
 from pipeline.core.statistics import PairedTest, mcnemar
+from pipeline.core.summary import open_trials
 from pipeline.reporting.page.sources import ReportSources
 from pipeline.reporting.sentence import never_there, sweet_spot_sentence
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, counted
@@ -68,7 +70,7 @@ def verdict(sources: ReportSources) -> Verdict:
 def _is_final(summary: Mapping[str, Any]) -> bool:
     """Say whether nothing runs that may change the answer, finalists included."""
     settled = summary.get("finalists_settled", True)  # an earlier version's summary lacks it
-    return settled and not summary["trials"]["running"]
+    return settled and not open_trials(summary)
 
 
 def _test_against_cnn(sources: ReportSources) -> PairedTest | None:
@@ -97,6 +99,11 @@ def _answer(
     match cheaper, more:
         case 1, 1:
             return "good", "Yes: cheaper and more accurate than the cnn reference"
+        case 1, 0 if test is not None and test.difference < -EQUAL_WITHIN:
+            return "mixed", (
+                f"In part: cheaper than the cnn reference; whether as accurate, {test.images:,} "
+                "test images do not tell"
+            )
         case 1, 0:
             return "good", f"Yes: cheaper than the cnn reference, and as accurate{_as_far_as(test)}"
         case _, 1:

@@ -1,6 +1,7 @@
 """A sweep on a real Slurm comes to its end, whatever happens to its jobs."""
 
 import json
+import re
 import time
 
 import pytest
@@ -123,6 +124,36 @@ def test_an_array_shares_a_sweep_and_mirrors_it(slurm, command, storage, account
     synced = command.run("sync", name).stdout
     assert "3 runs in MLflow, 0 brought up to date" in synced
     keep_scene(name, f"an array of two workers on {storage}, mirrored to MLflow")
+
+
+def test_a_task_that_leaves_takes_no_other_one_with_it(slurm, command):
+    """One of an array's tasks has the number of the whole array for its own."""
+    words = (*LONG, "launch.workers=2", "sweep_name=leaving")
+    ask(command, *words)
+    for trial in range(TRIALS):
+        wait_for_epochs(slurm, command, "leaving", trial=trial)
+
+    def restarts():
+        found = {}
+        names = "--name=sweetspot-leaving"
+        for line in slurm.call("squeue", "--noheader", names, "--format=%A %F %K").splitlines():
+            job, array, task = line.split()
+            shown = slurm.call("scontrol", "--oneliner", "show", "job", f"{array}_{task}")
+            (count,) = re.findall(r" Restarts=(\d+) ", shown)
+            found[task] = (job == array, f"{array}_{task}", int(count))
+        return found
+
+    before = restarts()
+    assert sorted(before) == ["0", "1"]
+    ((task, name),) = [(task, name) for task, (is_first, name, _) in before.items() if is_first]
+    slurm.call("scancel", "--signal=USR2", name)
+    slurm.wait_until(lambda: restarts()[task][2] == 1, "the task to be queued again", 120)
+    other = "1" if task == "0" else "0"
+    assert restarts()[other][2] == 0
+    command.run(*words, timeout=800)  # follows
+    check_complete(slurm, command, "leaving")
+    attempts = sorted(story(command, "leaving", trial).retries for trial in range(TRIALS))
+    assert attempts == [0, 1]
 
 
 @pytest.mark.soak

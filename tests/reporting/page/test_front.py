@@ -37,6 +37,18 @@ def test_every_trial_has_a_mark_of_its_kind(sources: ReportSources) -> None:
     ]  # fmt: skip
 
 
+def test_the_front_of_another_cost_is_drawn_from_all_that_are_complete(
+    sources: ReportSources,
+) -> None:
+    points = {point["n"]: point["e"] for point in front_view(sources).data["points"]}
+    assert points == {0: True, 1: True, 2: True, 3: True, 4: True, 5: False, 6: False}
+    limited = f"{sources.config_text}objective: {{limits: {{epoch_seconds: 6, macs: null}}}}\n"
+    points = {
+        p["n"]: p["e"] for p in front_view(replace(sources, config_text=limited)).data["points"]
+    }
+    assert points[1] is False and points[3] is True
+
+
 def test_limits_hold_everything_or_what_is_near_the_front(sources: ReportSources) -> None:
     view = front_view(sources)
     for cost in view.data["costs"]:

@@ -1,9 +1,12 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.reporting.page.sources import ReportSources
+from pipeline.tracking.event_log import trial_log_path
+from pipeline.tracking.events import Ended
 
 
 def test_a_folder_is_read_with_every_attempt(
@@ -29,5 +32,12 @@ def test_a_folder_is_read_with_every_attempt(
     assert [record.number for record in sources.records] == [2, 3]
     seen = [(a.trial, a.worker, a.ended - a.started, a.outcome) for a in sources.attempts]
     assert seen == [(2, "a", 5.0, None), (2, "b", 7.0, Outcome.COMPLETE), (3, "b", 0.0, None)]
+    # Of a lost worker the end is written when somebody finds it.
+    folder.now += 50_000
+    found = replace(records[3], outcome=Outcome.INTERRUPTED, ended=None)
+    folder._append(trial_log_path(folder.path, 3), Ended(attempt=0, record=found))
+    last = ReportSources.read(folder.path).attempts[-1]
+    assert (last.trial, last.ended - last.started) == (3, 0.0)
+    assert last.outcome == Outcome.INTERRUPTED
     assert sources.answers == {} and sources.mistakes == {}
     assert [network.title for network in sources.networks] == ["sweet spot"]

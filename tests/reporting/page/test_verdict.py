@@ -1,7 +1,9 @@
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.core.trial import Outcome, TrialRecord
@@ -22,6 +24,30 @@ def test_the_answer_with_its_evidence(sources: ReportSources) -> None:
     assert "is +5.00 points (95% interval -0.09 to +9.90): 5 images only" in found.evidence
     assert ("test accuracy", "95.00%") in found.facts
     assert found.reason is not None and found.reason.startswith("Chosen by the rule knee: ")
+
+
+@pytest.mark.parametrize(
+    ("more", "tone", "answer"),
+    [
+        (-1, "good", "Yes: cheaper than the cnn reference, and as accurate as far as 400"),
+        (-4, "mixed", "In part: cheaper than the cnn reference; whether as accurate, 400 test "),
+    ],
+)
+def test_a_loss_that_few_images_cannot_tell_from_none_is_no_yes(
+    sources: ReportSources, more: int, tone: str, answer: str
+) -> None:
+    spot, cnn = sources.summary["sweet_spot"], sources.summary["references"]["cnn"]
+    right = np.ones(400, dtype=bool)
+    right[:-more] = False
+    answers: dict[int, Any] = {
+        spot["trial"]: SimpleNamespace(right=right),
+        cnn["trial"]: SimpleNamespace(right=np.ones(400, dtype=bool)),
+    }
+    # Some images that only the sweet spot gets right, and as many that only the reference does.
+    for number, places in ((cnn["trial"], slice(100, 106)), (spot["trial"], slice(106, 112))):
+        answers[number].right[places] = False
+    found = verdict(replace(sources, answers=answers))
+    assert found.tone == tone and found.answer.startswith(answer)
 
 
 @pytest.mark.parametrize(
@@ -61,9 +87,10 @@ def test_while_trials_run_an_answer_is_one_so_far(
     summary["sweet_spot"] = {
         **summary["sweet_spot"], "val_accuracy": accuracy, "epoch_seconds": 3.0
     }  # fmt: skip
-    summary["trials"] = {**summary["trials"], "running": 2}
-    found = verdict(replace(sources, summary=summary, answers={}))
-    assert (found.tone, found.answer) == (tone, f"{answer}, on the validation images")
+    for state in ("running", "interrupted"):
+        summary["trials"] = {**sources.summary["trials"], state: 2}
+        found = verdict(replace(sources, summary=summary, answers={}))
+        assert (found.tone, found.answer) == (tone, f"{answer}, on the validation images")
 
 
 def test_while_trials_run_a_no_is_none_yet(

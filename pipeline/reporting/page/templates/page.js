@@ -28,6 +28,7 @@
   const order = ["failed", "infeasible", "interrupted", "running", "censored", "stopped", "complete", "front", "dnn", "cnn", "spot"];
 
   const LEFT = 58, TOP = 14;
+  const amount = (v) => (v >= 1000 ? Math.round(v).toLocaleString("en") : v.toPrecision(3));
   const chosen = (name) => document.querySelector(`input[name=${name}]:checked`).value;
 
   function scale(axis, start, end, log) {
@@ -62,10 +63,9 @@
       draw("text", { class: "label", x: (LEFT + RIGHT) / 2, y: HEIGHT - 8, "text-anchor": "middle" }, cost.label + (log ? ", log scale" : "")),
       draw("text", { class: "label", x: 12, y: (TOP + BOTTOM) / 2, "text-anchor": "middle", transform: `rotate(-90 12 ${(TOP + BOTTOM) / 2})` }, "validation accuracy (%)"));
     if (without.length) svg.append(draw("text", { class: "tick", x: LEFT - 7, y: STRIP + 4, "text-anchor": "end" }, "none"));
-    // The stairs join the members that are on the front of accuracy against this cost alone.
-    const members = new Set(front.front);
+    // The stairs join what is on the front of accuracy against this cost alone.
     const steps = [];
-    for (const p of known.filter((q) => members.has(q.n) && q.a !== null).sort((p, q) => p.c[cost.name] - q.c[cost.name] || q.a - p.a)) {
+    for (const p of known.filter((q) => q.e).sort((p, q) => p.c[cost.name] - q.c[cost.name] || q.a - p.a)) {
       if (!steps.length || p.a > steps[steps.length - 1].a) steps.push(p);
     }
     if (steps.length) {
@@ -81,7 +81,7 @@
     for (const [p, height] of marks) {
       const at = x(p.c[cost.name]);
       const mark = draw("g", { class: `mark ${p.k}`, role: "button", tabindex: "-1", "data-trial": p.n, "aria-label": p.t, transform: `translate(${at.toFixed(1)} ${height.toFixed(1)})` });
-      mark.dataset.tip = `${p.t}, ${cost.label} ${p.c[cost.name].toPrecision(3)}`;
+      mark.dataset.tip = `${p.t}, ${cost.label} ${amount(p.c[cost.name])}`;
       mark.append(draw("circle", { class: "hit", r: 9 }), shapes[p.k].cloneNode(true));
       svg.append(mark);
     }

@@ -1,0 +1,80 @@
+import os
+import shutil
+
+import pytest
+
+from pipeline.config import SlurmLaunch
+from pipeline.core.errors import StorageError
+from pipeline.launching import housekeeping
+from pipeline.launching.housekeeping import free_sweep, held, remove_sweep, rename_sweep
+from pipeline.launching.presence import Presence
+from pipeline.launching.slurm import Job
+from pipeline.search.study import SweepStudy
+from pipeline.tracking import sweeps
+
+
+def slurm():
+    return SlurmLaunch(
+        kind="slurm", workers=2, threads="auto", follow=True, notice_seconds=60, requeues=3, cpus=1,
+        gpus=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["workers", "peers"])
+def test_nothing_is_changed_under_workers_that_train_without_a_leader(plan, role):
+    config, name = plan.config, plan.config.sweep_name
+    for change in (remove_sweep, free_sweep, lambda c, n: rename_sweep(c, n, "other")):
+        with (
+            Presence(config.sweep_dir, role) as there,
+            pytest.raises(StorageError, match=rf"^sweep {name} is being run by {there.name}: stop"),
+        ):
+            change(config, name)
+    with held(config, name) as folder:
+        assert folder == config.sweep_dir
+
+
+def test_a_name_that_the_storage_has_changes_nothing_anywhere(plan, replan, monkeypatch):
+    config, name = plan.config, plan.config.sweep_name
+    SweepStudy(config, plan.space)
+    other = config.model_copy(update={"sweep_name": "lesson"})  # whose folder somebody deleted
+    assert SweepStudy(other, plan.space).claim("w") is not None
+    shutil.rmtree(other.sweep_dir)
+    renamed: list[str] = []
+    monkeypatch.setattr(sweeps, "rename_sweep", lambda *words: renamed.append(words[-1]))
+    with pytest.raises(StorageError, match=r"^the storage has a study lesson already$"):
+        rename_sweep(config, name, "lesson")
+    assert renamed == [] and config.sweep_dir.is_dir()
+    rename_sweep(config, name, "mine")
+    assert renamed == ["mine"] and (config.sweep_dir.parent / "mine").is_dir()
+
+
+def test_of_a_removed_sweep_nothing_is_left_and_what_cannot_be_removed_is_said(plan, monkeypatch):
+    config, name = plan.config, plan.config.sweep_name
+
+    def refuse(path):
+        raise OSError(16, "Device or resource busy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", refuse)
+        with pytest.raises(StorageError, match=r"cannot be removed: Device or resource busy$"):
+            remove_sweep(config, name)
+    (hidden,) = config.sweep_dir.parent.iterdir()
+    assert hidden.name == f".removed-{name}-{os.getpid()}"
+    with pytest.raises(StorageError, match="there is no sweep"):
+        remove_sweep(config, name)
+
+
+def test_a_slurm_sweep_is_cleaned_where_there_is_no_slurm(plan, replan, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    launch = slurm()
+    plan = replan(plan, launch=launch)
+    assert free_sweep(plan.config, plan.config.sweep_name) == 0
+
+
+def test_jobs_that_wait_keep_a_sweep_from_being_changed(plan, replan, monkeypatch):
+    launch = slurm()
+    plan = replan(plan, launch=launch)
+    job = Job(id="7_0", state="PENDING", reason="Resources")
+    monkeypatch.setattr(housekeeping, "jobs_of", lambda name, folder: [job])
+    with pytest.raises(StorageError, match=r"has jobs in Slurm's queue \(1 .*wait.*\): scancel"):
+        free_sweep(plan.config, plan.config.sweep_name)
