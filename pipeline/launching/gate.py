@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import hmac
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,9 +69,11 @@ def check_port(host: str, port: int) -> None:
 
 
 def _taken(host: str, port: int, error: OSError) -> StorageError:
+    # Python adds the address to some of these errors, and asyncio does in words of its own.
+    known = error.errno is not None and not isinstance(error, socket.gaierror)
+    why = os.strerror(error.errno or 0) if known else error.strerror or str(error)
     return StorageError(
-        f"port {port} of {host} cannot be had ({error.strerror or error}), choose another with "
-        "port= or host="
+        f"port {port} of {host} cannot be had ({why}), choose another with port= or host="
     )
 
 
