@@ -221,7 +221,7 @@ def test_a_sweep_without_a_sweet_spot_promotes_nothing(mlruns, capsys):
     nothing = {**summary, "sweep": "empty", "sweet_spot": None, "front": []}
     (folder / "summary.json").write_text(json.dumps(nothing))
     assert promote_at_end(config) == (
-        "nothing is promoted: empty has no sweet spot yet: none of its trials is complete"
+        "nothing is promoted: empty has no sweet spot yet: no trial within the limits is complete"
     )
 
 

@@ -165,7 +165,10 @@ def test_a_sweep_is_renamed_and_removed_on_a_server(home, expected):
     home.sync()
     assert rename_sweep(home.config, NAME, "other") == len(expected)
     assert set(home.contents("other")) == set(expected)
+    folder = home.config.sweep_dir
+    folder.rename(folder.with_name("other"))  # by which the runs are known to be its own
     assert rename_sweep(home.config, "other", NAME) == len(expected)
+    folder.with_name("other").rename(folder)
     assert delete_sweep(home.config, NAME) == len(expected)
     assert home.sync().updated == len(expected)
 
