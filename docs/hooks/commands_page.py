@@ -25,8 +25,9 @@ _HEAD = """\
 """
 _VARIABLES = """\
 The variables become settings: `DATA=mnist` is `data=mnist`, `TRIALS=20` is `search.trials=20`,
-`SWEEP=name` is `sweep_name=name`, and `ARGS="…"` is any words behind the command. `PYTHON=…` names
-the Python to set up with. A target that fails ends with `make`'s own status 2 and says which status
+`SWEEP=name` is `sweep_name=name`, and `ARGS="…"` is any words behind the command. They count behind
+`make`: variables of the environment with these names are not read. `PYTHON=…` names the Python to
+set up with. A target that fails ends with `make`'s own status 2 and says which status
 the command had.
 """
 _EVERY_COMMAND = """\

@@ -39,7 +39,7 @@ class DataConfig(Section):
 
 
 class TrainingConfig(Section):
-    """How every trial is trained, and the recipe of the references."""
+    """How every trial is trained, and the recipe of the references and of what the space leaves."""
 
     epochs: Positive
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
