@@ -42,7 +42,7 @@ ON_DEMAND = ("front_time", "recording")
 #: With what, by the same settings, and which of them can.
 DATA = (AUTO, "fashion_mnist", "mnist", "digits")
 OF_ANY_DATA = ("front_time", "gpu", "overhead", "recipe", "recording", "stopping", "throughput")
-OF_SEEDS = ("front_time",)
+OF_SEEDS = ("front_time", "recording", "stopping")
 
 
 def main(arguments: list[str]) -> int:

@@ -6,12 +6,15 @@ Trains the two references and ``NETWORKS`` further networks to their end, one on
 time, on 20,000 images for 8 epochs, and keeps each one's validation accuracy after every epoch
 in ``benchmarks/curves``. It takes about two hours of one core; ended early, it goes on where it
 was, as long as the default recipe is the same. Data: the complete Fashion-MNIST, or what ``data=``
-names; the short mode records four networks of the embedded digits to see that it works.
+names. Each of ``seeds=`` is a recording of its own, with other networks and other trainings, so
+that settings which were chosen by one can be judged by another. The short mode records four
+networks of the embedded digits to see that it works.
 """
 
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,30 +43,40 @@ COSTS = ("epoch_seconds", "latency_ms", "parameters", "macs")
 SPLIT = ("data.limit=28000", "data.validation=0.285714")
 
 
-def curves_of(data: str) -> Path:
-    """Return where the curves of a data set are kept; ``auto`` is Fashion-MNIST."""
-    return CURVES / f"{'fashion_mnist' if data == AUTO else data}.jsonl"
+def curves_of(data: str, seed: int = 0) -> Path:
+    """Return where a recording is kept; ``auto`` is Fashion-MNIST."""
+    name = "fashion_mnist" if data == AUTO else data
+    return CURVES / f"{name}{f'-seed-{seed}' if seed else ''}.jsonl"
 
 
-def main(short: bool, data: str = AUTO) -> None:
+def main(short: bool, data: str = AUTO, seeds: Sequence[int] = (0,)) -> None:
     """Record what is missing; ``short`` records a few networks of the digits and forgets them."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "digits.jsonl" if short else curves_of(data)
-        settings = [f"data={path.stem}", f"training.epochs={EPOCHS}"]
-        settings += [] if path.stem == "digits" else SPLIT
-        _refuse_others(path, compose(CommandLine(command="sweep", overrides=tuple(settings))))
-        processes = default_workers()
-        arguments = [str(path), str(4 if short else NETWORKS), str(processes)]
-        # Keras must not be imported before a process knows how many threads it has.
-        running = [
-            subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.recording", *arguments, str(share), *settings]
-            )
-            for share in range(processes)
-        ]
-        if any([process.wait() for process in running]):
-            raise RuntimeError("recording ended early; the same command goes on")
-        print(f"{path.name}: {len(read_recording(path).curves)} networks")
+    if short:
+        with tempfile.TemporaryDirectory() as folder:
+            _record_all(Path(folder) / "digits.jsonl", 4, 0, "data=digits")
+        return
+    name = "fashion_mnist" if data == AUTO else data
+    for seed in seeds:
+        split = () if data == "digits" else SPLIT
+        _record_all(curves_of(data, seed), NETWORKS, seed, f"data={name}", *split)
+
+
+def _record_all(path: Path, networks: int, seed: int, *given: str) -> None:
+    """Record what is missing of one recording, with a process a core."""
+    settings = (*given, f"training.epochs={EPOCHS}")
+    _refuse_others(path, compose(CommandLine(command="sweep", overrides=settings)))
+    processes = default_workers()
+    arguments = [str(path), *map(str, (networks, seed, processes))]
+    # Keras must not be imported before a process knows how many threads it has.
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.recording", *arguments, str(share), *settings]
+        )
+        for share in range(processes)
+    ]
+    if any([process.wait() for process in running]):
+        raise RuntimeError("recording ended early; the same command goes on")
+    print(f"{path.name}: {len(read_recording(path).curves)} networks")
 
 
 def _refuse_others(path: Path, config: Config) -> None:
@@ -79,10 +92,13 @@ def _refuse_others(path: Path, config: Config) -> None:
             )
 
 
-def record(path: Path, networks: int, processes: int, share: int, *overrides: str) -> None:
+def record(
+    path: Path, networks: int, seed: int, processes: int, share: int, *overrides: str
+) -> None:
     """Record every network of this process' share that is missing, and print each.
 
-    The references and ``networks`` others count as one list, dealt out to ``processes``.
+    The references and ``networks`` others count as one list, dealt out to ``processes``. Another
+    ``seed`` draws other networks and trains with other random numbers.
     """
     from benchmarks.measured import load, open_session, settings
 
@@ -93,7 +109,7 @@ def record(path: Path, networks: int, processes: int, share: int, *overrides: st
     wanted: list[tuple[Architecture, Recipe, str | None]] = [
         (REFERENCES[name], config.training.recipe, name) for name in REFERENCES
     ]
-    wanted += [(*space.draw(Dice(number)), None) for number in range(networks)]
+    wanted += [(*space.draw(Dice(seed * networks + number)), None) for number in range(networks)]
     there = start_recording(path, _origin(config, description)).curves
     known = {(curve.architecture, curve.recipe) for curve in there}
     with tempfile.TemporaryDirectory() as locks:
@@ -107,7 +123,7 @@ def record(path: Path, networks: int, processes: int, share: int, *overrides: st
                 number=number,
                 architecture=architecture,
                 recipe=recipe,
-                seed=derived_seed("recording", number),
+                seed=derived_seed("recording", seed * len(wanted) + number),
                 reference=reference,
             )
             curve = _train(session, trial)
@@ -172,5 +188,5 @@ class _Writer:
 
 
 if __name__ == "__main__":
-    target, count, among, own, *given = sys.argv[1:]
-    record(Path(target), int(count), int(among), int(own), *given)
+    target, count, which, among, own, *given = sys.argv[1:]
+    record(Path(target), int(count), int(which), int(among), int(own), *given)

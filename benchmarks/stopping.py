@@ -2,8 +2,8 @@
 
     make bench ARGS=stopping
 
-Replays recorded curves (``benchmarks/curves``, of Fashion-MNIST or what ``data=`` names) through
-the real study, sampler and rungs:
+Replays recorded curves (``benchmarks/curves``, of Fashion-MNIST or what ``data=`` names, each of
+``seeds=`` by itself) through the real study, sampler and rungs:
 
 1. in 100 resampled orders, with rungs and without: the epochs until both have the hypervolume
    that full training ends with, and how often a member of the final front was stopped;
@@ -18,6 +18,7 @@ import random
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -54,13 +55,19 @@ NO_RUNGS, EARLIER = "search.rungs.enabled=false", "search.rungs.first=1"
 NEARLY = 0.99
 
 
-def main(short: bool, data: str = AUTO) -> None:
+def main(short: bool, data: str = AUTO, seeds: Sequence[int] = (0,)) -> None:
     """Run the comparisons; ``short`` with a tenth of the orders and seeds."""
-    curves = curves_of(data)
+    for seed in seeds:
+        _replay_all(curves_of(data, seed), short, data, seed)
+
+
+def _replay_all(curves: Path, short: bool, data: str, seed: int) -> None:
     if not curves.exists():
+        options = [f"data={data}"] if data != AUTO else []
+        options += [f"seeds={seed}"] if seed else []
         raise RuntimeError(
-            f"no learning curves of {curves.stem} are recorded; the benchmark recording does it, "
-            f"with data={curves.stem}"
+            f"no learning curves of {curves.stem} are recorded; the benchmark recording does it"
+            + (f", with {' '.join(options)}" if options else "")
         )
     recording = at_even_pace(read_recording(curves))
     share = 10 if short else 1
@@ -83,7 +90,8 @@ def main(short: bool, data: str = AUTO) -> None:
         "samplers": samplers,
         "workers": workers,
     }
-    print(keep("stopping", result, lines, short=short, data=data))
+    name = f"stopping{f'-seed-{seed}' if seed else ''}"
+    print(keep(name, result, lines, short=short, data=data))
 
 
 def at_even_pace(recording: Recording) -> Recording:

@@ -211,5 +211,8 @@ def test_a_parts_time_is_told_as_its_share_of_the_step_of_the_same_turn(monkeypa
 
 def test_without_curves_of_its_data_stopping_says_how_to_have_them(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.recording.CURVES", tmp_path)
-    with pytest.raises(RuntimeError, match=r"no learning curves of mnist .* with data=mnist"):
+    with pytest.raises(RuntimeError, match=r"no learning curves of mnist .* with data=mnist$"):
         stopping.main(short=True, data="mnist")
+    asked = "mnist-seed-2 are recorded; .* with data=mnist seeds=2$"
+    with pytest.raises(RuntimeError, match=asked):
+        stopping.main(short=True, data="mnist", seeds=(2,))
