@@ -8,10 +8,11 @@ import argparse
 import importlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import table
-from benchmarks.results_files import AUTO, combine
+from benchmarks.results_files import AUTO, NotHereError, combine
 from pipeline.core.errors import SweetspotError
 
 BENCHMARKS = (
@@ -68,24 +69,49 @@ def main(arguments: list[str]) -> int:
     if wrong is not None:
         print(f"benchmarks: {wrong}", file=sys.stderr)
         return 2
-    data = options.get("data", AUTO)
-    usual = BENCHMARKS if data == AUTO else OF_ANY_DATA
+    usual = BENCHMARKS if options.get("data", AUTO) == AUTO else OF_ANY_DATA
     left_out = ("recording",) if given.short else ON_DEMAND
-    status = 0
-    for name in names or [name for name in usual if name not in left_out]:
-        keywords: dict[str, Any] = {"data": data} if name in OF_ANY_DATA else {}
-        if name in OF_SEEDS and "seeds" in options:
-            keywords["seeds"] = tuple(map(int, options["seeds"].split(",")))
-        try:
-            importlib.import_module(f"benchmarks.{name}").main(given.short, **keywords)
-        except (SweetspotError, subprocess.CalledProcessError, RuntimeError) as error:
-            # Its data are not here, say; the others are not to blame.
-            print(f"benchmarks: {name}: {error}", file=sys.stderr, flush=True)
-            status = 2
-    print(combine(BENCHMARKS, short=given.short))
+    chosen = names or [name for name in usual if name not in left_out]
+    if len(chosen) > 1:
+        return _one_by_one(chosen, given.short, options)
+    status = _run(chosen[0], given.short, options)
+    written = combine(BENCHMARKS, short=given.short)
+    if written is not None:
+        print(written)
     if not given.short:
         table.write()
     return status
+
+
+def _one_by_one(names: Sequence[str], short: bool, options: dict[str, str]) -> int:
+    """Run benchmarks in a process each; return the worst status.
+
+    TensorFlow can be set up once in a process, and each has its own number of threads.
+    """
+    worst = 0
+    for name in names:
+        words = [name, *(["--short"] if short else ())]
+        words += [f"{option}={value}" for option, value in options.items()]
+        done = subprocess.run([sys.executable, "-m", "benchmarks", *words], check=False)
+        # One that failed is not to blame on the others.
+        worst = max(worst, abs(done.returncode))
+    return worst
+
+
+def _run(name: str, short: bool, options: dict[str, str]) -> int:
+    keywords: dict[str, Any] = {}
+    if name in OF_ANY_DATA:
+        keywords["data"] = options.get("data", AUTO)
+    if name in OF_SEEDS and "seeds" in options:
+        keywords["seeds"] = tuple(map(int, options["seeds"].split(",")))
+    try:
+        importlib.import_module(f"benchmarks.{name}").main(short, **keywords)
+    except NotHereError as error:
+        print(f"{name}: {error}", flush=True)
+    except (SweetspotError, subprocess.CalledProcessError, RuntimeError) as error:
+        print(f"benchmarks: {name}: {error}", file=sys.stderr, flush=True)
+        return 2
+    return 0
 
 
 def _wrong(names: list[str], options: dict[str, str]) -> str | None:

@@ -5,8 +5,9 @@
 Every competitor searches the same architectures on the same split for the same two objectives, the
 validation accuracy and log10 of the multiply-accumulates, start-up included; each trains as its
 users would, ours with the default recipe of the space, the others with Keras' batches of 32 and a
-learning rate that is searched. A network counts with the accuracy that it has after each of its
-epochs, from then on, whether or not it is trained any further:
+learning rate that is searched. Ours runs as on a machine that has been calibrated, which happens
+once; what it comes to with a calibration first is told as well. A network counts with the accuracy
+that it has after each of its epochs, from then on, whether or not it is trained any further:
 
 - ours, `sweetspot sweep objective=macs`;
 - plain Optuna and Keras, with TPE and with NSGA-II;
@@ -20,8 +21,8 @@ least as accurate.
 A run is kept in ``benchmarks/results/front_time/MACHINE`` as soon as it is over, one file a
 competitor and seed, and is not run again: the benchmark may be ended at any time, and goes on. To
 run one again, delete its file. Without ``seeds=`` there are three, two hours each.
-Data: the complete Fashion-MNIST where it can be had, else digits; the short mode runs each for a
-minute.
+Data: the complete Fashion-MNIST, or what ``data=`` names; the short mode runs each for a minute,
+on digits where there is no Fashion-MNIST.
 """
 
 import importlib.util
@@ -37,7 +38,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fronts import EPOCHS, OURS, PLAIN, compare, draw
-from benchmarks.results_files import AUTO, RESULTS, keep, machine_word, today
+from benchmarks.results_files import (
+    AUTO,
+    RESULTS,
+    keep,
+    machine_word,
+    newest_of_each,
+    today,
+)
 from benchmarks.running import export_images
 from pipeline.launching.provenance import git_commit
 from pipeline.measuring.machine import describe_device
@@ -67,16 +75,18 @@ class Found:
 def main(short: bool, data: str = AUTO, seeds: Sequence[int] = SEEDS) -> None:
     """Run what is missing and compare what is there; ``short`` compares single minutes."""
     seconds, seeds = (60.0, seeds[:1]) if short else (60 * MINUTES, seeds)
+    # What is kept from one time to the next has to be of the same images.
+    trained = "fashion_mnist" if data == AUTO and not short else data
     ensure_peers()
     with tempfile.TemporaryDirectory() as folder:
         pieces = Path(folder) / "pieces" if short else pieces_here(data)
-        images, shape, classes = export_images(Path(folder) / "data.npz", data)
+        images, shape, classes = export_images(Path(folder) / "data.npz", trained)
         for seed in seeds:
             for name in (PLAIN, OURS, *(peer for peer in PEERS if peer != PLAIN)):
                 if seed == SEEDS[0] or name not in ONCE:
-                    run(name, seed, seconds, images, pieces, data=data)
+                    run(name, seed, seconds, images, pieces, data=trained)
         runs = read_pieces(pieces)
-    rows, lines = compare(runs, shape, classes, seconds)
+    rows, lines = compare(runs, shape, classes, seconds, calibration_here())
     print("\n".join(lines))
     kept = keep("front_time", {"rows": rows, "runs": runs}, lines, short=short, data=data)
     draw(runs, shape, classes, seconds, kept.with_suffix(".png"))
@@ -87,6 +97,13 @@ def pieces_here(data: str = AUTO) -> Path:
     """Return where this machine's runs are kept: only those of one machine are compared."""
     folder = RESULTS / "front_time" / machine_word()
     return folder if data == AUTO else folder / data
+
+
+def calibration_here() -> float | None:
+    """Return the seconds of a calibration of this machine, as its benchmark has measured them."""
+    here = describe_device()["name"]
+    found = (r for r in newest_of_each("calibration") if r["device"]["name"] == here)
+    return next((float(result["seconds"]) for result in found), None)
 
 
 def ensure_peers() -> None:

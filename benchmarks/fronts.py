@@ -18,6 +18,8 @@ OURS, PLAIN = "sweetspot", "plain TPE"
 SEARCHES = (OURS, PLAIN, "plain NSGA-II", "KerasTuner Hyperband", "Syne Tune MO-ASHA")
 #: What a run's networks are counted after; of a run that does not say so it is their training.
 EPOCHS = "epochs"
+#: Instead of a ratio of times, where one of the two has none.
+THEY_NEVER, OURS_NEVER, NEITHER = "they never", "ours never", "neither"
 
 
 def course(
@@ -73,9 +75,20 @@ def time_to(volumes: Sequence[tuple[float, float]], goal: float) -> float | None
 
 
 def compare(
-    runs: Sequence[dict[str, Any]], shape: ImageShape, classes: int, seconds: float
+    runs: Sequence[dict[str, Any]],
+    shape: ImageShape,
+    classes: int,
+    seconds: float,
+    calibration: float | None = None,
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return, a row a competitor, its seconds to the plain script's hypervolume, seed by seed."""
+    """Return, a row a competitor, its seconds to the plain script's hypervolume, seed by seed.
+
+    Parameters
+    ----------
+    calibration
+        Seconds of the calibration that ours needs once a machine, and that no run includes; None
+        where they are not known.
+    """
     courses = {(r["name"], r["seed"]): course(r["found"], shape, classes, seconds) for r in runs}
     goals = {
         seed: volumes[-1][1]
@@ -101,31 +114,41 @@ def compare(
                 "name": name,
                 "seeds": list(own),
                 "seconds": list(times.values()),
-                "ratio": _median(_ratio(times[s], time_to(ours[s], goals[s])) for s in both),
+                "ratio": ratio_of((times[s], time_to(ours[s], goals[s])) for s in both),
+                "ratio_on_a_new_machine": None if calibration is None else ratio_of(
+                    (times[s], _later(time_to(ours[s], goals[s]), calibration)) for s in both
+                ),
                 "seconds_to_its_end": list(ends.values()),
                 "ours_to_its_end": list(ours_there.values()),
-                "ratio_to_its_end": _median(_ratio(ends[s], ours_there[s]) for s in both),
+                "ratio_to_its_end": ratio_of((ends[s], ours_there[s]) for s in both),
                 "seconds_to_beat_all": list(beaten.values()),
                 "hypervolume": [volumes[-1][1] for volumes in own.values()],
-                "networks": [networks_of(found[name, seed], seconds) for seed in own],
+                "architectures": [architectures_of(found[name, seed], seconds) for seed in own],
+                "counted_by_training": [
+                    r["seed"] for r in runs if r["name"] == name and r.get("counts") != EPOCHS
+                ],
             }
-        )
+        )  # fmt: skip
     lines = [
         f"Seconds to the hypervolume that the plain script with TPE reaches in {seconds / 60:.0f} "
-        "minutes, seed by seed. The ratios to ours are medians over the seeds that both have run.",
+        "minutes, seed by seed. The ratios to ours are medians over the seeds that both have run."
+        + (
+            f" Ours runs as on a machine that is calibrated; on a new one {calibration:.0f} s come "
+            "first, once." if calibration is not None else ""
+        ),
         "",
-        "| search | networks | hypervolume at the end | seconds to the plain script's | against "
-        "ours | seconds to its own | ours to that | ratio | seconds to beat all of the plain "
-        "script's |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| search | architectures | hypervolume at the end | seconds to the plain script's | "
+        "against ours | on a new machine | seconds to its own | ours to that | ratio | seconds to "
+        "beat all of the plain script's |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         *map(_line, rows),
-    ]
+    ]  # fmt: skip
     commits: dict[str, list[str]] = {}
     for run in runs:
         commits.setdefault(run.get("commit", ""), []).append(f"{run['name']} {run['seed']}")
     if any(commits):
         lines += ["", "Each search and seed ran by itself, with the code of: " + "; ".join(
-            f"{commit[:7] or 'no commit noted'} ({', '.join(own)})"
+            f"{_commit(commit)} ({', '.join(own)})"
             for commit, own in commits.items()
         ) + "."]  # fmt: skip
     rougher = [f"{r['name']}, seed {r['seed']}" for r in runs if r.get("counts") != EPOCHS]
@@ -137,25 +160,44 @@ def compare(
     return rows, lines
 
 
-def _median(values: Iterable[float | None]) -> float | None:
-    """Return the median of values that are all known; None where one is not, or there are none."""
-    known = list(values)
-    if not known or None in known:
+def ratio_of(times: Iterable[tuple[float | None, float | None]]) -> float | str | None:
+    """Return the median of their seconds against ours; who never gets there takes for ever.
+
+    Returns
+    -------
+    float or str or None
+        Words where there is no such number: ``THEY_NEVER`` or ``OURS_NEVER`` got there in most
+        pairs, or ``NEITHER`` of the two in one of them. None where there are no pairs.
+    """
+    pairs = [
+        tuple(math.inf if one is None else one for one in (theirs, ours)) for theirs, ours in times
+    ]
+    if not pairs:
         return None
-    return statistics.median(value for value in known if value is not None)
+    ratios = [math.nan if ours == theirs == math.inf else theirs / ours for theirs, ours in pairs]
+    median = math.nan if any(map(math.isnan, ratios)) else statistics.median(ratios)
+    words = {math.inf: THEY_NEVER, 0.0: OURS_NEVER}
+    return NEITHER if math.isnan(median) else words.get(median, median)
 
 
-def _ratio(theirs: float | None, ours: float | None) -> float | None:
-    return None if theirs is None or ours is None else theirs / ours
+def _later(seconds: float | None, by: float) -> float | None:
+    return None if seconds is None else seconds + by
+
+
+def _commit(commit: str) -> str:
+    """Return a commit in short; one with changes that are not committed stays ``-dirty``."""
+    name, dash, state = commit.partition("-")
+    return f"{name[:7]}{dash}{state}" if name else "no commit noted"
 
 
 def _line(row: dict[str, Any]) -> str:
     cells = (
         row["name"],
-        ", ".join(map(str, row["networks"])) or "not run",
+        ", ".join(map(str, row["architectures"])) or "not run",
         ", ".join(f"{volume:.4f}" for volume in row["hypervolume"]) or "–",
         _seconds(row["seconds"]),
         _times(row["ratio"]),
+        _times(row["ratio_on_a_new_machine"]),
         _seconds(row["seconds_to_its_end"]),
         _seconds(row["ours_to_its_end"]),
         _times(row["ratio_to_its_end"]),
@@ -168,12 +210,17 @@ def _seconds(values: Sequence[float | None]) -> str:
     return ", ".join("never" if v is None else f"{v:.0f}" for v in values) or "–"
 
 
-def _times(ratio: float | None) -> str:
+def _times(ratio: float | str | None) -> str:
+    if isinstance(ratio, str):
+        return ratio
     return "–" if ratio is None else f"{ratio:.1f}×"
 
 
-def networks_of(found: Sequence[Sequence[Any]], most: float) -> int:
-    """Return how many networks were trained for an epoch or more within ``most`` seconds."""
+def architectures_of(found: Sequence[Sequence[Any]], most: float) -> int:
+    """Return how many architectures were trained for an epoch or more within ``most`` seconds.
+
+    One that was trained more than once, with another learning rate say, counts once.
+    """
     return len({architecture for seconds, architecture, _ in found if seconds <= most})
 
 

@@ -17,13 +17,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.peak import DTYPES, operations_a_second
-from benchmarks.results_files import AUTO, keep
+from benchmarks.peak import DTYPES, operations_a_second, training_operations
+from benchmarks.results_files import AUTO, NotHereError, keep
 from benchmarks.running import export_images, run_sweep
 from benchmarks.throughput import plain_rates
 from benchmarks.ways import chosen_way, plain_way, rates_of_ways
 from pipeline.core.architecture import REFERENCES
-from pipeline.core.journey import macs
 from pipeline.core.trial import Outcome
 from pipeline.launching.calibrating import calibrate
 from pipeline.launching.rate_processes import processes
@@ -40,8 +39,7 @@ def main(short: bool, data: str = AUTO) -> None:
     """Run the benchmark, where there is a GPU."""
     machine = this_machine()
     if not machine.gpus:
-        print("gpu: there is no GPU here")
-        return
+        raise NotHereError("there is no GPU here")
     turns, images, minutes = (1, 10_000, 0.5) if short else (TURNS, IMAGES, MINUTES)
     with tempfile.TemporaryDirectory() as folder:
         path, shape, classes = export_images(Path(folder) / "data.npz", data)
@@ -52,7 +50,7 @@ def main(short: bool, data: str = AUTO) -> None:
         swept = [sweep(calibration, workers, minutes, data) for workers in WORKERS]
         plain = [*before, *plain_rates(path, images, turns)]
     peaks = {name: operations_a_second(dtype) for name, dtype in DTYPES.items()}
-    work = 6.0 * macs(REFERENCES["cnn"], shape, classes)
+    work = training_operations(REFERENCES["cnn"], shape, classes)
     result, lines = tell(plain, calibration, tried, swept, peaks=peaks, work=work)
     print("\n".join(lines))
     print(keep("gpu", result, lines, short=short, data=data))
@@ -140,7 +138,7 @@ def tell(
         f"The best is {used:.2%} of the rate of a matrix product in its precision "
         f"({peaks[best.precision] / 1e12:,.1f} TFLOP/s).",
         "",
-        "Sweeps with these settings, by their workers:",
+        "Sweeps of the default space with these settings, by their workers; the networks differ:",
         "",
         "| workers | trials | in seconds | images a second | the best | of its trials' time |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -2,7 +2,8 @@
 
     make bench ARGS=overhead
 
-Runs a real sweep of 24 trials with its default settings. All the time that its workers could have
+Runs a real sweep of 24 trials with its default settings, but without finalists and as on a machine
+that has been calibrated. All the time that its workers could have
 worked is workers times wall time, from before the command starts until it has ended: interpreter,
 imports, report and mirror included. What the workers' clocks show of training, evaluation and
 measuring is work, and so is what follows the last trial: the sweet spot and the references are

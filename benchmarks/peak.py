@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.core.architecture import Architecture
+from pipeline.core.journey import ImageShape, shape_journey
 from pipeline.measuring.backends import backend_name
 from pipeline.measuring.machine import this_machine
 
@@ -27,6 +29,17 @@ def operations_a_second(dtype: str) -> float:
         [sys.executable, "-m", "benchmarks.peak", dtype], check=True, capture_output=True, text=True
     )
     return float(json.loads(done.stdout.splitlines()[-1])["operations_a_second"])
+
+
+def training_operations(architecture: Architecture, image_shape: ImageShape, classes: int) -> float:
+    """Return the floating-point operations of training with an image once.
+
+    Each multiply-accumulate is two, and is done three times: forward, and for the gradients by
+    the weights and by what comes in. The image needs no gradient.
+    """
+    works = [stage.macs for stage in shape_journey(architecture, image_shape, classes)]
+    first = next(work for work in works if work)
+    return 6.0 * sum(works) - 2.0 * first
 
 
 def main(dtype: str) -> None:

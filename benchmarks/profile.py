@@ -12,10 +12,8 @@ precision decides which of them a training takes. What is in the images changes 
 are noise, and no data set is needed. With TensorFlow only.
 """
 
-import multiprocessing
 import statistics
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter as now
 from typing import Any
@@ -24,7 +22,7 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.peak import CPU_SIZES, DTYPES, rate
-from benchmarks.results_files import keep
+from benchmarks.results_files import NotHereError, keep
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.core.architecture import REFERENCES, Architecture
@@ -66,11 +64,8 @@ class Part:
 def main(short: bool) -> None:
     """Run the benchmark; ``short`` takes fewer turns."""
     if backend_name() != "tensorflow" or this_machine().gpus:
-        raise RuntimeError("takes the steps of TensorFlow on a processor apart, no others")
-    context = multiprocessing.get_context("spawn")
-    # Other benchmarks have set TensorFlow up with other threads in this process.
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as process:
-        result = process.submit(measure, turns=5 if short else 25).result()
+        raise NotHereError("takes the steps of TensorFlow on a processor apart, no others")
+    result = measure(turns=5 if short else 25)
     lines = [
         f"`{REFERENCES['cnn'].notation}`, {result['batch_size']} images a step, "
         f"{result['precision']}, one thread, medians of turns; its matrix product has "
@@ -111,7 +106,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def measure(turns: int) -> dict[str, Any]:
-    """Measure in this process, where nothing has used TensorFlow yet."""
+    """Measure in this process, of one thread."""
     from pipeline.training.backend import set_up
 
     set_up(threads=1, deterministic=False)

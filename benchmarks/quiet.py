@@ -114,29 +114,13 @@ def _training(count: int, data: str, folder: Path) -> Iterator[list[BaseProcess]
 def train(data: str, locks: Path, ready: Event) -> None:
     """Train the ``cnn`` reference until this process is ended."""
     from benchmarks.measured import open_session, settings, specification
-    from pipeline.core.trial import EpochResult
+    from benchmarks.observing import SilentObserver
     from pipeline.measuring.clocks import Clocks
     from pipeline.measuring.quiet import QuietLock
 
-    class Observer:
-        def measured(
-            self,
-            costs: dict[str, float],
-            measurements: dict[str, float],
-            summary: str,
-            *,
-            again: bool = False,
-        ) -> None:
-            pass
-
-        def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
-            pass
-
+    class Observer(SilentObserver):
         def between_executions(self) -> None:
             ready.set()
-
-        def between_measurements(self) -> None:
-            pass
 
     config = settings(f"data={data}", "measuring=quick", "training.epochs=100000")
     session = open_session(config, QuietLock("device", locks))

@@ -18,13 +18,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.observing import SilentObserver
 from benchmarks.results_files import AUTO
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
-from pipeline.core.trial import EpochResult, Recipe, TrialSpecification, derived_seed
+from pipeline.core.trial import Recipe, TrialSpecification, derived_seed
 from pipeline.data.dataset import DataDescription
+from pipeline.data.loading import load_training, resolve
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.machine import default_workers
 from pipeline.measuring.quiet import QuietLock
@@ -62,9 +64,21 @@ def main(short: bool, data: str = AUTO, seeds: Sequence[int] = (0,)) -> None:
 
 
 def _record_all(path: Path, networks: int, seed: int, *given: str) -> None:
-    """Record what is missing of one recording, with a process a core."""
+    """Record what is missing of one recording, with a process a core.
+
+    Raises
+    ------
+    RuntimeError
+        It ended early, or what is there was recorded with other data or by another recipe than
+        today's.
+    """
     settings = (*given, f"training.epochs={EPOCHS}")
-    _refuse_others(path, compose(CommandLine(command="sweep", overrides=settings)))
+    config = compose(CommandLine(command="sweep", overrides=settings))
+    data = load_training(resolve(config.data, lambda text: print(text, file=sys.stderr)))
+    try:
+        start_recording(path, _origin(config, data.description))
+    except ValueError as error:
+        raise RuntimeError(f"{error}; move it away to record anew") from None
     processes = default_workers()
     arguments = [str(path), *map(str, (networks, seed, processes))]
     # Keras must not be imported before a process knows how many threads it has.
@@ -77,19 +91,6 @@ def _record_all(path: Path, networks: int, seed: int, *given: str) -> None:
     if any([process.wait() for process in running]):
         raise RuntimeError("recording ended early; the same command goes on")
     print(f"{path.name}: {len(read_recording(path).curves)} networks")
-
-
-def _refuse_others(path: Path, config: Config) -> None:
-    """Say so where a recording was made by another recipe than today's."""
-    if not path.exists():
-        return
-    origin, training = read_recording(path).origin, config.training
-    for name in ("learning_rate", "adam_beta_2"):
-        if origin[name] != (ours := getattr(training, name)):
-            raise RuntimeError(
-                f"{path.name} was recorded with training.{name}={origin[name]:g}, which is "
-                f"{ours:g} now; move it away to record anew"
-            )
 
 
 def record(
@@ -110,8 +111,7 @@ def record(
         (REFERENCES[name], config.training.recipe, name) for name in REFERENCES
     ]
     wanted += [(*space.draw(Dice(seed * networks + number)), None) for number in range(networks)]
-    there = start_recording(path, _origin(config, description)).curves
-    known = {(curve.architecture, curve.recipe) for curve in there}
+    known = {(curve.architecture, curve.recipe) for curve in read_recording(path).curves}
     with tempfile.TemporaryDirectory() as locks:
         # Nobody has to be quiet: the curves are what counts here, not the costs.
         session = open_session(config, QuietLock("recording", Path(locks)), data)
@@ -161,8 +161,8 @@ def _origin(config: Config, description: DataDescription) -> dict[str, Any]:
     }
 
 
-class _Writer:
-    """Keeps what is known before training, and lets every training go on to its end."""
+class _Writer(SilentObserver):
+    """Keeps what is known before training."""
 
     def __init__(self) -> None:
         self.costs: dict[str, float] = {}
@@ -175,16 +175,8 @@ class _Writer:
         *,
         again: bool = False,
     ) -> None:
+        """Keep the costs."""
         self.costs = costs
-
-    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
-        pass
-
-    def between_executions(self) -> None:
-        pass
-
-    def between_measurements(self) -> None:
-        pass
 
 
 if __name__ == "__main__":

@@ -15,8 +15,14 @@ RESULTS = Path(__file__).parent / "results"
 #: Where the short mode leaves what it measured: no result that anybody should quote.
 SHORT_RESULTS = Path(__file__).parent.parent / "build" / "benchmarks"
 
+_DAY = "[0-9]" * 4 + "-" + "[0-9]" * 2 + "-" + "[0-9]" * 2
+
 #: The data that are measured with where no others are asked for.
 AUTO = "auto"
+
+
+class NotHereError(Exception):
+    """A benchmark that cannot run here, and why; nothing is wrong."""
 
 
 def keep(
@@ -107,3 +113,21 @@ def _word(name: str) -> str:
 def today() -> str:
     """Return the day, ISO 8601, UTC."""
     return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def newest(benchmark: str, results: Path = RESULTS) -> dict[str, Any] | None:
+    """Return the newest dated result of a benchmark, or None."""
+    found = sorted(results.glob(f"{_DAY}-{benchmark}.json"))
+    if not found:
+        return None
+    result: dict[str, Any] = json.loads(found[-1].read_text())
+    return result
+
+
+def newest_of_each(benchmark: str, results: Path = RESULTS) -> list[dict[str, Any]]:
+    """Return the newest dated result of every machine, the newest first."""
+    # What a newer machine of the same day has displaced has its machine behind its name.
+    paths = [p for end in ("", "-*") for p in results.glob(f"{_DAY}-{benchmark}{end}.json")]
+    found = [json.loads(path.read_text()) for path in sorted(paths)]
+    known = {r["device"]["name"]: r for r in found if r.get("benchmark", benchmark) == benchmark}
+    return sorted(known.values(), key=lambda result: str(result["date"]), reverse=True)

@@ -17,11 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peak import DTYPES, operations_a_second
+from benchmarks.peak import DTYPES, operations_a_second, training_operations
 from benchmarks.results_files import AUTO, keep
 from benchmarks.running import export_images, plain_keras, run_sweep
 from pipeline.core.architecture import REFERENCES
-from pipeline.core.journey import macs
 from pipeline.launching.planning import load_config
 from pipeline.measuring.machine import default_workers
 from pipeline.reporting.progress import read_records
@@ -38,7 +37,7 @@ def main(short: bool, data: str = AUTO) -> None:
         swept = train_reference(epochs, data)
         after = plain_rates(path, images, turns)
     plain = statistics.median([*before, *after])
-    work = 6.0 * macs(REFERENCES["cnn"], shape, classes)
+    work = training_operations(REFERENCES["cnn"], shape, classes)
     peaks = {d: operations_a_second(d) for d in ("float32", DTYPES[swept["precision"]])}
     shares = {dtype: swept["images_per_second"] * work / rate for dtype, rate in peaks.items()}
     used = DTYPES[swept["precision"]]

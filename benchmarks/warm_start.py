@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.front_time import Found, sweep_for
-from benchmarks.fronts import course, networks_of, time_to, time_to_beat
+from benchmarks.fronts import architectures_of, course, time_to, time_to_beat
 from benchmarks.measured import load, settings
 from benchmarks.results_files import keep
 
@@ -43,7 +43,7 @@ def main(short: bool) -> None:
     rows = [
         {
             "name": name,
-            "networks": networks_of(runs[name], seconds),
+            "architectures": architectures_of(runs[name], seconds),
             "accuracy": max(accuracy for when, _, accuracy in runs[name] if when <= seconds),
             "hypervolume": courses[name][-1][1],
             "seconds_to_cold": time_to(courses[name], courses[COLD][-1][1]),
@@ -54,12 +54,12 @@ def main(short: bool) -> None:
     lines = [
         f"MNIST searched for {seconds / 60:.0f} minutes, accuracy against multiply-accumulates, "
         "after as long a search of Fashion-MNIST "
-        f"({networks_of(runs[SOURCE], seconds)} networks). Seconds, start-up included, until a "
-        "sweep has the hypervolume with which the one from nothing ends, and until for each "
-        "network of that one's front it has one that is at least as accurate and costs no more.",
+        f"({architectures_of(runs[SOURCE], seconds)} architectures). Seconds, start-up included, "
+        "until a sweep has the hypervolume with which the one from nothing ends, and until for "
+        "each network of that one's front it has one that is at least as accurate and costs no more.",
         "",
-        "| sweep of MNIST | networks | most accurate | hypervolume at the end | seconds to the "
-        "hypervolume | seconds to beat the whole front |",
+        "| sweep of MNIST | architectures | most accurate | hypervolume at the end | seconds to "
+        "the hypervolume | seconds to beat the whole front |",
         "| --- | --- | --- | --- | --- | --- |",
         *map(_line, rows),
     ]

@@ -19,7 +19,9 @@ from benchmarks import (
     table,
 )
 from benchmarks.__main__ import main
-from benchmarks.fronts import networks_of
+from benchmarks.fronts import architectures_of
+from benchmarks.peak import training_operations
+from benchmarks.results_files import NotHereError
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.trial import EpochResult, Outcome, Recipe, TrialRecord, TrialSpecification
 from pipeline.testing.faults import SimulatedClock
@@ -158,6 +160,33 @@ def test_a_benchmark_is_told_what_was_asked(monkeypatch, tmp_path):
     assert asked == [(True, {"data": "mnist", "seeds": (0, 2)})]
 
 
+def test_what_is_not_here_is_said_and_nothing_is_wrong(monkeypatch, tmp_path, capsys):
+    def gone(short):
+        raise NotHereError("there is none here")
+
+    monkeypatch.setattr(memory, "main", gone)
+    monkeypatch.setattr(results_files, "SHORT_RESULTS", tmp_path)
+    assert main(["memory", "--short"]) == 0
+    assert capsys.readouterr().out == "memory: there is none here\n"
+
+
+def test_several_benchmarks_have_a_process_each_and_the_worst_status_counts(monkeypatch):
+    asked = []
+
+    def run(words, check):
+        asked.append(words[3:])
+        return SimpleNamespace(returncode=2 if words[3] == "recipe" else 0)
+
+    monkeypatch.setattr("benchmarks.__main__.subprocess.run", run)
+    assert main(["recipe", "overhead", "--short", "data=mnist"]) == 2
+    assert asked == [[name, "--short", "data=mnist"] for name in ("recipe", "overhead")]
+
+
+def test_the_image_needs_no_gradient():
+    # d128: 100,352 multiply-accumulates of the image, which has none, and 1,280 behind.
+    assert training_operations(REFERENCES["dnn"], (28, 28, 1), 10) == 4 * 100_352 + 6 * 1_280
+
+
 def test_the_default_recipe_is_told_by_its_cheapest_that_is_accurate_enough():
     rows = [
         {"accuracy": 0.90, "seconds": 100.0, "time_share": 1.0},
@@ -175,7 +204,7 @@ def test_the_default_recipe_is_told_by_its_cheapest_that_is_accurate_enough():
 
 def test_networks_are_counted_once_however_often_they_were_trained():
     found = [[1.0, "d32", 0.5], [2.0, "d32", 0.6], [3.0, "d64", 0.6], [9.0, "d128", 0.7]]
-    assert networks_of(found, 5.0) == 2
+    assert architectures_of(found, 5.0) == 2
 
 
 def test_a_pools_relu_is_a_part_with_it():
@@ -211,8 +240,8 @@ def test_a_parts_time_is_told_as_its_share_of_the_step_of_the_same_turn(monkeypa
 
 def test_without_curves_of_its_data_stopping_says_how_to_have_them(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.recording.CURVES", tmp_path)
-    with pytest.raises(RuntimeError, match=r"no learning curves of mnist .* with data=mnist$"):
+    with pytest.raises(NotHereError, match=r"no learning curves of mnist .* with data=mnist$"):
         stopping.main(short=True, data="mnist")
     asked = "mnist-seed-2 are recorded; .* with data=mnist seeds=2$"
-    with pytest.raises(RuntimeError, match=asked):
+    with pytest.raises(NotHereError, match=asked):
         stopping.main(short=True, data="mnist", seeds=(2,))

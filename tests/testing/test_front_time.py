@@ -2,13 +2,26 @@
 
 import json
 import math
-import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks import front_time, results_files
-from benchmarks.fronts import OURS, PLAIN, SEARCHES, compare, course, draw, time_to, time_to_beat
+from benchmarks.fronts import (
+    EPOCHS,
+    NEITHER,
+    OURS,
+    OURS_NEVER,
+    PLAIN,
+    SEARCHES,
+    THEY_NEVER,
+    compare,
+    course,
+    draw,
+    ratio_of,
+    time_to,
+    time_to_beat,
+)
 from pipeline.core.architecture import Architecture
 from pipeline.core.journey import macs
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
@@ -41,12 +54,14 @@ def test_the_hypervolume_grows_with_what_is_found_in_time():
 
 
 def test_the_goal_is_what_the_plain_script_ends_with():
-    rows, lines = compare(RUNS, SHAPE, CLASSES, 1500)
+    rows, lines = compare(RUNS, SHAPE, CLASSES, 1500, calibration=60.0)
     by_name = {row["name"]: row for row in rows}
     assert (by_name[PLAIN]["seconds"], by_name[OURS]["seconds"]) == ([400.0], [40.0])
     assert by_name[PLAIN]["ratio"] == 10.0
     assert by_name["Syne Tune MO-ASHA"]["seconds"] == [None]
-    assert by_name["Syne Tune MO-ASHA"]["ratio"] is None
+    assert by_name["Syne Tune MO-ASHA"]["ratio"] == THEY_NEVER
+    # With 60 seconds of a calibration before ours.
+    assert by_name[PLAIN]["ratio_on_a_new_machine"] == 4.0
     # How soon ours has what another one ends with.
     assert by_name[PLAIN]["seconds_to_its_end"] == [400.0]
     assert by_name[PLAIN]["ours_to_its_end"] == [40.0]
@@ -55,7 +70,8 @@ def test_the_goal_is_what_the_plain_script_ends_with():
     assert by_name["Syne Tune MO-ASHA"]["ratio_to_its_end"] == 2.5
     text = "\n".join(lines)
     assert "| plain TPE | 2 |" in text and "10.0×" in text
-    assert "| never | – | 100 | 40 | 2.5× | never |" in text  # MO-ASHA
+    assert "on a new one 60 s come first, once" in text
+    assert "| never | they never | they never | 100 | 40 | 2.5× | never |" in text  # MO-ASHA
     assert "| KerasTuner Hyperband | not run |" in text
 
 
@@ -69,13 +85,28 @@ def test_a_front_is_beaten_once_all_its_networks_are():
     assert rows[1]["seconds_to_beat_all"] == [400.0]  # itself
 
 
-def test_a_median_needs_the_goal_in_every_seed():
+def test_who_never_gets_there_takes_for_ever():
+    assert ratio_of([(30.0, 10.0), (None, 10.0), (50.0, 10.0)]) == 5.0
+    assert ratio_of([(30.0, 10.0), (None, 10.0), (None, 20.0)]) == THEY_NEVER
+    assert ratio_of([(30.0, None), (30.0, None), (None, 20.0)]) == OURS_NEVER
+    assert ratio_of([(30.0, 10.0), (None, None), (50.0, 10.0)]) == NEITHER
+    assert ratio_of([]) is None
     runs = [*RUNS, run(PLAIN, (10.0, "64k3-d128", 0.95), seed=1),
             run(OURS, (5.0, "d32", 0.15), seed=1)]  # fmt: skip
     rows, _ = compare(runs, SHAPE, CLASSES, 1500)
     assert rows[0]["seconds"] == [40.0, None]
-    assert rows[1]["ratio"] is None
+    assert rows[1]["ratio"] == (10.0 + 0.0) / 2
+    assert rows[1]["ratio_on_a_new_machine"] is None
     assert time_to([], 1.0) is None
+
+
+def test_runs_say_how_they_were_counted_and_by_what_code():
+    runs = [RUNS[0] | {"counts": EPOCHS, "commit": "0123456789-dirty"}, RUNS[1]]
+    rows, lines = compare(runs, SHAPE, CLASSES, 1500)
+    assert rows[1]["counted_by_training"] == [] and rows[0]["counted_by_training"] == [0]
+    text = "\n".join(lines)
+    assert "0123456-dirty (plain TPE 0); no commit noted (sweetspot 0)" in text
+    assert f"Counted when a training had ended, not after each epoch: {OURS}, seed 0." in text
 
 
 def test_searches_are_compared_seed_by_seed():
@@ -91,7 +122,7 @@ def test_a_network_counts_after_each_epoch_whether_or_not_it_is_trained_to_its_e
     tmp_path, monkeypatch
 ):
     recipe = Recipe(batch_size=128, optimizer="adam", learning_rate=0.004, schedule="one_cycle")
-    started = time.time()
+    started = 1_700_000_000.0
 
     def search(command, seconds):
         (mlruns,) = (Path(word[7:]) for word in command if word.startswith("mlruns="))
@@ -112,10 +143,11 @@ def test_a_network_counts_after_each_epoch_whether_or_not_it_is_trained_to_its_e
                     record(log, EpochEnded(attempt=0, result=result))
 
     monkeypatch.setattr(front_time, "_run_for", search)
+    monkeypatch.setattr("benchmarks.front_time.time.time", lambda: started)
     found = front_time.sweep_for(60.0, tmp_path, OURS)
     accuracies = [(network.architecture, network.accuracy) for network in found]
     assert accuracies == [("d32", 0.1), ("d32", 0.2), ("d64", 0.1)]
-    assert [round(f.seconds) for f in found] == [2, 3, 5]
+    assert [f.seconds for f in found] == [2.0, 3.0, 5.0]
 
 
 def test_every_search_that_runs_is_compared():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import gpu
+from benchmarks.results_files import NotHereError
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.journey import macs
 from pipeline.measuring.automatic import Automatic, Calibration, Tried
@@ -51,8 +52,8 @@ def test_what_auto_decides_is_told_against_the_best_and_against_keras():
     assert "| 2 | 9 | 90 | 1,234 | d32, 90.00% | measuring 70%, training 30% |" in text
 
 
-def test_without_a_gpu_it_says_so(monkeypatch, capsys):
+def test_without_a_gpu_it_says_so(monkeypatch):
     machine = replace(this_machine(), gpus=())
     monkeypatch.setattr(gpu, "this_machine", lambda: machine)
-    gpu.main(short=True)
-    assert capsys.readouterr().out == "gpu: there is no GPU here\n"
+    with pytest.raises(NotHereError, match="there is no GPU here"):
+        gpu.main(short=True)
