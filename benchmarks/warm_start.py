@@ -56,7 +56,8 @@ def main(short: bool) -> None:
         "after as long a search of Fashion-MNIST "
         f"({architectures_of(runs[SOURCE], seconds)} architectures). Seconds, start-up included, "
         "until a sweep has the hypervolume with which the one from nothing ends, and until for "
-        "each network of that one's front it has one that is at least as accurate and costs no more.",
+        "each network of that one's front it has one that is at least as accurate and costs no "
+        "more.",
         "",
         "| sweep of MNIST | architectures | most accurate | hypervolume at the end | seconds to "
         "the hypervolume | seconds to beat the whole front |",

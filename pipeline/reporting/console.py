@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 from pipeline.core.summary import censored_sentence
 from pipeline.reporting.finalists import finalists_of, finalists_table
 from pipeline.reporting.networks import NetworkRow, compares_all, networks_table
-from pipeline.reporting.progress import SweepProgress
 from pipeline.reporting.screen import done_text, ended_text, left_text, progress_screen
 from pipeline.reporting.sentence import Comparison, readings_sentence, sweet_spot_sentence
+from pipeline.reporting.sweep_progress import SweepProgress
 from pipeline.reporting.tables import front_table
 from pipeline.reporting.wording import duration_text, printable
 

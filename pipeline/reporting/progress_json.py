@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.reporting.files import SUMMARY_NAME, read_summary
-from pipeline.reporting.progress import SweepProgress
+from pipeline.reporting.sweep_progress import SweepProgress
 
 
 def status_json(sweep_dir: Path, progress: SweepProgress) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.trial import Outcome
-from pipeline.reporting.progress import EndedTrial, RunningTrial, SweepProgress
 from pipeline.reporting.scatter import ScatterPoint, scatter
+from pipeline.reporting.sweep_progress import EndedTrial, RunningTrial, SweepProgress
 from pipeline.reporting.wording import accuracy_text, cost_text, duration_text, printable
 
 if TYPE_CHECKING:

@@ -233,8 +233,8 @@ class Registry:
         self, client: "MlflowClient", registration: Registration
     ) -> tuple[str, str]:
         """Add the example to the mirrored model of a trial; return the IDs of model and run."""
+        from pipeline.tracking.entities import run_models
         from pipeline.tracking.keras_model import write_model_folder
-        from pipeline.tracking.runs import run_models
 
         experiment = client.get_experiment_by_name(self.name)
         digest = content_digest(registration.keras_file)
@@ -281,7 +281,7 @@ def download_run_model(config: Config, run_id: str, folder: Path) -> Path:
     with _answering(config) as client:
         from mlflow.artifacts import download_artifacts
 
-        from pipeline.tracking.runs import run_models
+        from pipeline.tracking.entities import run_models
 
         run = client.get_run(run_id)
         models = run_models(client, run.info.experiment_id, run_id)

@@ -37,7 +37,7 @@ def delete_sweep(config: Config, sweep: str) -> int:
     with _client_alone(config, sweep) as client:
         if client is None:
             return 0
-        from pipeline.tracking.runs import registered_versions, remove_run
+        from pipeline.tracking.entities import registered_versions, remove_run
 
         runs = _own_runs(client, config, sweep, config.mlruns / "sweeps" / sweep)
         versions = registered_versions(client, {run.info.run_id for run in runs})
@@ -67,7 +67,7 @@ def runs_of_others(config: Config, sweep: str) -> int:
     with _client_alone(config, sweep) as client:
         if client is None:
             return 0
-        from pipeline.tracking.runs import sweep_runs
+        from pipeline.tracking.entities import sweep_runs
 
         every = sweep_runs(client, _experiments(client), sweep)
         return len(part(every, owner_of(config.mlruns / "sweeps" / sweep), shared=True)[1])
@@ -85,7 +85,7 @@ def rename_sweep(config: Config, sweep: str, new_name: str) -> int:
     with _client_alone(config, sweep) as client:
         if client is None:
             return 0
-        from pipeline.tracking.runs import sweep_runs
+        from pipeline.tracking.entities import sweep_runs
 
         folder = config.mlruns / "sweeps" / sweep
         runs = _own_runs(client, config, sweep, folder)
@@ -101,7 +101,7 @@ def rename_sweep(config: Config, sweep: str, new_name: str) -> int:
 
 
 def _own_runs(client: "MlflowClient", config: Config, sweep: str, folder: Path) -> "list[Run]":
-    from pipeline.tracking.runs import sweep_runs
+    from pipeline.tracking.entities import sweep_runs
 
     every = sweep_runs(client, _experiments(client), sweep)
     return part(every, owner_of(folder), shared=config.tracking.uri is not None)[0]

@@ -20,8 +20,8 @@ from pipeline.reporting.console import (
     show_result,
     show_status,
 )
-from pipeline.reporting.progress import EndedTrial, RunningTrial, SweepProgress
 from pipeline.reporting.screen import progress_screen
+from pipeline.reporting.sweep_progress import EndedTrial, RunningTrial, SweepProgress
 
 Summarise = Callable[..., dict[str, Any]]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")

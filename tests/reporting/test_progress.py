@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.reporting.progress import (
-    ProgressReader,
-    read_progress,
-    read_records,
-)
+from pipeline.reporting.progress import ProgressReader, read_records
 from pipeline.reporting.screen import done_text
+from pipeline.reporting.sweep_progress import SweepProgress
 from pipeline.reporting.time_left import Running, estimate_seconds_left
 
 Maker = Callable[..., TrialRecord]
+
+
+def progress_now(folder: Any, **known: Any) -> SweepProgress:
+    return ProgressReader(folder.path, clock=folder.clock, **known).read()
 
 
 def test_a_sweep_from_its_first_second_to_its_end(folder: Any, trial: Maker) -> None:
@@ -79,7 +80,7 @@ def test_one_reading_equals_many(folder: Any, records: list[TrialRecord]) -> Non
         reader.read()
         folder.now += 5
         folder.end(record)
-    assert reader.read() == read_progress(folder.path, clock=folder.clock)
+    assert reader.read() == progress_now(folder)
 
 
 def test_what_ended_and_how(folder: Any, records: list[TrialRecord]) -> None:
@@ -88,7 +89,7 @@ def test_what_ended_and_how(folder: Any, records: list[TrialRecord]) -> None:
     for record in records:
         folder.start(record)
         folder.end(record)
-    progress = read_progress(folder.path, clock=folder.clock)
+    progress = progress_now(folder)
     assert [e.label.split()[0] for e in progress.ended] == ["0", "1", "2", "3", "4", "5", "6"]
     assert [e.on_front for e in progress.ended] == [True, False, True, True, True, False, False]
     assert progress.ended[5].outcome is Outcome.STOPPED
@@ -104,7 +105,7 @@ def test_a_trial_that_is_lost_counts_as_interrupted(folder: Any, trial: Maker) -
     folder.session()
     folder.start(trial(0, "d128", None, 1.0, outcome=None))
     folder.leave(wall_seconds=5.0)
-    progress = read_progress(folder.path, clock=folder.clock)
+    progress = progress_now(folder)
     assert (progress.counts["running"], progress.counts["interrupted"]) == (0, 1)
     assert (progress.running, progress.done) == ((), 0)
 
@@ -115,10 +116,10 @@ def test_a_trial_taken_up_again_is_one_trial(folder: Any, trial: Maker) -> None:
     first = trial(0, "d128", 0.5, 1.0, outcome=Outcome.INTERRUPTED)
     folder.start(first)
     folder.end(first)
-    between = read_progress(folder.path, clock=folder.clock)
+    between = progress_now(folder)
     assert (between.done, between.counts["interrupted"]) == (0, 1)
     folder.start(trial(0, "d128", None, 1.0, attempt=1, outcome=None), worker="1")
-    again = read_progress(folder.path, clock=folder.clock)
+    again = progress_now(folder)
     assert (again.counts["interrupted"], again.counts["running"]) == (0, 1)
     assert (again.running[0].attempt, again.running[0].worker) == (1, "1")
 
@@ -130,7 +131,7 @@ def test_time_left_keeps_to_the_minutes_of_a_run(folder: Any, trial: Maker) -> N
     folder.start(record)
     folder.now += 30
     folder.end(record)
-    assert read_progress(folder.path, clock=folder.clock).seconds_left == pytest.approx(90.0)
+    assert progress_now(folder).seconds_left == pytest.approx(90.0)
 
 
 def test_the_time_left_of_finalists_is_that_of_their_networks(folder: Any, trial: Maker) -> None:
@@ -143,12 +144,12 @@ def test_the_time_left_of_finalists_is_that_of_their_networks(folder: Any, trial
         folder.start(record)
         folder.now += seconds
         folder.end(record)
-    left = [read_progress(folder.path, clock=folder.clock).seconds_left]
+    left = [progress_now(folder).seconds_left]
     again = trial(0, "d128", 0.88, 1.0)
     again = replace(again, specification=replace(again.specification, repetition=1))
     folder.start(again)
     folder.now += 30
-    left += [read_progress(folder.path, clock=folder.clock).seconds_left]
+    left += [progress_now(folder).seconds_left]
     assert left == [pytest.approx(200.0), pytest.approx(170.0)]
 
 
@@ -164,7 +165,7 @@ def test_the_time_left_of_a_slow_trial_is_told_by_its_epochs(folder: Any, trial:
     folder.now += 75
     folder.epoch(cnn, 1, 0.85)
     # Ninety seconds for its first epoch and, for all that is known, half of the second one.
-    left = read_progress(folder.path, clock=folder.clock).seconds_left
+    left = progress_now(folder).seconds_left
     assert left == pytest.approx(90 * 5 / 1.5 - 90)
 
 
@@ -180,7 +181,7 @@ def test_every_network_that_may_still_be_complete_is_counted_where_all_are_train
         record = trial(number, "d128", 0.88, 1.0, outcome=outcome)
         folder.start(record)
         folder.end(record)
-    assert read_progress(folder.path, clock=folder.clock).finalists_due == 2 * 6
+    assert progress_now(folder).finalists_due == 2 * 6
 
 
 def test_only_those_are_finalists_that_the_budget_has_room_for(folder: Any, trial: Maker) -> None:
@@ -194,7 +195,7 @@ def test_only_those_are_finalists_that_the_budget_has_room_for(folder: Any, tria
         record = trial(number, "d128", accuracy, seconds)
         folder.start(record)
         folder.end(record)
-    progress = read_progress(folder.path, clock=folder.clock)
+    progress = progress_now(folder)
     assert progress.finalists_due == 2
     assert sum(ended.on_front for ended in progress.ended) == 3
 
@@ -206,7 +207,7 @@ def test_more_trials_than_a_lowered_budget_are_all_of_them(folder: Any, trial: M
         record = trial(number, "d128", 0.88, 1.0)
         folder.start(record)
         folder.end(record)
-    progress = read_progress(folder.path, clock=folder.clock)
+    progress = progress_now(folder)
     assert (progress.done, progress.budget) == (4, 4)
 
 
@@ -219,7 +220,7 @@ def test_a_trial_that_goes_on_beyond_the_minutes_is_waited_for(folder: Any, tria
     folder.end(first)
     folder.start(trial(1, "d128", None, 1.0, outcome=None))
     folder.now += 20
-    assert read_progress(folder.path, clock=folder.clock).seconds_left == pytest.approx(30.0)
+    assert progress_now(folder).seconds_left == pytest.approx(30.0)
 
 
 def test_a_larger_budget_of_a_later_run_is_seen(folder: Any) -> None:
@@ -234,12 +235,12 @@ def test_a_larger_budget_of_a_later_run_is_seen(folder: Any) -> None:
 def test_a_damaged_configuration_is_one_sentence(folder: Any, text: str) -> None:
     (folder.path / "config.yaml").write_text(text)
     with pytest.raises(StorageError, match=r"config\.yaml is damaged: it is no configuration"):
-        read_progress(folder.path)
+        ProgressReader(folder.path).read()
 
 
 def test_a_sweep_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="there is no sweep ghost"):
-        read_progress(tmp_path / "sweeps" / "ghost")
+        ProgressReader(tmp_path / "sweeps" / "ghost").read()
 
 
 def test_time_left_by_hand() -> None:
@@ -288,14 +289,14 @@ def test_finalists_are_shown_beside_the_search(folder: Any, trial: Maker) -> Non
     folder.start(dnn)
     folder.now += 10
     folder.end(dnn)
-    assert read_progress(folder.path, clock=folder.clock).seconds_left == pytest.approx(20.0)
+    assert progress_now(folder).seconds_left == pytest.approx(20.0)
     again = replace(dnn, specification=replace(dnn.specification, repetition=1), val_accuracy=0.99)
     folder.start(again)
-    running = read_progress(folder.path, clock=folder.clock)
+    running = progress_now(folder)
     assert [t.label for t in running.running] == ["0 dnn (seed 2)"]
     assert (running.done, running.counts["running"]) == (1, 0)
     folder.end(again)
-    later = read_progress(folder.path, clock=folder.clock)
+    later = progress_now(folder)
     assert (later.finalists_done, later.finalists_due) == (1, 2)
     assert [(t.label, t.is_finalist) for t in later.ended] == [
         ("0 dnn", False), ("0 dnn (seed 2)", True),
@@ -312,8 +313,8 @@ def test_a_sweep_whose_supervisor_was_killed_is_at_rest(folder: Any, trial: Make
     folder.now += 30
     folder.session()
     folder.now += 500
-    dead = read_progress(folder.path, clock=folder.clock, supervised=lambda host: host != "here")
+    dead = progress_now(folder, supervised=lambda host: host != "here")
     assert (dead.active, dead.running, dead.counts["interrupted"]) == (False, (), 1)
     assert dead.elapsed_seconds == 0  # nothing was heard of the second session
-    alive = read_progress(folder.path, clock=folder.clock, supervised=lambda host: True)
+    alive = progress_now(folder, supervised=lambda host: True)
     assert (alive.active, alive.elapsed_seconds) == (True, 500)

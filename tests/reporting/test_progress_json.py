@@ -3,7 +3,7 @@ from typing import Any
 
 from pipeline.core.trial import TrialRecord
 from pipeline.reporting.files import SUMMARY_NAME
-from pipeline.reporting.progress import read_progress
+from pipeline.reporting.progress import ProgressReader
 from pipeline.reporting.progress_json import status_json
 
 
@@ -28,4 +28,4 @@ def test_what_runs_and_what_is_done_in_plain_values(
 
 
 def _progress(folder: Any) -> Any:
-    return read_progress(folder.path, clock=folder.clock)
+    return ProgressReader(folder.path, clock=folder.clock).read()
