@@ -5,9 +5,9 @@
 1. One process trains 100 small networks of the embedded digits for real, as a worker does: claims,
    measuring, event logs, models and summary included. It is not replaced on the way, as a sweep's
    would be. Resident memory is read after every trial.
-2. A sweep of as many such trials with one worker, whose process is replaced. What all processes
-   of the sweep hold together is read from outside, several times a second: what they share counts
-   once.
+2. A sweep of as many such trials with one worker, whose process is replaced, mirrored to MLflow as
+   sweeps are. What all processes of the sweep hold together is read from outside, several times a
+   second: what they share counts once.
 """
 
 import json
@@ -170,15 +170,16 @@ def train(folder: Path, trials: int) -> list[float]:
 
 def settings(mlruns: Path, trials: int) -> Config:
     """Return the configuration of a sweep of small networks that train for an epoch."""
-    return compose(CommandLine(command="sweep", overrides=overrides(mlruns, trials)))
+    words = (*overrides(mlruns, trials), "tracking=off")
+    return compose(CommandLine(command="sweep", overrides=words))
 
 
 def overrides(mlruns: Path, trials: int) -> tuple[str, ...]:
     """Return the settings of such a sweep, as they are written behind its command."""
     return ("data=digits", "space=small", "search=random", "objective=macs", "measuring=quick",
             "training.epochs=1", f"search.trials={trials}", "search.rungs.enabled=false",
-            "finalists=off", "tracking=off", "calibrate=false", "launch.threads=1",
-            "sweep_name=memory", f"mlruns={mlruns}")  # fmt: skip
+            "finalists=off", "calibrate=false", "launch.threads=1", "sweep_name=memory",
+            f"mlruns={mlruns}")  # fmt: skip
 
 
 def _work(mlruns: Path, sweep: str, trials: int, written: Path) -> None:

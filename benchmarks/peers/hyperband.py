@@ -3,7 +3,9 @@
     python -m benchmarks.peers.hyperband DATA.npz LOG.jsonl SECONDS SEED
 
 Each network of each bracket is written down with its accuracy after each epoch. The guide is
-https://keras.io/keras_tuner/.
+https://keras.io/keras_tuner/. What the class's own page recommends, early stopping within a
+training, has nothing to do here: the longest ones have eight epochs. Instead of many
+``hyperband_iterations`` of one tuner, a new one with another seed follows; both draw anew.
 """
 
 import tempfile

@@ -8,12 +8,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pipeline.core.statistics import CONFIDENCE, Interval
+
 #: Below this number of samples a 99th percentile is the largest sample by another name.
 SAMPLES_FOR_P99 = 100
 #: With ten samples the ends of the interval jump from one to the next; with fewer resamples, which
 #: one it is would hang on the draw.
 RESAMPLES = 20_000
-CONFIDENCE = 0.95
 #: Beyond this many samples their correlation is estimated.
 _CORRELATED_FROM = 5
 #: An interval is widened to 4.4 times its width at most.
@@ -21,14 +22,6 @@ _MOST_CORRELATED = 0.9
 
 #: Seconds of a call and of the reference's right after it.
 Pair = tuple[float, float]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Interval:
-    """A confidence interval."""
-
-    low: float
-    high: float
 
 
 def median_interval(samples: ArrayLike, seed: int = 0) -> Interval:
