@@ -24,6 +24,8 @@ NAMES = 0
 #: Variables a run needs and that are no secrets: a scheduler starts with an empty environment.
 _VARIABLES = ("SWEETSPOT_DATA_DIR", "SLURM_CONF", VARIABLE)
 _SECRETS = ("SWEETSPOT_STORAGE_URL", URL_VARIABLE)
+#: What MLflow logs in with where the tracking store is a server.
+_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
 def run(line: CommandLine) -> int:
@@ -69,7 +71,7 @@ def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
     from pipeline.launching.schedule import install as install_entry
 
     _check_launch(config)
-    for variable in _SECRETS:
+    for variable in _secrets(config):
         if variable in os.environ:
             _say(f"{variable} is set here and a schedule does not hold it: it is a secret")
     plan = plan_sweep(_settled(config), _say)
@@ -95,6 +97,14 @@ def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
         print(entry, end="")
     _say(f"{name} runs next at {_next_time(config.schedule.when):%Y-%m-%d %H:%M}")
     return 0
+
+
+def _secrets(config: Config) -> tuple[str, ...]:
+    """Return the variables that a run of this sweep reads and a schedule must not hold."""
+    tracking = config.tracking
+    is_asked = tracking.enabled or config.promote == "auto"
+    is_server = (tracking.uri or "").startswith(("http://", "https://"))
+    return (*_SECRETS, *_LOGIN) if is_asked and is_server else _SECRETS
 
 
 def _check_launch(config: Config) -> None:

@@ -133,3 +133,27 @@ def test_cron_jobs_of_two_questions_have_two_names(capsys):
         assert cli.main([*words, *f"objective={cost}".split()]) == 0
         names.append(yaml.safe_load(capsys.readouterr().out)["metadata"]["name"])
     assert names[0] != names[1] == names[2]  # more trials of the same question
+
+
+LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("tracking", "missed"),
+    [
+        (["tracking.uri=https://mlflow.example"], LOGIN),
+        (["tracking.uri=sqlite:////runs/mlflow.db"], ()),
+        ([], ()),
+        (["tracking.uri=https://mlflow.example", "tracking.enabled=false"], ()),
+    ],
+)
+def test_a_schedule_says_which_login_it_does_not_hold(
+    tmp_path, monkeypatch, capsys, tracking, missed
+):
+    for name in LOGIN:
+        monkeypatch.setenv(name, "s3cret")
+    words = ["data=digits", "training.precision=float32", f"mlruns={tmp_path}", *tracking]
+    assert cli.main(["schedule", *words]) == 0
+    printed, said = capsys.readouterr()
+    assert [name for name in LOGIN if f"{name} is set here and a schedule" in said] == list(missed)
+    assert "s3cret" not in printed + said
