@@ -15,6 +15,8 @@ _DATA = "/sweetspot/data"
 _LONGEST_NAME = 52
 #: Characters of a question's digest in a name, with the hyphen before it.
 _END = 7
+#: What all pods of this project have in common.
+_LABEL = {"app.kubernetes.io/name": "sweetspot"}
 #: So long a pod that is told to leave may take.
 _GRACE_SECONDS = 60
 _MOST_FAILURES = 6
@@ -72,7 +74,18 @@ def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -
     }  # fmt: skip
     if schedule.secret is not None:
         container["envFrom"] = [{"secretRef": {"name": schedule.secret}}]
+    # Pods do not see each other's locks, so two on one node would measure in each other's noise.
+    elsewhere = {
+        "weight": 100,
+        "podAffinityTerm": {
+            "topologyKey": "kubernetes.io/hostname",
+            "labelSelector": {"matchLabels": dict(_LABEL)},
+        },
+    }
     pod = {
+        "affinity": {
+            "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [elsewhere]}
+        },
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "automountServiceAccountToken": False,
@@ -97,7 +110,7 @@ def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -
         "parallelism": schedule.pods,
         "backoffLimit": _MOST_FAILURES,
         "podFailurePolicy": {"rules": [told, moved]},
-        "template": {"spec": pod},
+        "template": {"metadata": {"labels": dict(_LABEL)}, "spec": pod},
     }
     manifest = {
         "apiVersion": "batch/v1",

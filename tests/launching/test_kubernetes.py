@@ -37,6 +37,17 @@ def test_pods_share_one_sweep_and_runs_do_not_overlap():
     assert container["envFrom"] == [{"secretRef": {"name": "storage"}}]
 
 
+def test_pods_go_to_nodes_of_their_own_where_there_are_enough():
+    manifest = yaml.safe_load(cron_job("nightly", ("data=digits",), SCHEDULE))
+    template = manifest["spec"]["jobTemplate"]["spec"]["template"]
+    rules = template["spec"]["affinity"]["podAntiAffinity"]
+    (rule,) = rules.pop("preferredDuringSchedulingIgnoredDuringExecution")
+    assert rules == {}  # a cluster of one node runs them all the same
+    term = rule["podAffinityTerm"]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    assert term["labelSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+
+
 def test_pods_train_with_the_backend_of_whoever_schedules(monkeypatch):
     def variables():
         manifest = yaml.safe_load(cron_job("nightly", ("data=digits",), SCHEDULE))
