@@ -185,9 +185,20 @@ class LocalSupervisor:
                         mirror.close(_HURRIED_MIRROR_SECONDS if hurried else _MIRROR_SECONDS)
             if mirror is not None:
                 results.refresh(study, mirror.mirror.sweep_run_id())
-        if status == 0 and self.config.promote == "auto" and self.config.references:
-            self.say(promote_at_end(self.config))
+        self._promote(status)
         return status
+
+    def _promote(self, status: int) -> None:
+        """Do what ``promote=auto`` asks for at a sweep's end, or say why that is not done."""
+        if self.config.promote == "manual" or not self.config.references:
+            return
+        if status == 0:
+            self.say(promote_at_end(self.config))
+        elif self._signal is None:
+            self.say(
+                "nothing is promoted: promote=auto tries what a sweep has found only where it ends "
+                f"with status 0, not {status}"
+            )
 
     def _start_mirror(self) -> SyncLoop | None:
         tracking = self.config.tracking

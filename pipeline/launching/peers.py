@@ -21,7 +21,6 @@ from pipeline.core.errors import AGAIN_STATUS
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.presence import Presence, is_supervised, living
-from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
@@ -261,8 +260,7 @@ class Peer(LocalSupervisor):
         if mirror is not None:
             mirror.close(_MIRROR_SECONDS)
             results.refresh(study, mirror.mirror.sweep_run_id())
-        if status == 0 and self.config.promote == "auto" and self.config.references:
-            self.say(promote_at_end(self.config))
+        self._promote(status)
 
     def _hand_over(self) -> None:
         """Let another peer lead."""

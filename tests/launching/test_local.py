@@ -131,18 +131,26 @@ def test_a_worker_that_was_asked_wrongly_is_not_started_again(dying):
     assert started == [RECYCLE_STATUS, RECYCLE_STATUS, 2]
 
 
-@pytest.mark.parametrize(("promote", "said"), [("auto", ["it is the champion"]), ("manual", [])])
-def test_a_sweep_that_ends_well_tries_what_it_has_found(plan, replan, monkeypatch, promote, said):
+NOT_TRIED = (
+    "nothing is promoted: promote=auto tries what a sweep has found only where it ends with status "
+    "0, not 1"
+)
+
+
+@pytest.mark.parametrize("failed", [0, 1])
+@pytest.mark.parametrize("promote", ["auto", "manual"])
+def test_a_sweep_that_ends_well_tries_what_it_has_found(plan, replan, monkeypatch, promote, failed):
     tracking = {"enabled": True}  # with the registry
     plan = replan(plan, promote=promote, finalists={"limit": 0}, tracking=tracking)
-    end_all(plan)
+    end_all(plan, Outcome.COMPLETE, Outcome.COMPLETE, *[Outcome.FAILED] * failed)
     heard: list[str] = []
     monkeypatch.setattr(LocalSupervisor, "_start_mirror", lambda _: None)
     monkeypatch.setattr(local, "is_due", lambda *_: False)
     monkeypatch.setattr(local, "write_report", lambda folder: None)
     monkeypatch.setattr(local, "promote_at_end", lambda config: "it is the champion")
-    assert supervisor_of(plan, heard.append).run() == 0
-    assert heard == said
+    assert supervisor_of(plan, heard.append).run() == failed
+    tried = NOT_TRIED if failed else "it is the champion"
+    assert heard == ([tried] if promote == "auto" else [])
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,23 @@ def test_who_is_told_to_leave_when_all_is_done_ends_the_sweep_when_it_comes_agai
             (config.sweep_dir / "report.html").touch()
 
 
+def test_who_ends_a_sweep_badly_says_that_nothing_is_promoted(plan, replan, monkeypatch):
+    plan = replan(plan, promote="auto", tracking={"enabled": True})
+    study = SweepStudy(plan.config, plan.space)
+    with EventLog(sweep_log_path(plan.config.sweep_dir)) as log:
+        record(log, SessionStarted(workers=1, threads=1, host="here", versions={}, git_commit=None))
+    said: list[str] = []
+    monkeypatch.setattr(Peer, "_start_mirror", lambda _: None)
+    monkeypatch.setattr(peers, "write_report", lambda folder: None)
+    peer = Peer(plan=plan, say=said.append, show=lambda: None)
+    peer._end(study, SweepResults(plan.config, plan.description), 1)
+    peer._hand_over()
+    assert said == [
+        "nothing is promoted: promote=auto tries what a sweep has found only where it ends with "
+        "status 0, not 1"
+    ]
+
+
 @pytest.mark.soak
 def test_one_is_killed_the_other_told_to_leave_and_a_third_goes_on_later(sweep):
     config, start = sweep
