@@ -33,6 +33,7 @@ from pipeline.measuring.machine import default_threads, describe_device
 from pipeline.measuring.quiet import QuietLock
 from pipeline.measuring.turns import Turns, take_turns
 from pipeline.reporting.compare import device_name
+from pipeline.reporting.exports import export_file
 from pipeline.reporting.files import write_atomically
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ _LATENCY_BATCH_SIZE = 1
 def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
     """Write a network of a sweep in every format; return and keep what came of it.
 
-    What fails its check is not kept. See ``pipeline.core.exports`` for the result.
+    What fails its check is not kept. See ``pipeline.core.exports`` for the result; ``classes`` are
+    their names in the order of the probabilities, which no format holds itself.
 
     Parameters
     ----------
@@ -114,6 +116,7 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
         "device": device_name(describe_device()),
         "threads": threads,
         "images": len(labels),
+        "classes": list(data.description.classes),
         "keras": {
             "precision": config.training.precision,
             "accuracy": trained_accuracy,
@@ -121,7 +124,8 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
         },
         "exports": results,
     }
-    write_atomically(folder / f"{network.trial:04d}.json", json.dumps(outcome, indent=1) + "\n")
+    kept_at = export_file(config.sweep_dir, network.trial)
+    write_atomically(kept_at, json.dumps(outcome, indent=1) + "\n")
     return outcome
 
 

@@ -37,6 +37,11 @@ def read_exports(sweep_dir: Path) -> list[dict[str, Any]]:
     return found
 
 
+def export_file(sweep_dir: Path, trial: int) -> Path:
+    """Return where it is kept what came of a network."""
+    return sweep_dir / EXPORT_DIR / f"{trial:04d}.json"
+
+
 def export_rows(outcome: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return a row of text for the network as it was trained and each format, by ``COLUMNS``."""
     keras = outcome["keras"]
@@ -48,7 +53,7 @@ def export_rows(outcome: Mapping[str, Any]) -> list[tuple[str, ...]]:
             (
                 _TITLES.get(form, form),
                 accuracy_text(result["accuracy"]),
-                accuracy_text(result["same_labels"]),
+                accuracy_text(_same_labels(form, result)),
                 f"{result['bytes'] / 1e6:.2f} MB",
                 _latency(result["latency"]),
                 _against_keras(result["latency"]["ratio"]),
@@ -76,7 +81,7 @@ def export_note(outcome: Mapping[str, Any]) -> str:
 
 
 def show_exports(sweep_dir: Path, outcome: Mapping[str, Any], stream: TextIO | None = None) -> None:
-    """Print a line for each format, and where the files are."""
+    """Print a line for each format, and where the files and the names of the classes are."""
     from rich.table import Table
     from rich.text import Text
 
@@ -93,6 +98,23 @@ def show_exports(sweep_dir: Path, outcome: Mapping[str, Any], stream: TextIO | N
     for result in outcome["exports"].values():
         if result["file"] is not None:
             console.print(Text(str(sweep_dir / result["file"])), soft_wrap=True)
+    kept = export_file(sweep_dir, outcome["trial"])
+    console.print(
+        Text(f"{kept} has the names of the classes, in the order of the probabilities"),
+        soft_wrap=True,
+    )
+
+
+def _same_labels(form: str, result: Mapping[str, Any]) -> float:
+    """Return the share of the labels that a format is judged by, int8 aside.
+
+    That is the share of the same weights in float32; a SavedModel computes as the network was
+    trained. Exports of earlier versions have the first one only, and were judged by it.
+    """
+    share: float = result["same_labels"]
+    if form == "saved_model":
+        share = result.get("same_labels_as_trained", share)
+    return share
 
 
 def _latency(latency: Mapping[str, Any]) -> str:

@@ -173,6 +173,7 @@ def test_exports_equal_the_network_and_are_kept(mlruns, champion, capsys):
     folder = mlruns / "sweeps" / "strong" / "export"
     kept = json.loads((folder / "0001.json").read_text())
     exports = kept["exports"]
+    assert kept["classes"] == [str(digit) for digit in range(10)]
     for form in ("onnx", "saved_model"):
         assert exports[form]["same_labels"] >= 0.999
     # Of these few images half a point is one: whether it passes is the rounding's to say.

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import StorageError
+from pipeline.core.exports import SAME_LABELS
 from pipeline.reporting.exports import (
     COLUMNS,
     export_failures,
@@ -20,6 +21,7 @@ def test_a_row_for_each_format(exported: dict[str, Any]) -> None:
         ("Keras", "94.90%", "", "", "0.3 ms", ""),
         ("ONNX float32", "94.90%", "100.00%", "0.61 MB", "0.05 ms", "6× faster"),
         ("ONNX int8", "93.00%", "97.00%", "0.16 MB", "0.6 ms, noisy", "2× slower"),
+        ("SavedModel", "94.90%", "100.00%", "0.90 MB", "0.3 ms", "1× faster"),
     ]
     assert {len(row) for row in export_rows(exported)} == {len(COLUMNS)}
     assert export_failures(exported) == [
@@ -27,12 +29,31 @@ def test_a_row_for_each_format(exported: dict[str, Any]) -> None:
     ]
 
 
+def test_a_format_that_is_kept_shows_the_share_that_it_was_judged_by(
+    exported: dict[str, Any],
+) -> None:
+    forms = list(exported["exports"])
+    shown = {form: row[2] for form, row in zip(forms, export_rows(exported)[1:], strict=True)}
+    for form in ("onnx", "saved_model"):
+        assert exported["exports"][form]["failure"] is None
+        assert float(shown[form].removesuffix("%")) >= 100 * SAME_LABELS
+
+
+def test_a_saved_model_of_an_earlier_version_shows_what_it_was_judged_by_then(
+    exported: dict[str, Any],
+) -> None:
+    earlier = exported["exports"]["saved_model"]
+    del earlier["same_labels_as_trained"]
+    assert export_rows(exported)[-1][2] == "99.61%"
+
+
 def test_the_terminal_says_where_the_files_are(exported: dict[str, Any]) -> None:
     stream = io.StringIO()
     show_exports(Path("/sweeps/lesson"), exported, stream)
     printed = stream.getvalue()
     assert "/sweeps/lesson/export/0003.onnx" in printed
-    assert "Trial 3, 8k5-d128, trained in float32; 255 validation images" in " ".join(
+    assert "/sweeps/lesson/export/0003.json has the names of the classes" in printed
+    assert "Trial 3, 8k5-d128, trained in bfloat16; 255 validation images" in " ".join(
         printed.split()
     )
 

@@ -15,7 +15,7 @@ def test_what_was_exported_has_a_table_by_the_name_it_has_elsewhere(
     told = replace(sources, exports=[other, exported])
     tables = export_tables(told)
     assert [table.title for table in tables] == ["trial 2", "sweet spot"]
-    assert [len(table.rows) for table in tables] == [3, 3]
+    assert [len(table.rows) for table in tables] == [4, 4]
     page = render_page(told).decode()
     assert 'id="exports"' in page and 'href="#exports"' in page
     assert "ONNX int8 is not kept: eight bits cost 1.90 points" in page

@@ -1,0 +1,51 @@
+"""What an export leaves behind; the formats themselves are those of tests/integration."""
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from pipeline.launching import export as exporting
+from pipeline.launching.export import export
+from pipeline.launching.networks import SweepNetwork
+
+
+def first_class(images):
+    return np.eye(10, dtype=np.float32)[[0] * len(images)]
+
+
+class FakeNetwork:
+    """Says of every image that it is of the first class, in every format."""
+
+    def __init__(self, *_):
+        self.as_trained = self.exact = first_class
+
+    def write(self, form, path, images):
+        path.write_bytes(b"0123456789")
+
+    def open(self, form, path):
+        return self.exact
+
+
+@pytest.fixture
+def outcome(plan, monkeypatch):
+    """Return what comes of the export of a network of digits."""
+    fake = ModuleType("pipeline.training.exporting")
+    fake.ExportedNetwork = FakeNetwork  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pipeline.training.exporting", fake)
+    monkeypatch.setattr(exporting, "set_up_backend", lambda: None)
+    monkeypatch.setattr(exporting, "_latency", lambda *_: {"median_ms": 1.0})
+    network = SweepNetwork(sweep="lesson", trial=3, architecture="d128", path=Path("3.keras"))
+    return export(plan.config, network)
+
+
+def test_the_names_of_the_classes_are_kept_beside_the_files(plan, outcome):
+    folder = plan.config.sweep_dir / "export"
+    assert outcome["classes"] == [str(digit) for digit in range(10)]
+    assert json.loads((folder / "0003.json").read_text()) == outcome
+    assert {path.name for path in folder.iterdir()} == {
+        "0003.json", "0003.onnx", "0003.int8.onnx", "0003.saved_model",
+    }  # fmt: skip
