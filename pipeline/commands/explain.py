@@ -5,10 +5,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config import Config
+from pipeline.config import PROJECT_ROOT, Config
 from pipeline.core.errors import one_of
+
+_MISSING = object()
 
 
 def explain_validation(error: ValidationError) -> str:
@@ -113,15 +116,35 @@ def _valid_keys(key: str) -> str:
             return f"it belongs to {one_of(f'{section}={owner}' for owner in owners)}"
         return _closest(setting, [name for m in kinds.values() for name in m.model_fields])
     model: Any = Config
-    for wrong in key.replace("/", ".").split("."):
-        field = getattr(model, "model_fields", {}).get(wrong)
-        if field is None:
-            break
-        model = field.annotation
-    names = list(getattr(model, "model_fields", {}))
-    if model is Config:
-        names += ["experiment", "debug"]
-    return _closest(wrong, names)
+    parts = key.replace("/", ".").split(".")
+    for place, wrong in enumerate(parts):
+        fields = getattr(model, "model_fields", {})
+        if not fields:
+            return f"{'.'.join(parts[:place])} has no settings of its own"
+        if wrong not in fields:
+            names = [*fields, "experiment", "debug"] if model is Config else list(fields)
+            return _closest(wrong, names)
+        model = _model_of(fields[wrong].annotation)
+    owners = [f"{section}={option}" for option in _options_with(section, setting)]
+    return f"it belongs to {one_of(owners)}" if owners else f"+{key}=VALUE says it all the same"
+
+
+def _model_of(annotation: Any) -> Any:
+    """Return the section among what a setting may be, such as ``Section | None``."""
+    sections = (member for member in get_args(annotation) if hasattr(member, "model_fields"))
+    return next(sections, annotation)
+
+
+def _options_with(group: str, setting: str) -> list[str]:
+    """Return the options of a group whose files have a setting."""
+    found = []
+    for path in sorted((PROJECT_ROOT / "conf" / group).glob("*.yaml")):
+        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for name in setting.split("."):
+            values = values.get(name, _MISSING) if isinstance(values, dict) else _MISSING
+        if values is not _MISSING:
+            found.append(path.stem)
+    return found
 
 
 def _closest(wrong: str, names: Iterable[str]) -> str:

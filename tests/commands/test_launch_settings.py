@@ -7,7 +7,8 @@ import yaml
 
 from pipeline.commands import cli
 from pipeline.commands.arguments import CommandLine
-from pipeline.commands.compose import checked, compose, plain
+from pipeline.commands.compose import CONF, checked, compose, plain
+from pipeline.commands.explain import kinds_of
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError
 
@@ -81,6 +82,14 @@ def test_a_setting_of_another_kind_says_whose_it_is(override, said):
     with pytest.raises(ConfigurationError) as caught:
         compose(CommandLine(command="sweep", overrides=(override,)))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((CONF / "launch").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_a_choice_of_processes_has_every_setting_of_its_kind(path):
+    values = yaml.safe_load(path.read_text())
+    assert set(values) == set(kinds_of("launch")[values["kind"]].model_fields)
 
 
 @pytest.mark.parametrize("url", ["ftp://host/s3cret", "//host/s3cret", "https:///s3cret", "s3cret"])
