@@ -5,15 +5,17 @@ import sys
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.commands.sweeps import chosen_sweep, with_data, with_tracking
+from pipeline.config import program
 
 FLAGS = ("--force",)
 NAMES = 1
 
-_NEXT_STEPS = """\
-classify pictures:  sweetspot predict PICTURE ...
-answer requests:    sweetspot serve
-write it as ONNX:   sweetspot export
-take it back:       sweetspot rollback"""
+_NEXT_STEPS = {
+    "classify pictures": "predict PICTURE ...",
+    "answer requests": "serve",
+    "write it as ONNX": "export {sweep}",
+    "take it back": "rollback",
+}
 
 
 def run(line: CommandLine) -> int:
@@ -33,5 +35,7 @@ def run(line: CommandLine) -> int:
         return 1
     print(promotion.sentence)
     if promotion.outcome == "promoted":
-        print(f"\n{_NEXT_STEPS}")
+        print()
+        for what, command in _NEXT_STEPS.items():
+            print(f"{what + ':':<20}{program()} {command.format(sweep=config.sweep_name)}")
     return 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
+from pipeline.config import program
 from pipeline.core.errors import ConfigurationError
 
 FLAGS = ()
@@ -16,7 +17,7 @@ def run(line: CommandLine) -> int:
     from pipeline.launching.restore import restore_sweep
 
     if not line.names:
-        raise ConfigurationError("restore needs the file that sweetspot bundle has written")
+        raise ConfigurationError(f"restore needs the file that {program()} bundle has written")
     archive = Path(line.names[0]).expanduser().absolute()
     if not archive.is_file():
         raise ConfigurationError(f"there is no file {archive}")
@@ -30,7 +31,7 @@ def run(line: CommandLine) -> int:
     if restored.failure is not None:
         print(
             f"sweetspot: MLflow lacks a part: {restored.failure}; "
-            f"sweetspot sync {manifest.sweep} brings it there",
+            f"{program()} sync {manifest.sweep} brings it there",
             file=sys.stderr,
         )
         return 1

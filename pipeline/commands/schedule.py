@@ -14,6 +14,7 @@ from pipeline.config import (
     KubernetesSchedule,
     identity_hash,
     identity_parts,
+    program,
 )
 from pipeline.core.errors import ConfigurationError
 from pipeline.measuring.backends import VARIABLE
@@ -55,7 +56,7 @@ def _kubernetes(
     check_settings(config.data)
     if install:
         raise ConfigurationError(
-            "--install is for cron and slurm; for Kubernetes: sweetspot schedule … | kubectl "
+            f"--install is for cron and slurm; for Kubernetes: {program()} schedule … | kubectl "
             "apply -f -"
         )
     # Nobody knows the images here, so the name is no sweep's: that of the question alone.

@@ -15,6 +15,7 @@ from pipeline.config.identity import (
 )
 from pipeline.config.launch import LaunchConfig, LocalLaunch, SlurmLaunch
 from pipeline.config.pictures import ALL_FILTERS, FiltersConfig, MapsConfig
+from pipeline.config.program import program
 from pipeline.config.root import Config
 from pipeline.config.scheduling import (
     URL_VARIABLE,
@@ -78,4 +79,5 @@ __all__ = [
     "differing_keys",
     "identity_hash",
     "identity_parts",
+    "program",
 ]

@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import PROJECT_ROOT
+from pipeline.config import PROJECT_ROOT, program
 from pipeline.core.errors import ConfigurationError, StorageError, one_of
 from pipeline.core.trial import COSTS, EpochResult, TrialRecord
 from pipeline.reporting.comparison import read_comparison
@@ -242,7 +242,7 @@ class Sweep:
         if not found or (trial is not None and trial not in found):
             run = "" if trial is None else f" maps.run={trial}"
             raise StorageError(
-                f"{self.name} has no feature maps yet: sweetspot maps {self.name}{run} makes them"
+                f"{self.name} has no feature maps yet: {program()} maps {self.name}{run} makes them"
             )
         chosen = found.values() if trial is None else [found[trial]]
         return Pictures(

@@ -4,6 +4,7 @@ import os
 import re
 import traceback
 
+from pipeline.config import program
 from pipeline.core.errors import SweetspotError
 from pipeline.tracking.store import REQUEST_SECONDS
 
@@ -25,7 +26,7 @@ def failure_sentence(error: Exception, uri: str) -> str:
         return str(error)
     return (
         f"MLflow at {uri} {failure_cause(error)}; training goes on and nothing is lost: "
-        "the next try, or `sweetspot sync`, catches up"
+        f"the next try, or `{program()} sync`, catches up"
     )
 
 

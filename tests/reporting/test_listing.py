@@ -1,5 +1,6 @@
 import io
 
+from pipeline.config import program
 from pipeline.reporting.listing import folder_bytes, list_sweeps, show_sweeps
 
 
@@ -31,3 +32,8 @@ def test_sizes_count_everything_below(tmp_path):
 def test_names_are_shown_as_they_are(tmp_path):
     sweep(tmp_path, "[red]x", 1)
     assert "[red]x" in shown(tmp_path)
+
+
+def test_what_can_be_done_with_them_can_be_typed_as_it_is(tmp_path):
+    sweep(tmp_path, "one", 1)
+    assert f"\n{program()} clean free=NAME frees" in shown(tmp_path)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.config import program
+
 Sweep = Any
 
 
@@ -65,7 +67,7 @@ def test_a_server_that_is_down_is_reported(fake_sweep: Callable[..., Sweep]) -> 
             report = mirror.sync()
     assert report.failure == (
         f"MLflow at {uri} cannot be reached; training goes on and nothing is lost: the next try, "
-        "or `sweetspot sync`, catches up"
+        f"or `{program()} sync`, catches up"
     )
     assert not (sweep.mlruns / "mlflow.db").exists()
 

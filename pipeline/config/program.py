@@ -1,0 +1,24 @@
+"""How people call this program here, for messages that name a command."""
+
+import shlex
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+
+def program() -> str:
+    """Return what stands before a command's name in a shell, here and now.
+
+    That is ``sweetspot`` where the shell finds the program of this very environment, else its path:
+    from the working directory where it is below that, as ``.venv/bin/sweetspot``. Where the
+    environment has no such program, it is the module that Python runs.
+    """
+    path = Path(sys.executable).with_name("sweetspot")
+    if not path.is_file():
+        return f"{shlex.quote(sys.executable)} -m pipeline"
+    if shutil.which("sweetspot") == str(path):
+        return "sweetspot"
+    with suppress(OSError, ValueError):  # the directory is gone, or the path is not below it
+        path = path.relative_to(Path.cwd())
+    return shlex.quote(str(path))

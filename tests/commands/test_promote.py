@@ -1,0 +1,40 @@
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.commands import cli
+from pipeline.config import program
+from pipeline.launching import promotion
+
+
+@pytest.fixture
+def promoted(simulate_sweep, tmp_path, monkeypatch, capsys):
+    """Return the status and what is printed where a promotion ends in some way."""
+    simulate_sweep(tmp_path, "lesson")
+
+    def ending(outcome):
+        said = SimpleNamespace(outcome=outcome, sentence="said of it")
+        monkeypatch.setattr(promotion, "promote", lambda config, *, force: said)
+        status = cli.main(["promote", "lesson", f"mlruns={tmp_path}"])
+        return status, capsys.readouterr()
+
+    return ending
+
+
+def test_a_new_champion_is_followed_by_commands_that_can_be_typed_as_they_are(promoted):
+    status, printed = promoted("promoted")
+    assert status == 0
+    assert printed.out.splitlines() == [
+        "said of it",
+        "",
+        f"classify pictures:  {program()} predict PICTURE ...",
+        f"answer requests:    {program()} serve",
+        f"write it as ONNX:   {program()} export lesson",
+        f"take it back:       {program()} rollback",
+    ]
+
+
+def test_a_refusal_says_how_to_overrule_it(promoted):
+    status, printed = promoted("refused")
+    assert (status, printed.out) == (1, "")
+    assert printed.err == "sweetspot: said of it; --force promotes it anyway\n"

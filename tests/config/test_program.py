@@ -1,0 +1,46 @@
+import sys
+
+import pytest
+
+from pipeline.config import program
+
+
+@pytest.fixture
+def bin_folder(tmp_path, monkeypatch):
+    """Return the folder of an environment's programs, which no shell looks into."""
+    folder = tmp_path / "my project" / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "sweetspot").touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    monkeypatch.setenv("PATH", "/usr/bin")
+    return folder
+
+
+def test_in_the_project_it_is_the_path_that_the_documentation_shows(bin_folder, monkeypatch):
+    monkeypatch.chdir(bin_folder.parents[1])
+    assert program() == ".venv/bin/sweetspot"
+
+
+def test_elsewhere_it_is_a_path_that_a_shell_takes_as_one_word(bin_folder, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert program() == f"'{bin_folder}/sweetspot'"
+    elsewhere.rmdir()
+    assert program() == f"'{bin_folder}/sweetspot'"
+
+
+def test_where_the_shell_finds_it_the_name_is_enough(bin_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(bin_folder))
+    assert program() == "sweetspot"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "sweetspot").touch(mode=0o755)  # of another checkout
+    monkeypatch.setenv("PATH", f"{other}:{bin_folder}")
+    monkeypatch.chdir(bin_folder.parents[1])
+    assert program() == ".venv/bin/sweetspot"
+
+
+def test_without_a_program_python_runs_the_module(bin_folder):
+    (bin_folder / "sweetspot").unlink()
+    assert program() == f"'{bin_folder}/python' -m pipeline"
