@@ -102,19 +102,6 @@ def wilson_interval(correct: int, n: int, confidence: float = CONFIDENCE) -> Int
     return Interval(low=low if correct else 0.0, high=high if correct < n else 1.0)
 
 
-def binomial_standard_error(share: float, n: int) -> float:
-    """Return the standard error of a proportion, ``√(p(1 - p)/n)``.
-
-    Raises
-    ------
-    ValueError
-        ``share`` lies outside [0, 1], or there are no images.
-    """
-    if n < 1 or not 0.0 <= share <= 1.0:
-        raise ValueError(f"a share of {share} of {n} images is no proportion")
-    return math.sqrt(share * (1.0 - share) / n)
-
-
 def mean_standard_error(values: Sequence[float]) -> MeanError:
     """Return the mean of repeated measurements and its standard error, ``s/√n``.
 

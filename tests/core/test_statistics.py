@@ -11,7 +11,6 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from pipeline.core.statistics import (
     MeanError,
-    binomial_standard_error,
     holm,
     mcnemar,
     mean_standard_error,
@@ -48,8 +47,6 @@ def test_wilson_equals_scipy(count: tuple[int, int], confidence: float) -> None:
 def test_what_is_no_proportion(correct: int, n: int) -> None:
     with pytest.raises(ValueError, match="is no proportion"):
         wilson_interval(correct, n)
-    with pytest.raises(ValueError, match="is no proportion"):
-        binomial_standard_error(correct / max(n, 1), n)
 
 
 @pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0, math.nan])
@@ -64,11 +61,6 @@ def test_wilson_holds_the_truth_as_often_as_it_says(share: float, images: int) -
     intervals = [wilson_interval(int(n), images) for n in random.binomial(images, share, 2_000)]
     held = sum(interval.low <= share <= interval.high for interval in intervals)
     assert 0.92 <= held / 2_000 <= 0.98
-
-
-def test_binomial_standard_error_by_hand() -> None:
-    assert binomial_standard_error(0.9, 10_000) == pytest.approx(0.003)
-    assert binomial_standard_error(1.0, 5) == 0.0
 
 
 def test_mean_standard_error_by_hand() -> None:

@@ -15,7 +15,7 @@ WORDS = (
     "objective=macs", "search.rungs.enabled=false", "finalists=off", "search.max_retries=100",
     f"search.trials={TRIALS}", f"training.epochs={EPOCHS}", "launch.workers=2",
 )  # fmt: skip
-KILLS, TOLD, WITHIN_SECONDS = 5, 20, 10.0
+KILLS, TOLD = 5, 20
 
 
 def check_running(process):
@@ -80,7 +80,6 @@ def test_workers_told_to_leave(command, account, keep_campaign):
             seconds.append(gone_after([worker], began))
     printed, errors = running.communicate(timeout=3000)
     assert running.returncode == 0, printed + errors
-    assert max(seconds) < WITHIN_SECONDS
     account.check("told", None, trials=20, epochs=EPOCHS, lost=TOLD)
     account.check_mirror("told", 20)
     keep_campaign(

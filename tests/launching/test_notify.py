@@ -105,7 +105,9 @@ def test_what_goes_wrong_is_said_without_the_secret(tell, server, tmp_path):
 def test_a_silent_webhook_is_left_in_time(tell, server):
     server.silent = threading.Event()
     (said,) = tell(url=server.url, seconds=0.2)
-    assert "did not answer within notify.seconds=0.2" in said or "was not told: " in said
+    # Either the request ends by itself or it is left, whatever comes first.
+    ended = ("was not told: TimeoutError", "was not told: timed out")
+    assert any(words in said for words in (*ended, "did not answer within notify.seconds=0.2"))
     assert "s3cret" not in said
 
 

@@ -1,6 +1,6 @@
 """Every trial as the page knows it: the kind of its mark, a line of words, and all details."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -163,12 +163,3 @@ def _epochs(record: TrialRecord) -> list[list[Any]]:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
-
-
-def references_of(summary: Mapping[str, Any]) -> dict[int, str]:
-    """Return the references' names by trial number."""
-    return {
-        values["trial"]: f"{name} reference"
-        for name, values in summary["references"].items()
-        if values["trial"] is not None
-    }
