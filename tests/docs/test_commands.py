@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 READING = ("status", "report", "compare", "clean")
 SERVING = ("ui", "dashboard")
+#: What a command takes that looks like a setting and is none.
+OWN_WORDS = {"export": "trial=", "predict": "model="}
 FAMILIAR = ("make", ".venv/bin/sweetspot", "cd")
 KEEP = f"""#!{sys.executable} -S
 import json, sys
@@ -166,11 +168,13 @@ def run_or_compose(home, name, words):
     if name in READING:
         return cli.main([name, *words, f"mlruns={home / 'mlruns'}"])
     if name == "sweep":
+        words = [word for word in words if word != "--scheduled"]  # which excludes the following
         flag = [] if "--dry-run" in words else ["--dry-run"]
         # Nothing is created either way; what is to be new must not meet what is there.
         known = any(word.startswith("warm_start=") for word in words)
         return cli.main([name, *words, *flag, f"mlruns={home / ('mlruns' if known else 'new')}"])
     module = importlib.import_module(f"pipeline.commands.{name}")
+    words = [word for word in words if not word.startswith(OWN_WORDS.get(name, "="))]
     line = CommandLine.parse(name, words, flags=module.FLAGS, names=module.NAMES)
     if name in SERVING:
         _, line = split_address(line, 5000)
