@@ -176,7 +176,9 @@ def read_cpu(cpuinfo: Path) -> tuple[str, frozenset[str]]:
 
 
 def own_cgroup(membership: Path, root: Path) -> tuple[Path, ...]:
-    """Return the folders of this process' cgroup (v2) and of those around it, or v1's roots.
+    """Return the folders of this process' cgroups and of those around them, of both versions.
+
+    A host may mount both, and has its limits in those of version 1 then.
 
     Parameters
     ----------
@@ -185,12 +187,15 @@ def own_cgroup(membership: Path, root: Path) -> tuple[Path, ...]:
     root
         Where the cgroup file system is mounted.
     """
+    # Version 1's as a container sees them, which is told its path outside.
+    folders = [root, root / "cpu", root / "memory"]
     for line in _text(membership).splitlines():
-        hierarchy, _, path = line.split(":", 2)
-        if hierarchy == "0":
-            own = root / path.strip("/")
-            return tuple(folder for folder in (own, *own.parents) if folder.is_relative_to(root))
-    return (root, root / "cpu", root / "memory")
+        _, controllers, path = line.split(":", 2)
+        # Version 2 names no controller and has a single hierarchy.
+        for controller in controllers.split(","):
+            own = root / controller / path.strip("/")
+            folders += [folder for folder in (own, *own.parents) if folder.is_relative_to(root)]
+    return tuple(dict.fromkeys(folders))
 
 
 def usable_cores(affinity: int, cgroup: tuple[Path, ...]) -> int:

@@ -160,6 +160,23 @@ def test_the_first_version_of_cgroups(tmp_path):
     assert available_memory(tmp_path / "meminfo", folders) == 123
 
 
+def test_both_versions_of_cgroups_side_by_side(tmp_path):
+    (tmp_path / "membership").write_text("5:memory:/job/step\n4:cpu,cpuacct:/\n0::/job\n")
+    files = {
+        "cpu/cpu.cfs_quota_us": "300000\n",
+        "cpu/cpu.cfs_period_us": "100000\n",
+        "memory/memory.limit_in_bytes": "9223372036854771712\n",
+        "memory/job/memory.limit_in_bytes": "456\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    folders = own_cgroup(tmp_path / "membership", tmp_path)
+    assert usable_cores(8, folders) == 3
+    assert available_memory(tmp_path / "meminfo", folders) == 456
+
+
 def test_memory_is_the_tightest_limit(tmp_path):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 900 kB\nMemAvailable:     800 kB\n")
