@@ -30,6 +30,9 @@ ENVIRONMENT = {
     # Without these, one process takes the whole GPU before it needs it.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    # Numbers in CUDA_VISIBLE_DEVICES are nvidia-smi's, as `machine.visible_gpus` reads them; by
+    # default CUDA counts from the fastest GPU on.
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
 }
 
 

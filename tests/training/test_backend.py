@@ -76,6 +76,11 @@ def test_nothing_is_said_while_the_backend_starts(fresh):
     assert fresh.stderr == ""
 
 
+def test_gpus_are_counted_as_nvidia_smi_does():
+    assert backend.ENVIRONMENT["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert os.environ["CUDA_DEVICE_ORDER"]
+
+
 def test_xla_takes_the_same_steps_in_one_call_or_several(fresh):
     plain, in_one_call, in_several = json.loads(fresh.stdout)["losses"]
     np.testing.assert_allclose(in_one_call, plain, rtol=1e-3)
