@@ -126,6 +126,8 @@ def set_up(*, threads: int, deterministic: bool, gpu_memory: float | None = None
     ------
     RuntimeError
         The backend is already running with another number of threads.
+    ConfigurationError
+        There is a GPU that the backend does not see.
     """
     # A user's keras.json may say otherwise, and shapes and costs are computed for these.
     keras.config.set_image_data_format("channels_last")
@@ -207,7 +209,9 @@ def _set_up_tensorflow(threads: int, deterministic: bool, gpu_memory: float | No
             tf.config.set_logical_device_configuration(
                 device, [tf.config.LogicalDeviceConfiguration(memory_limit=limit)]
             )
-    if not tf.config.list_logical_devices("GPU"):
+    seen = bool(tf.config.list_logical_devices("GPU"))
+    _check_gpu("TensorFlow", "tensorflow[and-cuda]", seen=seen)
+    if not seen:
         return Device(kind="cpu", xla_only=False, memory_counter=None, reset_memory=_nothing)
     memory = tf.config.experimental
     return Device(
@@ -231,13 +235,18 @@ def _set_up_jax(threads: int, deterministic: bool, gpu_memory: float | None) -> 
     import jax
 
     kind: Literal["cpu", "gpu"] = "cpu" if jax.default_backend() == "cpu" else "gpu"
-    if kind == "cpu" and this_machine().gpus:
-        raise ConfigurationError(
-            "there is a GPU here that JAX does not see; install it with CUDA (jax[cuda13]), or "
-            "hide the GPU with CUDA_VISIBLE_DEVICES="
-        )
+    _check_gpu("JAX", "jax[cuda13]", seen=kind == "gpu")
     # JAX counts the peak of the whole process and cannot set it back.
     return Device(kind=kind, xla_only=True, memory_counter=None, reset_memory=_nothing)
+
+
+def _check_gpu(library: str, package: str, *, seen: bool) -> None:
+    """Refuse to train on the processor where labels, locks and precision are those of a GPU."""
+    if this_machine().gpus and not seen:
+        raise ConfigurationError(
+            f"there is a GPU here that {library} does not see; install it with CUDA ({package}), "
+            "or hide the GPU with CUDA_VISIBLE_DEVICES="
+        )
 
 
 def _jax_inference(network: Any) -> Inference:

@@ -3,12 +3,15 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pipeline.config import PROJECT_ROOT
 from pipeline.core.architecture import Architecture
+from pipeline.core.errors import ConfigurationError
+from pipeline.measuring.machine import Gpu, this_machine
 from pipeline.training import backend
 from pipeline.training.backend import keras
 from pipeline.training.model import build_model
@@ -115,6 +118,30 @@ def test_a_users_settings_of_keras_do_not_matter(session_with):
 )
 def test_memory_errors_are_told_from_others(error, ran_out):
     assert backend.ran_out_of_memory(error) is ran_out
+
+
+def seeing(monkeypatch, *, listed, seen):
+    """Let nvidia-smi list a GPU, and the backend see one, or not."""
+    gpu = Gpu(name="NVIDIA H200", uuid="GPU-1", memory_mib=143771, capability=(9, 0))
+    machine = replace(this_machine(), gpus=(gpu,) if listed else ())
+    monkeypatch.setattr(backend, "this_machine", lambda: machine)
+    import tensorflow
+
+    monkeypatch.setattr(
+        tensorflow.config, "list_logical_devices", lambda kind: [kind] if seen else []
+    )
+    return tensorflow
+
+
+def test_where_tensorflow_does_not_see_the_gpu_nothing_is_trained_on_the_processor(monkeypatch):
+    seeing(monkeypatch, listed=True, seen=False)
+    with pytest.raises(ConfigurationError, match="a GPU here that TensorFlow does not see"):
+        backend.set_up(threads=1, deterministic=True)
+
+
+def test_a_gpu_that_is_hidden_is_none(monkeypatch):
+    seeing(monkeypatch, listed=False, seen=False)
+    assert backend.set_up(threads=1, deterministic=True).kind == "cpu"
 
 
 def test_compiled_inference_follows_the_weights(session):
