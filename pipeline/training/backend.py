@@ -87,7 +87,7 @@ class Device:
     Parameters
     ----------
     kind
-        ``gpu`` if the backend sees one.
+        ``gpu`` if the backend sees one; ``this_machine()`` knows of it then.
     xla_only
         The backend compiles with XLA or not at all.
     memory_counter
@@ -127,7 +127,7 @@ def set_up(*, threads: int, deterministic: bool, gpu_memory: float | None = None
     RuntimeError
         The backend is already running with another number of threads.
     ConfigurationError
-        There is a GPU that the backend does not see.
+        There is a GPU that the backend does not see, or that it alone sees.
     """
     # A user's keras.json may say otherwise, and shapes and costs are computed for these.
     keras.config.set_image_data_format("channels_last")
@@ -201,6 +201,9 @@ def _set_up_tensorflow(threads: int, deterministic: bool, gpu_memory: float | No
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     gpus = this_machine().gpus
+    if not gpus and not tf.test.is_built_with_cuda():
+        # Apple's or AMD's, which is nowhere named, locked or calibrated: the processor trains.
+        tf.config.set_visible_devices([], "GPU")
     if gpus and gpu_memory is not None:
         # The first GPU that this process sees is the one that it trains on; one that shares the
         # host's memory has none of its own to share.
@@ -210,7 +213,7 @@ def _set_up_tensorflow(threads: int, deterministic: bool, gpu_memory: float | No
                 device, [tf.config.LogicalDeviceConfiguration(memory_limit=limit)]
             )
     seen = bool(tf.config.list_logical_devices("GPU"))
-    _check_gpu("TensorFlow", "tensorflow[and-cuda]", seen=seen)
+    _check_gpu("TensorFlow", "tensorflow[and-cuda]", "CUDA_VISIBLE_DEVICES=", seen=seen)
     if not seen:
         return Device(kind="cpu", xla_only=False, memory_counter=None, reset_memory=_nothing)
     memory = tf.config.experimental
@@ -235,17 +238,33 @@ def _set_up_jax(threads: int, deterministic: bool, gpu_memory: float | None) -> 
     import jax
 
     kind: Literal["cpu", "gpu"] = "cpu" if jax.default_backend() == "cpu" else "gpu"
-    _check_gpu("JAX", "jax[cuda13]", seen=kind == "gpu")
+    _check_gpu("JAX", "jax[cuda13]", "JAX_PLATFORMS=cpu", seen=kind == "gpu")
     # JAX counts the peak of the whole process and cannot set it back.
     return Device(kind=kind, xla_only=True, memory_counter=None, reset_memory=_nothing)
 
 
-def _check_gpu(library: str, package: str, *, seen: bool) -> None:
-    """Refuse to train on the processor where labels, locks and precision are those of a GPU."""
-    if this_machine().gpus and not seen:
+def _check_gpu(library: str, package: str, hiding: str, *, seen: bool) -> None:
+    """Refuse a GPU of which the backend alone knows, or nvidia-smi alone.
+
+    Locks, precision, workers and labels are those of the GPUs that nvidia-smi lists.
+
+    Parameters
+    ----------
+    package
+        What is installed for the backend to see a GPU.
+    hiding
+        What is set in the environment for it to see none.
+    """
+    listed = bool(this_machine().gpus)
+    if listed and not seen:
         raise ConfigurationError(
             f"there is a GPU here that {library} does not see; install it with CUDA ({package}), "
             "or hide the GPU with CUDA_VISIBLE_DEVICES="
+        )
+    if seen and not listed:
+        raise ConfigurationError(
+            f"{library} sees a GPU that nvidia-smi does not list, so nobody knows what it is and "
+            f"who else is on it; make nvidia-smi work here, or train on the processor with {hiding}"
         )
 
 

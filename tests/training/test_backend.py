@@ -139,6 +139,22 @@ def test_where_tensorflow_does_not_see_the_gpu_nothing_is_trained_on_the_process
         backend.set_up(threads=1, deterministic=True)
 
 
+def test_a_gpu_that_nvidia_smi_does_not_list_is_refused(monkeypatch):
+    seeing(monkeypatch, listed=False, seen=True)
+    with pytest.raises(ConfigurationError, match="sees a GPU that nvidia-smi does not list"):
+        backend.set_up(threads=1, deterministic=True)
+
+
+def test_a_gpu_of_another_kind_is_hidden(monkeypatch):
+    tensorflow, hidden = seeing(monkeypatch, listed=False, seen=False), []
+    monkeypatch.setattr(tensorflow.test, "is_built_with_cuda", lambda: False)
+    monkeypatch.setattr(
+        tensorflow.config, "set_visible_devices", lambda *devices: hidden.append(devices)
+    )
+    assert backend.set_up(threads=1, deterministic=True).kind == "cpu"
+    assert hidden == [([], "GPU")]
+
+
 def test_a_gpu_that_is_hidden_is_none(monkeypatch):
     seeing(monkeypatch, listed=False, seen=False)
     assert backend.set_up(threads=1, deterministic=True).kind == "cpu"
