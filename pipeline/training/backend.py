@@ -235,6 +235,8 @@ def _set_up_jax(threads: int, deterministic: bool, gpu_memory: float | None) -> 
     if deterministic:
         flags.append("--xla_gpu_deterministic_ops=true")
     os.environ["XLA_FLAGS"] = " ".join(flags).strip()
+    # JAX has no setting for it; this sizes the pool of its client, one a core otherwise.
+    os.environ["PJRT_NPROC"] = str(threads)
     import jax
 
     kind: Literal["cpu", "gpu"] = "cpu" if jax.default_backend() == "cpu" else "gpu"

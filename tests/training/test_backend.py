@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -158,6 +159,17 @@ def test_a_gpu_of_another_kind_is_hidden(monkeypatch):
 def test_a_gpu_that_is_hidden_is_none(monkeypatch):
     seeing(monkeypatch, listed=False, seen=False)
     assert backend.set_up(threads=1, deterministic=True).kind == "cpu"
+
+
+def test_jax_has_as_many_threads_as_it_is_told(monkeypatch):
+    for name in ("XLA_FLAGS", "PJRT_NPROC"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(default_backend=lambda: "cpu"))
+    seeing(monkeypatch, listed=False, seen=False)
+    backend._set_up_jax(3, False, None)
+    assert os.environ["PJRT_NPROC"] == "3" and not os.environ["XLA_FLAGS"]
+    backend._set_up_jax(1, False, None)
+    assert os.environ["PJRT_NPROC"] == "1" and "multi_thread" in os.environ["XLA_FLAGS"]
 
 
 def test_compiled_inference_follows_the_weights(session):
