@@ -8,7 +8,8 @@ for at most one execution of each trainer, and as it leaves the gate once it mea
 trainers queue behind it and are let in together when it is done: nobody starves.
 
 The locks are ``flock``'s: the kernel frees them when their holder dies, however it dies. They
-are local to this host, in a folder of the user's own under the temporary directory.
+are local to this host, in a folder of the user's own under the temporary directory, which has the
+host's name: a temporary directory that hosts share would else let one of them pause the others.
 """
 
 import fcntl
@@ -19,6 +20,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from socket import gethostname
 from typing import Literal
 
 from pipeline.core.errors import StorageError
@@ -43,7 +45,7 @@ class QuietLock:
 
     def __init__(self, device_name: str, directory: Path | None = None) -> None:
         folder = _own_folder() if directory is None else directory
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", device_name)
+        name = _file_name(device_name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._gate = _open(folder / f"{name}.gate.lock")
@@ -134,8 +136,12 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text)
+
+
 def _own_folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"sweetspot-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / _file_name(f"sweetspot-{os.getuid()}-{gethostname()}")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()

@@ -245,20 +245,29 @@ def test_only_trainers_give_way(quiet):
 
 @contextmanager
 def closed_afterwards(lock):
-    yield
+    yield lock
     lock.close()
 
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path / f"sweetspot-{os.getuid()}"
+    monkeypatch.setattr("pipeline.measuring.quiet.gethostname", lambda: "node/1")
+    return tmp_path / f"sweetspot-{os.getuid()}-node_1"
 
 
 def test_lock_files_are_the_users_own(temporary):
     with closed_afterwards(QuietLock("cpu")):
         assert stat.S_IMODE(temporary.stat().st_mode) == 0o700
         assert {path.name for path in temporary.iterdir()} == {"cpu.gate.lock", "cpu.device.lock"}
+
+
+def test_hosts_that_share_the_temporary_directory_do_not_pause_each_other(temporary, monkeypatch):
+    with closed_afterwards(QuietLock("cpu")) as here, here.measuring():
+        monkeypatch.setattr("pipeline.measuring.quiet.gethostname", lambda: "node2")
+        there = QuietLock("cpu")
+        fcntl.flock(there._device, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where it would wait
+        there.close()
 
 
 def test_a_folder_that_others_could_enter_is_closed(temporary):
