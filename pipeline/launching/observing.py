@@ -127,7 +127,7 @@ class ClaimObserver:
                 self._check_rung(result)
 
     def between_measurements(self) -> None:
-        """Leave where the worker has to; what is trained is in time."""
+        """Leave where the worker has to; no training lasts too long by being measured."""
         self._leave_if_told()
 
     def between_executions(self) -> None:

@@ -11,6 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+#: With fewer turns there is no 95% interval.
+LEAST = 5
+#: The fewest turns of most networks last once or twice as long as they are given; of those that
+#: would last so many times as long, ``LEAST`` are enough.
+PATIENCE = 10.0
+
 
 class Timed(Protocol):
     """Something to be timed."""
@@ -29,10 +35,11 @@ class Turns:
     Parameters
     ----------
     fewest
-        So many turns are always taken, and so many more while an interval is wide: to look
-        after every turn, and stop when it happens to be narrow, would make it too narrow.
+        So many turns are taken, and so many more while an interval is wide: to look after
+        every turn, and stop when it happens to be narrow, would make it too narrow.
     seconds
-        After so long no further turn is begun, whatever is known.
+        After so long no further turn is begun, whatever is known; one of the fewest is until
+        ``PATIENCE`` times as long, and ``LEAST`` of them always.
     tolerance
         An interval is wide if it is wider than this share of its median.
     """
@@ -45,13 +52,31 @@ class Turns:
         if self.fewest < 1:
             raise ValueError(f"at least one turn is needed, not {self.fewest}")
 
+    def have_another(self, taken: int, seconds: float) -> bool:
+        """Say whether there is time for one more after so many, which took so long."""
+        if taken < min(self.fewest, LEAST):
+            return True
+        return seconds < self.seconds * (PATIENCE if taken < self.fewest else 1.0)
 
-def take_turns(subject: Timed, turns: Turns, now: Callable[[], float]) -> None:
-    """Time a subject in turns until it is known or the time is over."""
-    end = now() + turns.seconds
+
+def take_turns(
+    subject: Timed,
+    turns: Turns,
+    now: Callable[[], float],
+    between: Callable[[], None] = lambda: None,
+) -> None:
+    """Time a subject in turns until it is known or the time is over.
+
+    Parameters
+    ----------
+    between
+        Called before each turn; may raise.
+    """
+    started = now()
     taken = 0
-    while taken < turns.fewest or now() < end:
+    while turns.have_another(taken, now() - started):
         if taken and taken % turns.fewest == 0 and subject.is_known(turns.tolerance):
             return
+        between()
         subject.take_turn()
         taken += 1

@@ -76,9 +76,19 @@ class CostMeter:
     energy: EnergyMeter
 
     def before_training(
-        self, network: CompiledNetwork, architecture: Architecture, clocks: Clocks
+        self,
+        network: CompiledNetwork,
+        architecture: Architecture,
+        clocks: Clocks,
+        between_measurements: Callable[[], None] = lambda: None,
     ) -> MeasuredCosts:
-        """Measure what decides about an untrained network."""
+        """Measure what decides about an untrained network.
+
+        Parameters
+        ----------
+        between_measurements
+            Called between measurements, and between the turns of each; may raise.
+        """
         height, width, channels = self.images.shape[1:]
         counted = (architecture, (height, width, channels), self.classes)
         found = MeasuredCosts(
@@ -92,9 +102,9 @@ class CostMeter:
             if self._step_decides or sizes:
                 with self.quiet.measuring(clocks), clocks.on("measuring"):
                     if self._step_decides:
-                        self._time_step(network, found)
+                        self._time_step(network, found, between_measurements)
                     for size in sizes:
-                        self._time_latency(network, size, found)
+                        self._time_latency(network, size, found, between_measurements)
         found.measurements["host_peak_memory_mib"] = host_peak_memory_mib()
         return found
 
@@ -112,7 +122,7 @@ class CostMeter:
         Parameters
         ----------
         between_measurements
-            Called between measurements; may raise.
+            As for ``before_training``.
         """
         found = MeasuredCosts()
         sizes = []
@@ -130,10 +140,10 @@ class CostMeter:
         ):
             between_measurements()
             if not self._step_decides:
-                _has_room(partial(self._time_step, network, found))
+                _has_room(partial(self._time_step, network, found, between_measurements))
             for size in sizes:
                 between_measurements()
-                _has_room(partial(self._time_latency, network, size, found))
+                _has_room(partial(self._time_latency, network, size, found, between_measurements))
             between_measurements()
             _has_room(partial(self._count_energy, network, found))
         found.measurements["host_peak_memory_mib"] = host_peak_memory_mib()
@@ -171,13 +181,20 @@ class CostMeter:
                 step = min(_seconds(partial(network.train, order, 0, 1)) for _ in range(3))
                 found.step_seconds = max(step - call, 1e-9)
 
-    def _time_step(self, network: CompiledNetwork, found: MeasuredCosts) -> None:
-        step = self._step(network, network.order(0))
+    def _time_step(
+        self, network: CompiledNetwork, found: MeasuredCosts, between: Callable[[], None]
+    ) -> None:
+        step = self._step(network, network.order(0), between)
         found.step_seconds = step.step_seconds
         found.costs["epoch_seconds"] = network.steps * step.step_seconds
         found.measurements |= _step_measurements(step, network.steps)
 
-    def _step(self, network: CompiledNetwork, order: Any) -> StepTime:
+    def _step(
+        self,
+        network: CompiledNetwork,
+        order: Any,
+        between: Callable[[], None] = lambda: None,
+    ) -> StepTime:
         with self.reference.unchanged():
             timed = TimedStep(
                 lambda steps: network.train(order, 0, steps),
@@ -185,10 +202,16 @@ class CostMeter:
                 most_steps=min(self.most_steps, network.steps),
                 reference_most_steps=min(self.most_steps, self.reference.steps),
             )
-            take_turns(timed, self._turns, time.perf_counter)
+            take_turns(timed, self._turns, time.perf_counter, between)
         return timed.result(self.measuring.tolerance)
 
-    def _time_latency(self, network: CompiledNetwork, size: int, found: MeasuredCosts) -> None:
+    def _time_latency(
+        self,
+        network: CompiledNetwork,
+        size: int,
+        found: MeasuredCosts,
+        between: Callable[[], None],
+    ) -> None:
         images = batch(self.images, size)
         timed = TimedLatency(
             lambda: network.infer(images),
@@ -196,7 +219,7 @@ class CostMeter:
             batch_size=size,
             warmup_seconds=self.measuring.warmup_seconds,
         )
-        take_turns(timed, self._turns, time.perf_counter)
+        take_turns(timed, self._turns, time.perf_counter, between)
         latency = timed.result(self.measuring.tolerance)
         if size == self.measuring.batch_sizes[0]:
             found.costs["latency_ms"] = latency.median_ms

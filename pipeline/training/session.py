@@ -153,8 +153,8 @@ class TrainingSession:
         Parameters
         ----------
         observer
-            Told of the costs that decide, of each epoch, and asked between executions; what it
-            raises ends the trial.
+            Told of the costs that decide, of each epoch, and asked between executions and while
+            the network is measured; what it raises ends the trial.
         clocks
             All of this call's time goes to one of them.
         checkpoint
@@ -179,7 +179,9 @@ class TrainingSession:
             with clocks.on("build_and_trace"):
                 summary = network.summary()
             if found is None:
-                costs = self._meter.before_training(network, specification.architecture, clocks)
+                costs = self._meter.before_training(
+                    network, specification.architecture, clocks, observer.between_measurements
+                )
                 # What the reference took beside this network is no memory of its own.
                 self._device.reset_memory()
                 progress = Progress()

@@ -43,6 +43,25 @@ def test_a_few_are_taken_however_long_they_last():
     assert taken(99, fewest=4, seconds=0.5) == 4
 
 
+def test_of_slow_ones_as_few_are_taken_as_there_is_an_interval_of():
+    assert taken(99, fewest=15, seconds=0.1) == 5
+    assert taken(99, fewest=15, seconds=0.7) == 7
+    assert taken(1, fewest=15, seconds=1.5) == 15  # as long as it takes, where that is not long
+
+
+def test_whoever_has_to_leave_does_so_between_turns():
+    diary: list[str] = []
+
+    def leave():
+        if len(diary) == 3:
+            raise InterruptedError
+
+    turns = Turns(fewest=5, seconds=1e9, tolerance=0.05)
+    with pytest.raises(InterruptedError):
+        take_turns(Subject("a", 99, diary), turns, lambda: 0.0, leave)
+    assert len(diary) == 3
+
+
 def test_no_turns_are_refused():
     with pytest.raises(ValueError, match="at least one turn"):
         Turns(fewest=0, seconds=1.0, tolerance=0.05)

@@ -29,7 +29,7 @@ def split(images, seed):
 class Observer:
     """Remembers what it hears, and does what it is told to do at a moment."""
 
-    def __init__(self, at_execution=None, at_epoch=None, at_measuring=None):
+    def __init__(self, at_execution=None, at_epoch=None, at_measuring=None, before_training=None):
         self.costs = {}
         self.measurements = {}
         self.summary = ""
@@ -40,6 +40,8 @@ class Observer:
         self._at_epoch = at_epoch or (lambda observer: None)
         self.asked = 0
         self._at_measuring = at_measuring or (lambda observer: None)
+        self.asked_before = 0
+        self._before_training = before_training or (lambda observer: None)
 
     def measured(self, costs, measurements, summary, *, again=False):
         assert not self.epochs  # what decides is known before a training goes on, or begins
@@ -56,8 +58,12 @@ class Observer:
         self._at_execution(self)
 
     def between_measurements(self):
-        self.asked += 1
-        self._at_measuring(self)
+        if self.epochs:
+            self.asked += 1
+            self._at_measuring(self)
+        else:
+            self.asked_before += 1
+            self._before_training(self)
 
 
 @pytest.fixture(scope="session", autouse=True)

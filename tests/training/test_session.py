@@ -181,6 +181,22 @@ def test_a_trained_trial_that_has_to_leave_is_not_measured_first(
     assert not again.epochs
 
 
+@pytest.mark.parametrize("costs", [("epoch_seconds",), ("latency_ms",)], ids=str)
+def test_whoever_has_to_leave_does_not_measure_to_the_end_before(
+    session_with, trial, observing, clocks, *, costs
+):
+    def leave(observer):
+        if observer.asked_before == 3:
+            raise Interrupted("told to leave")
+
+    session, observer = session_with(costs=costs), observing(before_training=leave)
+    with pytest.raises(Interrupted):
+        session.run(trial("d8"), observer, clocks)
+    assert not observer.costs
+    # The device is free again, and the session goes on.
+    assert session.run(trial("d8"), observing(), clocks).epochs
+
+
 def test_a_batch_that_there_is_no_memory_for_costs_no_trained_trial(
     session_with, trial, observing, clocks, monkeypatch
 ):
