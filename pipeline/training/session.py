@@ -170,7 +170,6 @@ class TrainingSession:
             The checkpoint cannot be read or written.
         """
         with self._memory_errors():
-            self._device.reset_memory()
             with clocks.on("tracking"):
                 found = self._read(checkpoint, specification)
             memory = None if found is None else found.memory_mib
@@ -182,8 +181,6 @@ class TrainingSession:
                 costs = self._meter.before_training(
                     network, specification.architecture, clocks, observer.between_measurements
                 )
-                # What the reference took beside this network is no memory of its own.
-                self._device.reset_memory()
                 progress = Progress()
             else:
                 costs = MeasuredCosts(
@@ -194,6 +191,8 @@ class TrainingSession:
                 with clocks.on("build_and_trace"):
                     network.restore(found.state)
                 progress = Progress(history=found.history, kept=found.kept)
+            # What the network before this one took, or the reference beside it, is not its own.
+            self._device.reset_memory()
             with clocks.on("tracking"):
                 observer.measured(
                     dict(costs.costs), dict(costs.measurements), summary, again=found is not None

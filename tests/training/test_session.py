@@ -1,5 +1,5 @@
 from dataclasses import replace
-from itertools import count
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
@@ -226,6 +226,28 @@ def test_the_peak_of_memory_outlasts_an_interruption(
     peak[0] = 1.0  # nothing is trained any more
     trained = session.run(trial("d8"), observing(), Clocks(), checkpoint)
     assert trained.costs["device_memory_mib"] == 3.0
+
+
+def test_no_trial_has_the_memory_of_the_one_before(
+    session, trial, observing, tmp_path, monkeypatch
+):
+    diary, checkpoint = [], tmp_path / "trial.npz"
+    monkeypatch.setattr(
+        session, "_device", replace(session._device, reset_memory=lambda: diary.append("reset"))
+    )
+    built = session._built
+    monkeypatch.setattr(session, "_built", lambda *given: (built(*given), diary.append("built"))[0])
+
+    def leave(observer):
+        diary.append("trained")
+        if len(observer.epochs) == 1:
+            raise Interrupted("told to leave")
+
+    with pytest.raises(Interrupted):
+        session.run(trial("d8"), observing(at_execution=leave), Clocks(), checkpoint)
+    session.run(trial("d8"), observing(at_execution=leave), Clocks(), checkpoint)
+    before = [one for one, after in pairwise(diary) if after == "trained" and one != after]
+    assert before == ["reset", "reset"] and diary.count("built") == 2
 
 
 def timeless(results):
