@@ -94,10 +94,48 @@ def test_adam_remembers_as_long_as_it_is_told():
     assert not np.allclose(told[0], plain[0])
 
 
-def test_float16_scales_its_loss():
-    recipe = Recipe(batch_size=128, optimizer="adam", learning_rate=0.004, schedule="constant")
+def float16_step(name, gradient):
+    """Return the weights, all 0 before a step with loss scaling, and its optimiser."""
+    recipe = Recipe(batch_size=128, optimizer=name, learning_rate=0.004, schedule="constant")
     optimizer = build_optimizer(recipe, 10, "mixed_float16")
     assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    weights = [keras.Variable(np.zeros(shape, dtype="float32")) for shape in SHAPES]
+    optimizer.build(weights)
+    scaled = [np.asarray(optimizer.scale_loss(array)).astype("float16") for array in gradient]
+    scaled = [keras.ops.convert_to_tensor(array.astype("float32")) for array in scaled]
+    optimizer.apply_gradients(zip(scaled, weights, strict=True))
+    return [np.asarray(weight) for weight in weights], optimizer
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+def test_float16_takes_the_step_of_float32_though_gradients_are_small(name):
+    generator = np.random.default_rng(2)
+    # As they are, float16 has a single digit of these.
+    gradient = [1e-6 * generator.normal(size=shape).astype("float32") for shape in SHAPES]
+    found, optimizer = float16_step(name, gradient)
+    assert int(optimizer.iterations) == 1
+
+    recipe = Recipe(batch_size=128, optimizer=name, learning_rate=0.004, schedule="constant")
+    plain = build_optimizer(recipe, 10, "float32")
+    weights = [keras.Variable(np.zeros(shape, dtype="float32")) for shape in SHAPES]
+    plain.build(weights)
+    gradient = [keras.ops.convert_to_tensor(array) for array in gradient]
+    plain.apply_gradients(zip(gradient, weights, strict=True))
+    for one, weight in zip(found, weights, strict=True):
+        expected = np.asarray(weight)
+        assert np.all(expected != 0)
+        np.testing.assert_allclose(one, expected, rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_float16_step_that_overflows_is_left_out(name, value):
+    gradient = [np.full(shape, 1e-6, dtype="float32") for shape in SHAPES]
+    gradient[1][2] = value
+    found, optimizer = float16_step(name, gradient)
+    assert not any(np.any(weight) for weight in found)
+    assert int(optimizer.iterations) == 0
+    assert float(optimizer.scale_loss(1.0)) == 2.0**14  # half of what it begins with
 
 
 def test_each_variable_of_the_state_is_there_once():
