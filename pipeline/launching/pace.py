@@ -4,6 +4,7 @@ Kept for longer than a sweep, so that the costs of sweeps of different nights ca
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -59,6 +60,12 @@ class DevicePace:
             "steps_per_execution": training.steps_per_execution,
             **backend_part(),
         }
+        # A call has no more steps than an epoch: its share in a step is larger in a short one.
+        recipe, most = training.recipe, training.steps_per_execution
+        steps = math.ceil(description.train / recipe.batch_size)
+        assert most != "auto"
+        if steps < most:
+            circumstances["steps_per_call"] = steps
         if training.averaging != "none":  # takes its time in each step
             circumstances["averaging"] = training.averaging
         return cls(config.mlruns, circumstances)

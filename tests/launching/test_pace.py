@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,18 @@ def test_averaging_takes_its_time_in_each_step(plan, replan, tmp_path):
     assert DevicePace.of(plan.config, plan.description, DEVICE, 1).known() == {
         "step_reference_ms": 9.0
     }
+
+
+def test_a_short_epoch_has_its_share_of_the_call_in_each_step(plan, tmp_path):
+    images = replace(plan.description, train=60_000)
+    long = DevicePace.of(plan.config, images, DEVICE, 1)
+    long.known_or({"step_reference_ms": 9.0})
+    longer, short = (replace(images, train=train) for train in (50_000, 20))
+    assert DevicePace.of(plan.config, longer, DEVICE, 1).known() == {"step_reference_ms": 9.0}
+    assert DevicePace.of(plan.config, short, DEVICE, 1).known() == {}
+    # What was kept before short epochs were told apart stays valid.
+    (key,) = json.loads((plan.config.mlruns / PACE_NAME).read_text())
+    assert "steps_per_call" not in json.loads(key)
 
 
 def test_nothing_measured_keeps_nothing(tmp_path):
