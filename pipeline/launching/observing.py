@@ -10,7 +10,7 @@ from pipeline.core.outcome import Interrupted, LimitBroken, StoppedAtRung, TimeU
 from pipeline.core.pace import at_pace, measured_pace
 from pipeline.core.trial import EpochResult
 from pipeline.core.wording import number
-from pipeline.launching.pace import DevicePace
+from pipeline.launching.pace import SweepPace
 from pipeline.measuring.clocks import Clocks
 from pipeline.search.ledger import Claim
 from pipeline.search.rungs import Reached, rung_epochs
@@ -36,7 +36,7 @@ class ClaimObserver:
     Parameters
     ----------
     pace
-        Returns the pace of the device, at which costs in seconds are told.
+        Returns the pace of the sweep, at which costs in seconds are told.
     journey
         Returns the shape journey of the network, which fits the images.
     reason_to_leave
@@ -52,7 +52,7 @@ class ClaimObserver:
         log: EventLog,
         clocks: Clocks,
         *,
-        pace: Callable[[], DevicePace],
+        pace: Callable[[], SweepPace],
         journey: Callable[[], tuple[Stage, ...]],
         reason_to_leave: Callable[[], str | None],
         reason_to_stop: ReasonToStop,
@@ -160,12 +160,12 @@ class ClaimObserver:
     def _keep(
         self, costs: dict[str, float], measurements: dict[str, float], *, elsewhere: bool = False
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Return costs and measurements at the device's pace, and remember them.
+        """Return costs and measurements at the sweep's pace, and remember them.
 
         What may have been measured on another device says nothing of this one's pace.
         """
-        device, measured = self._pace(), measured_pace(measurements)
-        pace = device.known() if elsewhere else device.known_or(measured)
+        sweep, measured = self._pace(), measured_pace(measurements)
+        pace = sweep.known() if elsewhere else sweep.known_or(measured)
         costs, measurements = at_pace(costs, measurements, pace)
         self.so_far.costs |= costs
         self.so_far.measurements |= measurements

@@ -1,11 +1,14 @@
-"""The pace of each device, kept once for all sweeps under ``mlruns/``; see ``core.pace``.
+"""The pace of each device, and the one of each sweep; see ``core.pace``.
 
-Kept for longer than a sweep, so that the costs of sweeps of different nights can be compared.
+A device's is kept under ``mlruns/`` for longer than a sweep, so that the costs of sweeps of
+different nights can be compared. A sweep has that of the device that measured first, in its own
+folder: wherever it goes on, and whoever joins it, its seconds stay the same ones.
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +18,12 @@ from filelock import FileLock
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
-from pipeline.core.pace import Pace
+from pipeline.core.pace import Pace, measured_pace
 from pipeline.data.dataset import DataDescription
 from pipeline.measuring.automatic import automatic, settled_training
 from pipeline.measuring.backends import backend_part
 from pipeline.reporting.files import write_atomically
+from pipeline.reporting.progress import read_trainings
 
 PACE_NAME = "pace.json"
 
@@ -78,7 +82,7 @@ class DevicePace:
         StorageError
             The file cannot be read.
         """
-        entry = self._read().get(self._key)
+        entry = _read(self._path).get(self._key)
         return {} if entry is None else entry["ms"]
 
     def known_or(self, measured: Pace) -> Pace:
@@ -96,29 +100,102 @@ class DevicePace:
     def _settle(self, measured: Pace) -> dict[str, float]:
         if not measured:
             return {}
-        try:
-            with FileLock(self._path.with_suffix(".lock")):
-                paces = self._read()
-                entry = paces.setdefault(
-                    self._key, {"since": datetime.now(UTC).isoformat("T", "seconds"), "ms": {}}
-                )
-                known: dict[str, float] = entry["ms"]
-                if not measured.keys() <= known.keys():
-                    entry["ms"] = known = {**measured, **known}
-                    write_atomically(self._path, json.dumps(paces, indent=1) + "\n")
-                return known
-        except OSError as error:
-            raise StorageError(f"cannot keep {self._path}: {error.strerror or error}") from error
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            paces = json.loads(self._path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            paces = None
-        if not isinstance(paces, dict):
-            raise StorageError(
-                f"{self._path} is damaged; remove it, and times are told at a new pace"
+        with _locked(self._path):
+            paces = _read(self._path)
+            entry = paces.setdefault(
+                self._key, {"since": datetime.now(UTC).isoformat("T", "seconds"), "ms": {}}
             )
-        return paces
+            known: dict[str, float] = entry["ms"]
+            if not measured.keys() <= known.keys():
+                entry["ms"] = known = {**measured, **known}
+                write_atomically(self._path, json.dumps(paces, indent=1) + "\n")
+            return known
+
+
+class SweepPace:
+    """The one pace at which the costs of a sweep are told, whatever device it trains on.
+
+    Parameters
+    ----------
+    sweep_dir
+        The sweep's folder.
+    device
+        The pace of this process' device: the sweep's in what it has not measured before.
+    """
+
+    def __init__(self, sweep_dir: Path, device: DevicePace) -> None:
+        self._sweep_dir = sweep_dir
+        self._path = sweep_dir / PACE_NAME
+        self._device = device
+        self._known: dict[str, float] | None = None
+
+    def known(self) -> Pace:
+        """Return the pace as far as it is known.
+
+        Raises
+        ------
+        StorageError
+            The file cannot be read or written.
+        """
+        return self.known_or({})
+
+    def known_or(self, measured: Pace) -> Pace:
+        """Return the sweep's pace; it is the device's in what is measured for the first time.
+
+        Raises
+        ------
+        StorageError
+            A file cannot be read or written.
+        """
+        if self._known is None or not measured.keys() <= self._known.keys():
+            self._known = self._settle(measured)
+        return self._known
+
+    def _settle(self, measured: Pace) -> dict[str, float]:
+        with _locked(self._path):
+            before: dict[str, float] = _read(self._path)
+            known = before or _told(self._sweep_dir)
+            new = {name: value for name, value in measured.items() if name not in known}
+            if new:
+                of_device = self._device.known_or(new)
+                known = {**known, **{name: of_device[name] for name in new}}
+            if known != before:
+                write_atomically(self._path, json.dumps(known, indent=1) + "\n")
+            return known
+
+
+def _told(sweep_dir: Path) -> dict[str, float]:
+    """Return the pace at which a sweep from before it kept one has told its first costs."""
+    found: dict[str, float] = {}
+    for record in sorted(read_trainings(sweep_dir), key=lambda record: record.started or math.inf):
+        values = record.measurements | record.costs
+        told = dict(record.measurements)
+        for name in record.measurements:
+            timed = name.removesuffix("_reference_ms")
+            ratio, median = values.get(f"{timed}_ratio"), values.get(f"{timed}_ms")
+            if timed != name and ratio and median:
+                told[name] = median / ratio
+        found = measured_pace(told) | found
+    return found
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep others from a file."""
+    try:
+        with FileLock(path.with_suffix(".lock")):
+            yield
+    except OSError as error:
+        raise StorageError(f"cannot keep {path}: {error.strerror or error}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        paces = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        paces = None
+    if not isinstance(paces, dict):
+        raise StorageError(f"{path} is damaged; remove it, and times are told at a new pace")
+    return paces

@@ -17,7 +17,7 @@ from pipeline.core.trial import Outcome, TrialRecord, TrialSpecification
 from pipeline.data.dataset import DataDescription
 from pipeline.launching.heartbeat import Heartbeat
 from pipeline.launching.observing import ClaimObserver, SoFar
-from pipeline.launching.pace import DevicePace
+from pipeline.launching.pace import DevicePace, SweepPace
 from pipeline.launching.results import Kept, NotKept, SweepResults
 from pipeline.launching.trainer import Trained, Trainer
 from pipeline.measuring.clocks import Clocks
@@ -55,9 +55,10 @@ class TrialRun:
     threads: int = 1
 
     @cached_property
-    def pace(self) -> DevicePace:
-        """The device's pace, at which costs in seconds are told."""
-        return DevicePace.of(self.config, self.description, self.device, self.threads)
+    def pace(self) -> SweepPace:
+        """The sweep's pace, at which costs in seconds are told."""
+        device = DevicePace.of(self.config, self.description, self.device, self.threads)
+        return SweepPace(self.config.sweep_dir, device)
 
     def _journey(self, specification: TrialSpecification) -> tuple[Stage, ...]:
         """Return the shape journey of a trial's network."""

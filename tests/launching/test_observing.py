@@ -1,7 +1,7 @@
 """What is told of a trial while it trains."""
 
 from pipeline.launching.observing import ClaimObserver
-from pipeline.launching.pace import DevicePace
+from pipeline.launching.pace import DevicePace, SweepPace
 from pipeline.measuring.clocks import Clocks
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, trial_log_path
@@ -16,7 +16,9 @@ def test_what_may_have_been_measured_elsewhere_is_no_pace_of_this_device(plan):
         with EventLog(trial_log_path(plan.config.sweep_dir, 0)) as log:
             observer = ClaimObserver(
                 plan.config, claim, log, Clocks(),
-                pace=lambda: DevicePace(plan.config.mlruns, {"name": "this one"}),
+                pace=lambda: SweepPace(
+                    plan.config.sweep_dir, DevicePace(plan.config.mlruns, {"name": "this one"})
+                ),
                 journey=lambda: (),
                 reason_to_leave=lambda: None,
                 reason_to_stop=lambda *_: None,

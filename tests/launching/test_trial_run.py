@@ -217,6 +217,15 @@ def test_what_is_measured_after_training_is_told_at_the_devices_pace(plan):
         assert logged == replace(record, started=logged.started)
 
 
+def test_all_seconds_of_a_sweep_are_those_of_the_device_that_measured_first(plan):
+    for claimed in range(3):
+        device = {"name": f"machine {claimed}"}
+        run = replace(measuring_trial_run(plan), device=device)
+        record = run.run(run.study.claim("w"))
+        assert record.costs["latency_ms"] == 1.0
+        assert record.measurements["latency_measured_ms"] == 1.0 + claimed
+
+
 def test_a_pace_that_cannot_be_kept_queues_a_trained_trial_again(plan):
     paces = plan.config.mlruns / PACE_NAME
     paces.write_text("[")
