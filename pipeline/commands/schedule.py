@@ -23,7 +23,7 @@ FLAGS = ("--install",)
 NAMES = 0
 
 #: Variables a run needs and that are no secrets: a scheduler starts with an empty environment.
-_VARIABLES = ("SWEETSPOT_DATA_DIR", "SLURM_CONF", VARIABLE)
+_VARIABLES = ("SWEETSPOT_DATA_DIR", "KERAS_HOME", "SLURM_CONF", VARIABLE)
 _SECRETS = ("SWEETSPOT_STORAGE_URL", URL_VARIABLE)
 #: What MLflow logs in with where the tracking store is a server.
 _LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
@@ -87,13 +87,13 @@ def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
         environment={key: os.environ[key] for key in _VARIABLES if key in os.environ},
     )
     if config.launch.kind == "slurm" and config.schedule.kind == "slurm":
-        program = "scrontab"
+        table = "scrontab"
         entry = scrontab_entry(sweep, config.launch, config.mlruns / f"schedule-{name}.log")
     else:
-        program, entry = "crontab", crontab_entry(sweep)
+        table, entry = "crontab", crontab_entry(sweep)
     if install:
-        done = install_entry(program, name, entry)
-        _say(f"{'installed' if done else 'there already'}; {program} -e changes or removes it")
+        done = install_entry(table, name, entry)
+        _say(f"{'installed' if done else 'there already'}; {table} -e changes or removes it")
     else:
         print(entry, end="")
     _say(f"{name} runs next at {_next_time(config.schedule.when):%Y-%m-%d %H:%M}")

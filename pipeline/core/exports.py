@@ -4,6 +4,7 @@
 
     schema_version   1
     sweep, trial, architecture
+    classes          names, in the order of the probabilities; no format holds them itself
     device           what was measured on
     threads          compute threads
     images           validation images that were classified

@@ -28,4 +28,4 @@ class TrialObserver(Protocol):
         """Hear that some steps are done and nothing runs on the device; often, so be cheap."""
 
     def between_measurements(self) -> None:
-        """Hear that the trial is trained and that another of its measurements would come."""
+        """Hear that another measurement, or another turn of one, would come; often, so be cheap."""

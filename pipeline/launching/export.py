@@ -52,8 +52,7 @@ _LATENCY_BATCH_SIZE = 1
 def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
     """Write a network of a sweep in every format; return and keep what came of it.
 
-    What fails its check is not kept. See ``pipeline.core.exports`` for the result; ``classes`` are
-    their names in the order of the probabilities, which no format holds itself.
+    What fails its check is not kept. See ``pipeline.core.exports`` for the result.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ from pipeline.config import (
     differing_keys,
     identity_hash,
     identity_parts,
+    program,
 )
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError, DataError, StorageError
@@ -265,7 +266,7 @@ def _check_trials(plan: SweepPlan) -> None:
 
 def _removal(config: Config) -> str:
     """Return the command that removes what is left of a sweep without a folder."""
-    words = ["sweetspot clean", f"remove={config.sweep_name}"]
+    words = [f"{program()} clean", f"remove={config.sweep_name}"]
     if config.mlruns != PROJECT_ROOT / "mlruns":
         words.append(f"mlruns={config.mlruns}")
     if config.storage.path is not None:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from pipeline.config import PROJECT_ROOT, Config, checked_name
+from pipeline.config import PROJECT_ROOT, Config, checked_name, program
 from pipeline.core.bundle import (
     LOCK_FILE_NAME,
     MANIFEST_NAME,
@@ -110,7 +110,7 @@ def _new_name(name: str, sweeps: Path) -> str:
         raise StorageError(f"its sweep has no sound name: {error}") from error
     if (sweeps / name).exists():
         raise StorageError(
-            f"there is a sweep {name} already; `sweetspot clean` renames or removes one"
+            f"there is a sweep {name} already; `{program()} clean` renames or removes one"
         )
     return name
 

@@ -144,6 +144,13 @@ def test_cron_jobs_of_two_questions_have_two_names(capsys):
     assert names[0] != names[1] == names[2]  # more trials of the same question
 
 
+def test_a_scheduled_run_finds_the_data_where_they_are_found_now(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_HOME", "/data/keras")
+    words = ["data=digits", "training.precision=float32", f"mlruns={tmp_path}"]
+    assert cli.main(["schedule", *words]) == 0
+    assert "KERAS_HOME=/data/keras" in capsys.readouterr().out
+
+
 LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
