@@ -30,7 +30,7 @@ from pipeline.search.ledger import (
 )
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
-from pipeline.search.rungs import Reached, RungPeer, can_compare, reason_to_stop
+from pipeline.search.rungs import Reached, RungPeer, can_compare, reason_to_stop, rung_epochs
 from pipeline.search.sampler import build_sampler
 from pipeline.search.space import SearchSpace
 from pipeline.search.storage import StudyStorage
@@ -228,22 +228,24 @@ class SweepStudy(TrialLedger):
         Parameters
         ----------
         reached
-            What the trial had come to, by epoch, up to the rung's.
+            What the trial had come to, by epoch, up to the rung's; what is no rung does not count.
         costs
             What it is known to cost, by name.
         """
         names = self._config.objective.costs
         if not can_compare(names):
             return None
-        recipe = claim.specification.recipe
+        recipe, rungs = claim.specification.recipe, self._config.search.rungs
+        epochs = recipe.epochs or self._config.training.epochs
+        known = rung_epochs(rungs, epochs)
         trial = RungPeer(
             costs=tuple(costs[name] for name in names),
             learning_rate=recipe.learning_rate,
-            reached=dict(reached),
+            # Of its peers, too, only the rungs are known: no earlier epoch may tell of it alone.
+            reached={epoch: value for epoch, value in reached.items() if epoch in known},
         )
-        epochs = recipe.epochs or self._config.training.epochs
         peers = self.peers(claim, names)
-        return reason_to_stop(self._config.search.rungs, epoch, epochs, trial, peers)
+        return reason_to_stop(rungs, epoch, epochs, trial, peers)
 
     def peers(self, claim: Claim, cost_names: tuple[str, ...]) -> list[RungPeer]:
         """Return what the other trials are known by at the rungs, those before a retry included.

@@ -106,3 +106,23 @@ def test_a_trial_that_goes_on_keeps_its_rungs_and_is_no_peer_of_itself(config, s
     again.reached_rung(2, at(0.6))
     (peer,) = study.peers(second, ("macs",))
     assert (peer.costs, peer.reached) == ((10.0,), {1: at(0.5), 2: at(0.6)})
+
+
+def test_an_epoch_before_the_first_rung_says_nothing_of_a_trial(config, space):
+    """Its peers are known by their rungs alone, so that a lucky one would be held against them."""
+    rungs = config.search.rungs.model_copy(update={"first": 2, "peers": 5, "keep": 1.0})
+    search = config.search.model_copy(update={"rungs": rungs, "trials": 30})
+    config = config.model_copy(update={"search": search})
+    study = SweepStudy(config, space)
+    for number in range(14):  # the less the error at epoch 2, the less it is at the end
+        peer, error = claimed(study, "a"), 0.1 + 0.02 * number
+        peer.knows_costs({"macs": 10.0 + number % 3})
+        peer.reached_rung(2, Reached(accuracy=1.0 - error, loss=error))
+        end(study, peer, decide(None), 1.0 - error / 2 - 0.001 * (number % 2))
+    trial = claimed(study, "b")
+
+    def reason(reached):
+        return study.reason_to_stop(trial, 2, reached, {"macs": 20.0})
+
+    assert reason({2: at(0.5)}) is not None
+    assert reason({1: at(0.99), 2: at(0.5)}) == reason({2: at(0.5)})
