@@ -3,6 +3,9 @@
 Their order is free, and cheap ones first has two advantages: the cheap end of the front is there
 within seconds; and the dear networks, which take most of the time, meet rungs that already have
 peers to compare them with.
+
+The whole start is settled when a sweep is planned, whatever its budget: one that is continued
+with a larger budget goes on with the rest of it.
 """
 
 from collections import deque
@@ -28,7 +31,9 @@ def startup_proposals(
 
     The cheapest one of the space, with the references' recipe, then random ones by increasing
     multiply-accumulates, of every depth as many as of any other; those above a limit on
-    parameters or multiply-accumulates are left out.
+    parameters or multiply-accumulates are left out. Where ``search.trials`` has no room for all
+    of them, what it has room for are those drawn first, not the cheapest ones: a short search,
+    too, is to see the whole range.
 
     Parameters
     ----------
@@ -46,7 +51,7 @@ def startup_proposals(
         return ()
     taken = [Proposal(architecture=network, recipe=recipe) for network in REFERENCES.values()]
     taken += known
-    count = min(search.startup_trials, search.trials) - len(taken)
+    count = search.startup_trials - len(taken)
     cost: AnalyticCost = "parameters" if "parameters" in config.objective.costs else "macs"
     cheapest = Proposal(architecture=space.cheapest(cost), recipe=recipe)
     found: list[Proposal] = []
@@ -67,9 +72,12 @@ def startup_proposals(
         if drawn is not None:
             found.append(drawn)
             depths.append(depth)
-    return tuple(
-        sorted(found, key=lambda item: (item != cheapest, _work(item.architecture, space)))
-    )
+    room = search.trials - len(taken)
+
+    def place(item: Proposal) -> tuple[bool, int]:
+        return item != cheapest, _work(item.architecture, space)
+
+    return (*sorted(found[:room], key=place), *sorted(found[room:], key=place))
 
 
 def _draws(space: SearchSpace, dice: Dice) -> Iterator[Proposal]:

@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.core.architecture import Architecture
+from pipeline.core.proposal import Proposal
 from pipeline.launching.estimate import estimate
 from pipeline.launching.training_rate import TrainingRate
 from pipeline.measuring.automatic import by_rule
@@ -30,6 +32,15 @@ def test_a_faster_machine_and_fewer_trials_take_less(plan, replan, tmp_path):
     assert estimate(plan, fast).minutes < slower.minutes
     more = replan(plan, search={"trials": 50}, mlruns=tmp_path / "more")
     assert estimate(more, slow).minutes > slower.minutes
+
+
+def test_a_plan_names_what_there_is_room_for(plan):
+    first = tuple(
+        Proposal(architecture=Architecture(dense_units=units), recipe=plan.config.training.recipe)
+        for units in (8, 9, 10, 11)
+    )
+    said = estimate(replace(plan, first=first), fast)  # five trials, two of them references
+    assert [str(network) for network in said.first] == ["d8", "d9", "d10"]
 
 
 def test_finalists_take_their_time(plan, replan, tmp_path):

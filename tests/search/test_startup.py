@@ -51,8 +51,8 @@ def test_every_one_of_them_is_of_the_space_for_the_sampler_to_learn_from():
     [
         ((), 8),  # ten, the references among them
         (("search.startup_trials=4",), 2),
-        (("search.trials=5",), 3),
-        (("search.trials=2",), 0),
+        (("search.trials=5",), 8),  # the budget may be raised
+        (("search.trials=2",), 8),
         (("search.startup_trials=1",), 0),
         (("search=random",), 0),
         (("architecture=16k3-d32",), 0),
@@ -60,6 +60,18 @@ def test_every_one_of_them_is_of_the_space_for_the_sampler_to_learn_from():
 )
 def test_how_many_there_are(overrides, expected):
     assert len(start(*overrides)[2]) == expected
+
+
+@pytest.mark.parametrize("trials", [2, 3, 5, 9])
+def test_a_small_budget_sees_the_whole_range_and_a_larger_one_goes_on_with_the_rest(trials):
+    _, space, found = start(f"search.trials={trials}")
+    within, behind = work(found[: trials - 2]), work(found[trials - 2 :])
+    assert set(found) == set(start()[2])
+    assert within == sorted(within) and behind == sorted(behind)
+    if within:
+        assert found[0].architecture == space.cheapest("macs")
+    if trials == 5:  # not the three cheapest
+        assert within[-1] > behind[0]
 
 
 def test_what_the_sweep_begins_with_anyway_counts_and_is_not_repeated():

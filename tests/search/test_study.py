@@ -13,6 +13,7 @@ from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.search.moving import delete_study
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
+from pipeline.search.startup import startup_proposals
 from pipeline.search.study import SweepStudy
 
 
@@ -91,6 +92,36 @@ def test_a_budget_that_is_lowered_leaves_the_rest_of_the_opening(config, space):
     raised = SweepStudy(search(config, trials=5), space, first=first)
     numbers = [claimed(raised, "w").specification.number for _ in range(2)]
     assert numbers == [3, 4] and raised.claim("w") is None
+
+
+@pytest.mark.parametrize("trials", [1, 2, 3, 5])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_sweep_begun_small_goes_on_with_the_rest_of_its_start(config, space, trials, workers):
+    config = search(config, sampler="tpe", trials=trials)
+    first = startup_proposals(config, space, ())
+    assert len(first) == 8
+
+    def numbers(config):
+        """Claim, several at once and one of them interrupted, until nobody gets anything."""
+        found, claims = [], []
+        while True:
+            study = SweepStudy(config, space, first=first)  # a new process each time, as it were
+            claims += [claim for _ in range(workers) if (claim := study.claim("w")) is not None]
+            if not claims:
+                assert study.is_done() and study.waiting() == 0
+                return found
+            for index, claim in enumerate(claims):
+                interrupted = index == 0 and claim.specification.attempt == 0
+                ending = Ending(outcome=Outcome.INTERRUPTED) if interrupted else None
+                finish(study, claim, ending)
+                if not interrupted:
+                    found.append(claim.specification.number)
+            claims = []
+
+    assert sorted(numbers(config)) == list(range(trials))
+    assert sorted(numbers(search(config, trials=12))) == list(range(trials, 12))
+    begun = {r.number: r.specification.architecture for r in SweepStudy(config, space).records()}
+    assert [begun[number] for number in range(2, 10)] == [item.architecture for item in first]
 
 
 def test_the_budget_is_exact_for_workers_that_ask_at_once(config, space):
