@@ -1,7 +1,7 @@
 """The space of networks: what can be drawn, feasible by construction.
 
 A draw walks from the image down. Before each choice it is known how many layers still have to
-fit behind it, so only choices that leave room for them are offered: kernels that are small
+fit behind it, so only choices that leave room for them are taken: kernels that are small
 enough, pooling where the map stays large enough, otherwise none. No draw fails by shape.
 """
 
@@ -49,7 +49,7 @@ class Chooser(Protocol):
         """Return one of ``choices``, which are the same in every draw."""
 
     def listed(self, name: str, values: tuple[Number, ...]) -> Number:
-        """Return one of sorted numbers, whose count may differ from draw to draw."""
+        """Return one of sorted numbers, which are the same for a name in every draw."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,7 @@ class SearchSpace:
         filters = _integer(chooser, f"filters_{layer}", space.filters)
         paddings = self._paddings(side, below)
         padding = _named(chooser, f"padding_{layer}", paddings)
-        kernels = self._kernels(side, below, padding)
-        kernel = _pick(chooser, f"kernel_size_{layer}", kernels)
+        kernel = self._draw_kernel(chooser, layer, self._kernels(side, below, padding))
         side = after_convolution(side, kernel, padding)
         pooling = _named(chooser, f"pooling_{layer}", self._poolings(side, below))
         normalisation = _named(chooser, f"normalisation_{layer}", space.normalisation.values())
@@ -131,6 +130,19 @@ class SearchSpace:
             normalisation=normalisation,
         )
         return block, side if pooling == "none" else after_pooling(side)
+
+    def _draw_kernel(self, chooser: Chooser, layer: int, fitting: tuple[int, ...]) -> int:
+        """Return one of the kernels that fit, each with the same chance.
+
+        Whoever learns keeps the range that a name was first seen with, and would never propose
+        a larger kernel again after a small map. So each name has one range: a kernel is drawn
+        among all, and where it does not fit once more, under another name, among those that do.
+        """
+        if len(fitting) == 1:
+            return fitting[0]
+        name = f"kernel_size_{layer}"
+        kernel = chooser.listed(name, self.kernels)
+        return kernel if kernel in fitting else chooser.listed(f"{name}_of_{len(fitting)}", fitting)
 
     def _fits(self, side: int, layers: int) -> bool:
         """Whether ``layers`` blocks fit a map of ``side`` pixels, pooling left out."""

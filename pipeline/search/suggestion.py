@@ -27,5 +27,5 @@ class TrialChooser:
         return choices[choices.index(drawn)]
 
     def listed(self, name: str, values: tuple[Number, ...]) -> Number:
-        """Return one of ``values``, chosen by index: their order is kept, their count may vary."""
+        """Return one of ``values``, chosen by index, so that their order is known."""
         return values[self.integer(f"{name}.index", 0, len(values) - 1)]

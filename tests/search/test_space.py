@@ -138,9 +138,34 @@ def test_kernels_are_those_that_leave_room_for_the_layers_behind():
     # for a second kernel of 3.
     config = space_config(depth=listed(2), kernel_size=listed(3, 5, 7))
     dice = Dice(0)
-    for _ in range(50):
-        SearchSpace(config, (8, 8, 1), 10).draw(dice)
-        assert dice.asked["kernel_size_1.index"] == (0, 1)
+    first = [
+        SearchSpace(config, (8, 8, 1), 10).draw(dice)[0].blocks[0].kernel_size for _ in range(300)
+    ]
+    assert set(first) == {3, 5}
+    assert first.count(3) == pytest.approx(150, abs=30)  # as often as if nothing else were there
+
+
+def test_a_name_has_the_same_range_on_every_map():
+    config = space_config(
+        depth=listed(2), kernel_size=listed(3, 5, 7, 9), pooling=listed("max", "none")
+    )
+    ranges: dict[str, set[tuple[int, int]]] = {}
+    for seed in range(300):
+        dice = Dice(seed)
+        SearchSpace(config, (14, 14, 1), 10).draw(dice)
+        for name in dice.asked:
+            ranges.setdefault(name, set()).add(dice.asked[name])
+    assert ranges["kernel_size_2.index"] == {(0, 3)}
+    assert ranges["kernel_size_2_of_2.index"] == {(0, 1)}
+    assert all(len(found) == 1 for found in ranges.values())
+
+
+def test_of_two_kernels_nothing_is_asked_twice():
+    """Neither standard nor small spaces draw anything else than they always did."""
+    for seed in range(100):
+        dice = Dice(seed)
+        SearchSpace(space_config(), (9, 9, 1), 10).draw(dice)
+        assert not any("_of_" in name for name in dice.asked)
 
 
 def test_pooling_is_left_out_where_the_map_is_too_small():

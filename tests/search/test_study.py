@@ -103,10 +103,10 @@ def test_a_sweep_begun_small_goes_on_with_the_rest_of_its_start(config, space, t
 
     def numbers(config):
         """Claim, several at once and one of them interrupted, until nobody gets anything."""
-        found, claims = [], []
+        found: list[int] = []
         while True:
             study = SweepStudy(config, space, first=first)  # a new process each time, as it were
-            claims += [claim for _ in range(workers) if (claim := study.claim("w")) is not None]
+            claims = [claim for _ in range(workers) if (claim := study.claim("w")) is not None]
             if not claims:
                 assert study.is_done() and study.waiting() == 0
                 return found
@@ -116,7 +116,6 @@ def test_a_sweep_begun_small_goes_on_with_the_rest_of_its_start(config, space, t
                 finish(study, claim, ending)
                 if not interrupted:
                     found.append(claim.specification.number)
-            claims = []
 
     assert sorted(numbers(config)) == list(range(trials))
     assert sorted(numbers(search(config, trials=12))) == list(range(trials, 12))
