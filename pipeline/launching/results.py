@@ -19,9 +19,9 @@ from pipeline.core.selection import RuleSettings
 from pipeline.core.summary import DataSummary, build_summary, ended_trials
 from pipeline.core.trial import Outcome, RunKey, TrialRecord, TrialSpecification
 from pipeline.data.dataset import DataDescription
-from pipeline.launching.answers import answers_path, keep_answers, read_answers
 from pipeline.launching.sessions import Sessions
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
+from pipeline.reporting.right_answers import answers_path, keep_answers, read_answers
 from pipeline.search.ledger import Claim
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path

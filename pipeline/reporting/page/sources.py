@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
-from pipeline.core.trial import TrialRecord
+from pipeline.core.trial import RunKey, TrialRecord
 from pipeline.reporting.compare import Answers, read_answers
 from pipeline.reporting.comparison import read_comparison
 from pipeline.reporting.exports import read_exports
 from pipeline.reporting.files import CONFIG_NAME, read_summary
 from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name
 from pipeline.reporting.mistakes import Mistakes, mistakes_name
+from pipeline.reporting.right_answers import read_answers as read_right_answers
 from pipeline.reporting.sentence import Comparison
 from pipeline.tracking.event_log import Event, read, sweep_log_path, training_log_paths
 from pipeline.tracking.events import Ended, Started, content_of
@@ -85,6 +88,9 @@ class ReportSources:
         As ``pipeline.core.exports`` has them, of the networks that were exported.
     further
         The further trainings of finalists.
+    validation_right
+        By trial number, of the sweet spot and the references, as far as they are kept: whether
+        each validation image was classified rightly, shape ``(images,)``.
     written
         When, in seconds since the epoch.
     """
@@ -102,6 +108,7 @@ class ReportSources:
     maps: Mapping[int, KeptMaps] = field(default_factory=dict)
     exports: Sequence[Mapping[str, Any]] = ()
     further: Sequence[TrialRecord] = ()
+    validation_right: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -148,6 +155,7 @@ class ReportSources:
         answers = {number: read_answers(sweep_dir, number) for number in tested}
         mistakes = {n: Mistakes.read(sweep_dir / mistakes_name(n)) for n in tested}
         maps = {n: KeptMaps.read(sweep_dir / kept_maps_name(n)) for n in tested}
+        right = read_right_answers(sweep_dir, map(RunKey, tested), summary["data"]["validation"])
         return cls(
             summary=summary,
             stories=stories,
@@ -162,6 +170,7 @@ class ReportSources:
             maps={n: known for n, known in maps.items() if known is not None},
             exports=read_exports(sweep_dir),
             further=[story.record for story in _stories(again)],
+            validation_right={run.number: known for run, known in right.items()},
         )
 
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.core.promotion import EQUAL_WITHIN
 from pipeline.core.statistics import PairedTest, mcnemar
 from pipeline.core.summary import open_trials
@@ -47,14 +50,16 @@ def verdict(sources: ReportSources) -> Verdict:
     sentence = sweet_spot_sentence(summary, sources.comparison)
     if spot is None:
         return Verdict(tone="open", answer="Not known yet", sentence=sentence)
-    test = _test_against_cnn(sources)
+    test = _against_cnn(summary, {n: known.right for n, known in sources.answers.items()})
+    paired = test or _against_cnn(summary, sources.validation_right)
     tone: Tone
     if never_there(summary, "cnn"):
         tone, answer = "good", "Yes: it reaches the target accuracy, and the cnn reference does not"
     else:
-        tone, answer = _answer(spot, cnn, summary["costs"][0], test)
+        images = "validation images" if test is None else "test images"
+        tone, answer = _answer(spot, cnn, summary["costs"][0], paired, images)
         if test is None and tone != "open" and spot["trial"] != cnn["trial"]:
-            answer += ", on the validation images"
+            answer += "" if images in answer else f", on the {images}"
     if tone != "open" and not _is_final(summary):
         tone, answer = _so_far(tone, answer)
     return Verdict(
@@ -73,39 +78,52 @@ def _is_final(summary: Mapping[str, Any]) -> bool:
     return settled and not open_trials(summary)
 
 
-def _test_against_cnn(sources: ReportSources) -> PairedTest | None:
-    spot, cnn = sources.summary["sweet_spot"], sources.summary["references"]["cnn"]
-    ours, theirs = sources.answers.get(spot["trial"]), sources.answers.get(cnn["trial"])
+def _against_cnn(
+    summary: Mapping[str, Any], right: Mapping[int, NDArray[np.bool_]]
+) -> PairedTest | None:
+    """Compare right answers, by trial; None where those of the sweet spot or the cnn lack."""
+    spot, cnn = summary["sweet_spot"], summary["references"]["cnn"]
+    ours, theirs = right.get(spot["trial"]), right.get(cnn["trial"])
     if ours is None or theirs is None or spot["trial"] == cnn["trial"]:
         return None
-    return mcnemar(ours.right, theirs.right)
+    return mcnemar(ours, theirs)
 
 
 def _answer(
-    spot: Mapping[str, Any], cnn: Mapping[str, Any], cost: str, test: PairedTest | None
+    spot: Mapping[str, Any],
+    cnn: Mapping[str, Any],
+    cost: str,
+    paired: PairedTest | None,
+    images: str,
 ) -> tuple[Tone, str]:
+    """Return the answer from both networks' answers to the same images, as far as known.
+
+    As accurate is what is surely not less accurate by more than ``EQUAL_WITHIN``. Where the
+    answers are not known, what differs by no more than that is called as accurate.
+    """
     if spot["trial"] == cnn["trial"]:
         return "bad", "No: nothing beats the cnn reference"
     paid, price = cnn.get(cost), spot.get(cost)
     if cnn["val_accuracy"] is None or not paid or not price:
         return "open", "Not known yet"
     cheaper = (paid / price >= _SAME_WITHIN) - (price / paid >= _SAME_WITHIN)
-    if test is not None:
-        more = (test.interval.low > 0) - (test.interval.high < 0)
+    if paired is not None:
+        more = (paired.interval.low > 0) - (paired.interval.high < 0)
     else:
-        difference = round(spot["val_accuracy"] - cnn["val_accuracy"], 3)
-        more = (difference > 0) - (difference < 0)
+        difference = round(spot["val_accuracy"] - cnn["val_accuracy"], 6)
+        more = (difference > EQUAL_WITHIN) - (difference < -EQUAL_WITHIN)
     faster = {1: "cheaper", 0: "no cheaper", -1: "dearer"}[cheaper]
     match cheaper, more:
         case 1, 1:
             return "good", "Yes: cheaper and more accurate than the cnn reference"
-        case 1, 0 if test is not None and test.difference < -EQUAL_WITHIN:
+        case 1, 0 if paired is not None and paired.interval.low < -EQUAL_WITHIN:
             return "mixed", (
-                f"In part: cheaper than the cnn reference; whether as accurate, {test.images:,} "
-                "test images do not tell"
+                f"In part: cheaper than the cnn reference; whether as accurate, {paired.images:,} "
+                f"{images} do not tell"
             )
         case 1, 0:
-            return "good", f"Yes: cheaper than the cnn reference, and as accurate{_as_far_as(test)}"
+            so_far = "" if paired is None else f" as far as {paired.images:,} {images} tell"
+            return "good", f"Yes: cheaper than the cnn reference, and as accurate{so_far}"
         case _, 1:
             return "mixed", f"In part: more accurate than the cnn reference, but {faster}"
         case 1, -1:
@@ -121,10 +139,6 @@ def _so_far(tone: Tone, answer: str) -> tuple[Tone, str]:
     if tone == "bad":
         return "open", f"Not yet: {rest} so far"
     return tone, f"{said}, so far: {rest}"
-
-
-def _as_far_as(test: PairedTest | None) -> str:
-    return "" if test is None else f" as far as {test.images:,} test images tell"
 
 
 def _evidence(test: PairedTest) -> str:

@@ -3,8 +3,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pipeline.core.trial import Outcome, TrialRecord
+import numpy as np
+
+from pipeline.core.trial import Outcome, RunKey, TrialRecord
 from pipeline.reporting.page.sources import ReportSources
+from pipeline.reporting.right_answers import keep_answers
 from pipeline.tracking.event_log import trial_log_path
 from pipeline.tracking.events import Ended
 
@@ -41,3 +44,16 @@ def test_a_folder_is_read_with_every_attempt(
     assert last.outcome == Outcome.INTERRUPTED
     assert sources.answers == {} and sources.mistakes == {}
     assert [network.title for network in sources.networks] == ["sweet spot"]
+
+
+def test_the_answers_to_the_validation_images_are_read_as_far_as_they_are_kept(
+    folder: Any, records: list[TrialRecord], summarise: Callable[..., dict[str, Any]]
+) -> None:
+    folder.configure()
+    summary = summarise(records)
+    summary["data"]["validation"] = 4
+    (folder.path / "summary.json").write_text(json.dumps(summary))
+    for number, images in ((0, 3), (1, 4), (2, 4)):  # a damaged one, the cnn's, and one behind
+        keep_answers(folder.path, RunKey(number), np.arange(images) > 0)
+    known = ReportSources.read(folder.path).validation_right
+    assert {n: right.tolist() for n, right in known.items()} == {1: [False, True, True, True]}

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.reporting.page.sources import ReportSources
@@ -26,28 +27,47 @@ def test_the_answer_with_its_evidence(sources: ReportSources) -> None:
     assert found.reason is not None and found.reason.startswith("Chosen by the rule knee: ")
 
 
+def answered(
+    sources: ReportSources, images: int, gained: int, lost: int
+) -> dict[int, NDArray[np.bool_]]:
+    """Return right answers: so many images only the sweet spot gets right, or only the cnn."""
+    ours, theirs = np.ones((2, images), dtype=np.bool_)
+    ours[:lost] = False
+    theirs[lost : lost + gained] = False
+    spot, cnn = sources.summary["sweet_spot"], sources.summary["references"]["cnn"]
+    return {spot["trial"]: ours, cnn["trial"]: theirs}
+
+
+AS_ACCURATE = "Yes: cheaper than the cnn reference, and as accurate as far as"
+DO_NOT_TELL = "In part: cheaper than the cnn reference; whether as accurate,"
+
+
 @pytest.mark.parametrize(
-    ("more", "tone", "answer"),
+    ("counts", "tone", "answer"),
     [
-        (-1, "good", "Yes: cheaper than the cnn reference, and as accurate as far as 400"),
-        (-4, "mixed", "In part: cheaper than the cnn reference; whether as accurate, 400 test "),
+        # The low ends, in points: -0.39, -0.52, -1.82, -1.45, -0.21, 1.95.
+        ((10_000, 200, 200), "good", f"{AS_ACCURATE} 10,000"),
+        ((10_000, 200, 212), "mixed", f"{DO_NOT_TELL} 10,000"),
+        ((400, 6, 6), "mixed", f"{DO_NOT_TELL} 400"),
+        ((400, 8, 6), "mixed", f"{DO_NOT_TELL} 400"),
+        ((400, 6, 1), "good", f"{AS_ACCURATE} 400"),
+        ((400, 16, 0), "good", "Yes: cheaper and more accurate than the cnn reference"),
+        ((400, 0, 16), "mixed", "In part: cheaper than the cnn reference, but less accurate"),
     ],
 )
-def test_a_loss_that_few_images_cannot_tell_from_none_is_no_yes(
-    sources: ReportSources, more: int, tone: str, answer: str
+def test_what_few_images_cannot_tell_from_a_loss_is_no_yes(
+    sources: ReportSources, counts: tuple[int, int, int], tone: str, answer: str
 ) -> None:
-    spot, cnn = sources.summary["sweet_spot"], sources.summary["references"]["cnn"]
-    right = np.ones(400, dtype=bool)
-    right[:-more] = False
-    answers: dict[int, Any] = {
-        spot["trial"]: SimpleNamespace(right=right),
-        cnn["trial"]: SimpleNamespace(right=np.ones(400, dtype=bool)),
-    }
-    # Some images that only the sweet spot gets right, and as many that only the reference does.
-    for number, places in ((cnn["trial"], slice(100, 106)), (spot["trial"], slice(106, 112))):
-        answers[number].right[places] = False
-    found = verdict(replace(sources, answers=answers))
-    assert found.tone == tone and found.answer.startswith(answer)
+    right = answered(sources, *counts)
+    answers: dict[int, Any] = {n: SimpleNamespace(right=known) for n, known in right.items()}
+    tested = verdict(replace(sources, answers=answers))
+    assert tested.tone == tone and tested.answer.startswith(answer)
+    assert "validation" not in tested.answer
+    # Before test is read, the validation images say it the same way.
+    validated = verdict(replace(sources, answers={}, validation_right=right))
+    assert validated.tone == tone and validated.answer.startswith(answer)
+    assert validated.answer.count("validation images") == 1
+    assert validated.evidence is None
 
 
 @pytest.mark.parametrize(
@@ -57,6 +77,9 @@ def test_a_loss_that_few_images_cannot_tell_from_none_is_no_yes(
         (0.93, 9.0, "mixed", "In part: more accurate than the cnn reference, but dearer"),
         (0.90, 3.0, "mixed", "In part: cheaper than the cnn reference, but less accurate"),
         (0.912, 3.0, "good", "Yes: cheaper than the cnn reference, and as accurate"),
+        (0.913, 3.0, "good", "Yes: cheaper than the cnn reference, and as accurate"),
+        (0.907, 3.0, "good", "Yes: cheaper than the cnn reference, and as accurate"),
+        (0.917, 9.0, "bad", "No: dearer and no more accurate than the cnn reference"),
         (0.93, 7.6, "mixed", "In part: more accurate than the cnn reference, but no cheaper"),
         (0.90, 9.0, "bad", "No: dearer and less accurate than the cnn reference"),
     ],
