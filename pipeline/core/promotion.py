@@ -18,6 +18,8 @@ from pipeline.core.wording import number
 #: A champion may be followed by one that is so much less accurate and cheaper, if chance alone
 #: explains the difference.
 EQUAL_WITHIN = 0.005
+#: Shares are kept with six digits.
+_ROUNDING = 1e-6
 #: Two measurements of one network differ by less than this share; costs that follow from the
 #: architecture alone are exact.
 NOISE = 0.05
@@ -40,6 +42,9 @@ class Rival:
         What the costs were measured on.
     protocol
         The settings that they were measured with.
+    best_before
+        Of a champion: the best accuracy on these images of those that it follows; None where
+        that is not known.
     """
 
     data_fingerprint: str
@@ -47,6 +52,7 @@ class Rival:
     costs: Mapping[str, float]
     device: str
     protocol: Mapping[str, Any]
+    best_before: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +80,9 @@ def judge(challenger: Rival, champion: Rival | None, costs: Sequence[str]) -> Ve
 
     It is better if it is more accurate (significantly, on the same validation images), or if it
     is as accurate and cheaper. As accurate means: not significantly less, and by at most
-    ``EQUAL_WITHIN``. Cheaper means: on the leading cost, and dearer on none of the others, all
-    measured under one protocol on one device.
+    ``EQUAL_WITHIN``, which holds against the best of the champions so far, too: half a point
+    from each to the next would soon be many. Cheaper means: on the leading cost, and dearer on
+    none of the others, all measured under one protocol on one device.
 
     Parameters
     ----------
@@ -109,6 +116,15 @@ def judge(challenger: Rival, champion: Rival | None, costs: Sequence[str]) -> Ve
         return Verdict(
             better=False, reason=f"it is less accurate than the champion: {accuracies}", test=test
         )
+    best, own = _best(champion), float(challenger.right.mean())
+    if own < best - EQUAL_WITHIN - _ROUNDING:
+        return Verdict(
+            better=False,
+            reason=f"it is not more accurate than the champion ({accuracies}), and "
+            f"{100 * (best - own):.2f} points less accurate than the best of those before, which "
+            f"had {100 * best:.2f}%",
+            test=test,
+        )
     obstacle = _obstacle(challenger, champion, costs)
     if obstacle is not None:
         return Verdict(
@@ -132,6 +148,21 @@ def judge(challenger: Rival, champion: Rival | None, costs: Sequence[str]) -> Ve
         reason=f"it is not more accurate than the champion ({accuracies}) and not cheaper: {said}",
         test=test,
     )
+
+
+def accuracy_to_keep(challenger: Rival, champion: Rival | None, verdict: Verdict) -> float:
+    """Return the ``best_before`` that a new champion, whose answers are known, leaves behind.
+
+    Who overrules the gate says what is accurate enough from now on.
+    """
+    assert challenger.right is not None
+    own = float(challenger.right.mean())
+    return own if champion is None or not verdict.better else max(own, _best(champion))
+
+
+def _best(champion: Rival) -> float:
+    assert champion.right is not None
+    return max(float(champion.right.mean()), champion.best_before or 0.0)
 
 
 def _accuracies(ours: NDArray[np.bool_], theirs: NDArray[np.bool_], test: PairedTest) -> str:

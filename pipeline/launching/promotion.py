@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError, SweetspotError
-from pipeline.core.promotion import Rival, Verdict, judge
+from pipeline.core.promotion import Rival, Verdict, accuracy_to_keep, judge
 from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import TRAINED_COSTS, TrialRecord
 from pipeline.core.wording import percentage
@@ -106,14 +106,15 @@ def promote(config: Config, *, force: bool) -> Promotion:
         return ended(outcome="refused", reason=reason, version=champion)
     challenger = _challenger(config, network, description)
     costs = config.objective.costs
-    verdict = judge(challenger.rival, _rival(registry, champion, challenger), costs)
+    defender = _rival(registry, champion, challenger)
+    verdict = judge(challenger.rival, defender, costs)
     if not (verdict.better or force):
         return ended(outcome="refused", reason=verdict.reason, version=champion)
     with Mirror(config.sweep_dir, config, description) as mirror:
         report = mirror.sync()
     if report.failure is not None:
         raise StorageError(report.failure)
-    registration = _registration(config, challenger, verdict, digest)
+    registration = _registration(config, challenger, defender, verdict, digest)
     version = registry.register(registration, instead_of=champion)
     if version is None:  # somebody else has promoted meanwhile: it was judged against another one
         return promote(config, force=force)
@@ -209,6 +210,7 @@ def _rival(registry: Registry, champion: Version | None, challenger: _Challenger
         costs=champion.costs,
         device=champion.tags.get("device", "an unknown device"),
         protocol=champion.protocol,
+        best_before=champion.best_accuracy,
     )
 
 
@@ -221,7 +223,11 @@ def _predicted(path: Path, split: Split) -> NDArray[np.int64]:
 
 
 def _registration(
-    config: Config, challenger: _Challenger, verdict: Verdict, digest: str
+    config: Config,
+    challenger: _Challenger,
+    champion: Rival | None,
+    verdict: Verdict,
+    digest: str,
 ) -> Registration:
     summary = read_summary(config.sweep_dir)
     test_accuracy = summary["sweet_spot"]["test_accuracy"]
@@ -236,6 +242,7 @@ def _registration(
         "architecture": trial.specification.architecture.notation,
         "data_fingerprint": data.fingerprint,
         **_accuracy_tags("val_accuracy", accuracy, data.validation),
+        "best_val_accuracy": f"{accuracy_to_keep(rival, champion, verdict):.6f}",
         **_accuracy_tags("test_accuracy", test_accuracy, data.test),
         **{name: repr(value) for name, value in trial.costs.items()},
         "leading_cost": config.objective.costs[0],

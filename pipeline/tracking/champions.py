@@ -2,10 +2,11 @@
 
 The tags of a version: ``sweep``, ``trial``, ``architecture``, ``data_fingerprint``,
 ``val_accuracy``, ``val_accuracy_low``, ``val_accuracy_high`` (95% Wilson interval), the same of
-``test_accuracy`` where it was read, each known cost by its name, ``leading_cost``, ``device``,
-``protocol`` (JSON), ``git_commit``, ``model_digest``, ``reason``; ``forced`` where the gate was
-overruled, ``promoted`` (when), ``replaced`` (the version it took over from) and ``rolled_back``
-(when it was taken back).
+``test_accuracy`` where it was read, ``best_val_accuracy`` (of it and of those that it follows on
+the same images), each known cost by its name, ``leading_cost``, ``device``, ``protocol`` (JSON),
+``git_commit``, ``model_digest``, ``reason``; ``forced`` where the gate was overruled,
+``promoted`` (when), ``replaced`` (the version it took over from) and ``rolled_back`` (when it was
+taken back).
 """
 
 import json
@@ -51,6 +52,11 @@ class Version:
             return dict(json.loads(self.tags.get("protocol", "{}")))
         except (ValueError, TypeError):
             return {}
+
+    @property
+    def best_accuracy(self) -> float | None:
+        """The best validation accuracy of it and those that it follows; None of old versions."""
+        return self._number("best_val_accuracy")
 
     def _number(self, name: str) -> float | None:
         try:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.core.promotion import Rival, judge
+from pipeline.core.promotion import EQUAL_WITHIN, Rival, accuracy_to_keep, judge
 
 IMAGES = 1000
 COSTS = {"epoch_seconds": 2.0, "latency_ms": 1.0, "parameters": 5000.0}
@@ -128,3 +128,55 @@ def test_other_images_cannot_be_compared(changes):
     assert not verdict.better
     assert verdict.test is None
     assert "it cannot be compared with the champion" in verdict.reason
+
+
+def wrong(first, last):
+    """Return answers of which those to the images from ``first`` to ``last`` are wrong."""
+    answers = np.ones(IMAGES, dtype=np.bool_)
+    answers[first:last] = False
+    return answers
+
+
+def test_accuracy_is_not_lost_step_by_step():
+    """Each night's network is 0.4 points less accurate than the champion, and cheaper."""
+    champion = rival(right=wrong(0, 100))
+    promoted: list[float] = []
+    for night in range(1, 6):
+        # Other images are wrong each time, so that chance alone explains the difference.
+        begin = 100 * night
+        challenger = rival(
+            right=wrong(begin, begin + 100 + 4 * (len(promoted) + 1)),
+            costs={"epoch_seconds": 2.0 * 0.8**night},
+        )
+        verdict = judge(challenger, champion, ["epoch_seconds"])
+        if verdict.better:
+            kept = accuracy_to_keep(challenger, champion, verdict)
+            champion = replace(challenger, best_before=kept)
+            promoted.append(float(challenger.right.mean()))
+    assert promoted == [0.896]
+    assert min(promoted) >= 0.9 - EQUAL_WITHIN
+    assert verdict.reason.endswith(
+        "0.80 points less accurate than the best of those before, which had 90.00%"
+    )
+
+
+def test_who_is_more_accurate_than_the_champion_needs_not_be_the_best_so_far():
+    champion = rival(best_before=0.95)
+    better = rival(right=right(gained=20, lost=0))
+    verdict = judge(better, champion, ["epoch_seconds"])
+    assert verdict.better
+    assert accuracy_to_keep(better, champion, verdict) == 0.95
+
+
+def test_as_accurate_as_the_best_within_the_tolerance_is_enough():
+    cheap = rival(costs={"epoch_seconds": 1.0})
+    assert judge(cheap, rival(best_before=0.905), ["epoch_seconds"]).better
+    assert not judge(cheap, rival(best_before=0.9051), ["epoch_seconds"]).better
+
+
+def test_who_overrules_the_gate_says_what_is_accurate_enough():
+    champion, forced = rival(best_before=0.95), rival(right=right(gained=0, lost=50))
+    verdict = judge(forced, champion, ["epoch_seconds"])
+    assert not verdict.better
+    assert accuracy_to_keep(forced, champion, verdict) == pytest.approx(0.85)
+    assert accuracy_to_keep(forced, None, judge(forced, None, [])) == pytest.approx(0.85)

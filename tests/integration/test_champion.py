@@ -96,7 +96,9 @@ def test_the_gate_lets_the_better_one_through(mlruns, champion, capsys):
     registry = Registry(config=champion, data="digits")
     assert registry.version("champion").tags["sweep"] == "strong"
     assert registry.version("previous").tags["sweep"] == "weak"
-    assert "more accurate than the champion" in registry.version("champion").tags["reason"]
+    tags = registry.version("champion").tags
+    assert "more accurate than the champion" in tags["reason"]
+    assert tags["best_val_accuracy"] == tags["val_accuracy"]
     assert cli.main(["promote", "weak", f"mlruns={mlruns}"]) == 1
     said = capsys.readouterr().err
     assert "is not promoted: it is less accurate than the champion" in said

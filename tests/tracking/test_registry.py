@@ -164,6 +164,8 @@ def test_versions_of_others_break_nothing() -> None:
     foreign = Version(number="2", tags={"epoch_seconds": "fast", "protocol": "[1"})
     assert foreign.costs == {}
     assert foreign.protocol == {}
+    assert foreign.best_accuracy is None
+    assert Version(number="3", tags={"best_val_accuracy": "0.912345"}).best_accuracy == 0.912345
     assert foreign.title == "version 2"
     assert "| 2 | – | – | – of – | – | – | – | champion | – |" in history(
         "digits", [foreign], {"champion": "2"}
