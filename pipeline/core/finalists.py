@@ -29,10 +29,13 @@ class Finalist:
         The trial of the search; it counts as the first training.
     further
         The others, by repetition.
+    without_result
+        Further trainings that ended without one: diverged, without the target accuracy, failed.
     """
 
     original: TrialRecord
     further: tuple[TrialRecord, ...] = ()
+    without_result: int = 0
 
     @property
     def number(self) -> int:
@@ -43,6 +46,11 @@ class Finalist:
     def trainings(self) -> tuple[TrialRecord, ...]:
         """Every complete training, the original first."""
         return (self.original, *self.further)
+
+    @property
+    def with_result(self) -> str:
+        """How many of its trainings ended with a result: ``2 of 5``."""
+        return f"{len(self.trainings)} of {len(self.trainings) + self.without_result}"
 
     @property
     def accuracy(self) -> MeanError:
@@ -160,8 +168,9 @@ def final_round(
 ) -> FinalRound:
     """Return what the finalists' trainings have come to.
 
-    A finalist takes part once one further training is complete, with all of them that are:
-    those of an earlier run with more seeds, too.
+    A finalist takes part once one further training has ended, with all of them that have: those
+    of an earlier run with more seeds, too. Those without a result have no part in its means,
+    and are counted: means of the lucky ones alone would hide them.
 
     Parameters
     ----------
@@ -170,25 +179,20 @@ def final_round(
     trainings
         The latest attempt of every further training there is.
     """
-    complete = [record for record in trainings if comparable(record, costs)]
-    found = [
-        Finalist(
-            original=original,
-            further=tuple(
-                sorted(
-                    (record for record in complete if record.number == original.number),
-                    key=lambda record: record.specification.repetition,
-                )
-            ),
+    over = [r for r in trainings if r.outcome not in (None, Outcome.INTERRUPTED)]
+    found = []
+    for original in finalists:
+        ended = [record for record in over if record.number == original.number]
+        complete = [record for record in ended if comparable(record, costs)]
+        found.append(
+            Finalist(
+                original=original,
+                further=tuple(sorted(complete, key=lambda r: r.specification.repetition)),
+                without_result=len(ended) - len(complete),
+            )
         )
-        for original in finalists
-    ]
-    over = {
-        record.specification.run
-        for record in trainings
-        if record.outcome not in (None, Outcome.INTERRUPTED)
-    }
+    runs = {record.specification.run for record in over}
     return FinalRound(
-        finalists=tuple(finalist for finalist in found if finalist.further),
-        settled=all(training.run in over for training in wanted),
+        finalists=tuple(f for f in found if f.further or f.without_result),
+        settled=all(training.run in runs for training in wanted),
     )

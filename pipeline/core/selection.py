@@ -183,10 +183,12 @@ def _explain_budget(
     fitting = [point for point in front if point[1] <= most]
     described = _described(front[index], leading_cost)
     if not fitting:
+        if settings.trainings is not None:
+            return f"no finalist has {limit}; it is the cheapest of them, {described}"
         return f"nothing on the front has {limit}; it is the cheapest there, {described}"
     tied = sum(point[0] == front[index][0] for point in fitting)
     return (
-        f"it is the most accurate of the {_members(len(fitting))} of the front with {limit}: "
+        f"it is the most accurate of the {_members(len(fitting), settings)} with {limit}: "
         f"{described}{_tie_remark(tied)}"
     )
 
@@ -197,7 +199,7 @@ def _explain_price(
     price = _given(settings.price)
     described = _described(front[index], leading_cost)
     if len(front) == 1:
-        return f"it is the only member of the front, {described}"
+        return f"it is the only {_members(1, settings, counted=False)}, {described}"
     terms = f"{_points(price)} of accuracy for a doubling of {leading_cost}"
     values = picking.worth(Fronts.of(front, None), price)[0]
     behind = values[index] - values
@@ -205,12 +207,12 @@ def _explain_price(
     rest = [i for i in range(len(front)) if behind[i] > ROUNDING]
     if not rest:
         return (
-            f"at {terms} all members of the front are worth the same; it is the cheapest, "
-            f"{described}"
+            f"at {terms} all {_members(len(front), settings, counted=False)} are worth the same; "
+            f"it is the cheapest, {described}"
         )
     next_best = min(rest, key=lambda i: (behind[i], front[i][1]))
     return (
-        f"at {terms} none of the {len(front)} members of the front is worth more: "
+        f"at {terms} none of the {_members(len(front), settings)} is worth more: "
         f"{described}, {_points(behind[next_best])} ahead of "
         f"{_described(front[next_best], leading_cost)}{_tie_remark(tied)}"
     )
@@ -222,7 +224,7 @@ def _explain_one_standard_error(
     fronts = Fronts.of(front, None)
     trainings = settings.trainings
     if len(front) == 1:
-        only = "member of the front" if trainings is None else "finalist"
+        only = _members(1, settings, counted=False)
         return f"it is the only {only}, {_described(front[0], leading_cost)}"
     best = int(fronts.best(fronts.everyone)[0])
     errors = _errors(fronts, settings)
@@ -237,11 +239,8 @@ def _explain_one_standard_error(
             f"{_described(front[best], leading_cost)}"
         )
     tied = sum(point[1] == front[index][1] for point in within)
-    among = f"{_members(len(within))} of the front"
-    if trainings is not None:
-        among = f"{len(within)} finalists"
     return (
-        f"it is the cheapest of the {among} within {error} of the "
+        f"it is the cheapest of the {_members(len(within), settings)} within {error} of the "
         f"most accurate one, {_described(front[best], leading_cost)}: "
         f"{_described(front[index], leading_cost)}{_tie_remark(tied, 'most accurate')}"
     )
@@ -290,8 +289,11 @@ def _points(points: float) -> str:
     return f"{points:.3g} {'point' if points == 1 else 'points'}"
 
 
-def _members(count: int) -> str:
-    return f"{count} {'member' if count == 1 else 'members'}"
+def _members(count: int, settings: RuleSettings, *, counted: bool = True) -> str:
+    """Name those that there are to choose among: ``3 finalists``, ``2 members of the front``."""
+    ending = "" if count == 1 else "s"
+    names = f"member{ending} of the front" if settings.trainings is None else f"finalist{ending}"
+    return f"{count} {names}" if counted else names
 
 
 def _tie_remark(tied: int, first: str = "cheapest") -> str:

@@ -25,7 +25,8 @@
     mlflow_run_id    of the parent run
     finalists        trial, architecture, val_accuracy {mean, standard_error, n}, costs {name:
                      {mean, standard_error, n}}, probability_on_front of every member of the
-                     front that was trained again, cheapest first; [] without them
+                     front that was trained again, cheapest first, and without_result: how many
+                     further trainings ended without one; [] without finalists
     finalists_settled  whether every further training that is wanted of the front's members has
                      ended; before that the sweet spot may become another
 
@@ -168,6 +169,7 @@ def build_summary(
                 "val_accuracy": finalist.accuracy._asdict(),
                 "costs": {name: finalist.cost(name)._asdict() for name in costs},
                 "probability_on_front": probabilities.get(finalist.number),
+                "without_result": finalist.without_result,
             }
             for finalist in last.finalists
         ],
@@ -206,6 +208,13 @@ def censored_sentence(summary: Mapping[str, Any]) -> str | None:
         f"{who} censored: trained to the end without reaching objective.target_accuracy, so there "
         "is no time to compare and no place on the front."
     )
+
+
+def finalist_trainings(finalist: Mapping[str, Any]) -> str:
+    """Return how many trainings a summary's finalist has: ``3``, or ``2 of 5`` with a result."""
+    trained = int(finalist["val_accuracy"]["n"])
+    lost = finalist.get("without_result", 0)  # an earlier version's summary lacks it
+    return f"{trained} of {trained + lost}" if lost else str(trained)
 
 
 def interval_on_test(summary: Mapping[str, Any], accuracy: float) -> Interval:

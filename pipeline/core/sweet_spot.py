@@ -1,9 +1,13 @@
 """Which trial is the sweet spot, why, and how often it would be chosen again.
 
-Without finalists the rule looks at the front. With finalists ``one_standard_error`` looks at
-these alone, by the means of their trainings: a single training of another member could only be
-preferred to a mean because it was lucky. The other rules still need the whole front (a knee
-lies between its ends); there the finalists take part with their means.
+Without finalists the rule looks at the front. With finalists ``one_standard_error``, ``budget``
+and ``price`` look at these alone, by the means of their trainings: a single training of another
+member could only be preferred to a mean because it was lucky. ``knee`` still needs the whole
+front, as it lies between the front's ends; there the finalists take part with their means, and
+the front is looked for anew.
+
+A finalist with trainings that ended without a result comes behind those with fewer of them,
+whatever the mean of the others is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.finalists import Finalist, FinalRound
+from pipeline.core.front import pareto_front
 from pipeline.core.records import (
     above_limits,
     comparable,
     cost_interval,
     dnn_accuracy,
     front_records,
-    point,
 )
 from pipeline.core.resampling import Repeated, probability_on_front, stability
 from pipeline.core.selection import RuleSettings, select
@@ -76,10 +80,19 @@ def choose_sweet_spot(
     front = {member.number for member in members}
     finalists = [f for f in last.finalists if f.number in front] if last.decides else []
     settings = replace(rule.without_auto(finalists=bool(finalists)), floor=dnn_accuracy(records))
-    if finalists and settings.name == "one_standard_error":
-        return _among_finalists(finalists, costs, settings, right)
-    allowed = [r for r in records if not above_limits(r, limits or {})]
-    return _on_the_front(members, allowed, costs, settings, finalists=finalists, right=right)
+    if not finalists:
+        allowed = [r for r in records if not above_limits(r, limits or {})]
+        known = [Finalist(original=record) for record in allowed if comparable(record, costs)]
+        return _on_the_front(known, costs, settings, right)
+    least = min(finalist.without_result for finalist in finalists)
+    surest = [finalist for finalist in finalists if finalist.without_result == least]
+    left_out = [finalist for finalist in finalists if finalist.without_result > least]
+    if settings.name != "knee":
+        return _among_finalists(surest, costs, settings, right, left_out)
+    trained = {finalist.number: finalist for finalist in finalists}
+    everyone = [trained.get(member.number, Finalist(original=member)) for member in members]
+    candidates = [candidate for candidate in everyone if candidate not in left_out]
+    return _on_the_front(candidates, costs, settings, right, left_out)
 
 
 def _among_finalists(
@@ -87,6 +100,7 @@ def _among_finalists(
     costs: Sequence[str],
     rule: RuleSettings,
     right: RightAnswers,
+    left_out: Sequence[Finalist],
 ) -> SweetSpot:
     settings = replace(
         rule,
@@ -102,44 +116,41 @@ def _among_finalists(
         settings,
         repeated=_repeated(dict(enumerate(finalists)), costs, right),
     )
+    chosen = finalists[selection.index]
     return SweetSpot(
-        record=finalists[selection.index].original,
+        record=chosen.original,
         rule=selection.rule,
-        reason=f"{selection.reason} (means of its trainings); {again.reason}",
+        reason=f"{selection.reason} (means of its trainings){_failures(chosen, left_out)}; "
+        f"{again.reason}",
     )
 
 
 def _on_the_front(
-    members: Sequence[TrialRecord],
-    records: Sequence[TrialRecord],
+    candidates: Sequence[Finalist],
     costs: Sequence[str],
     rule: RuleSettings,
-    *,
-    finalists: Sequence[Finalist],
     right: RightAnswers,
+    left_out: Sequence[Finalist] = (),
 ) -> SweetSpot:
-    means = {finalist.number: finalist for finalist in finalists}
-    known = [record for record in records if comparable(record, costs)]
-    points = [
-        means[r.number].mean_point(costs) if r.number in means else point(r, costs) for r in known
-    ]
-    errors = [means[r.number].accuracy.standard_error if r.number in means else None for r in known]
-    names = [record.specification.reference for record in known]
+    """Choose among those candidates that no other one beats; in a resample it may be another."""
+    points = [candidate.mean_point(costs) for candidate in candidates]
+    errors = [candidate.accuracy.standard_error for candidate in candidates]
+    names = [candidate.original.specification.reference for candidate in candidates]
     floor_index = names.index("dnn") if "dnn" in names else None
     settings = replace(
         rule,
-        standard_errors=errors if means else None,
+        standard_errors=errors,
         floor=rule.floor if floor_index is None else points[floor_index][0],
     )
-    on_front = [known.index(member) for member in members]
-    front_errors = None if not means else [errors[index] for index in on_front]
+    on_front = pareto_front(points)
     selection = select(
         [points[index] for index in on_front],
         costs[0],
-        replace(settings, standard_errors=front_errors),
+        replace(settings, standard_errors=[errors[index] for index in on_front]),
     )
     selected = on_front[selection.index]
-    intervals = [cost_interval(record, costs[0]) for record in known]
+    intervals = [cost_interval(candidate.original, costs[0]) for candidate in candidates]
+    again_trained = {i: c for i, c in enumerate(candidates) if c.further}
     again = stability(
         points,
         selected,
@@ -148,15 +159,27 @@ def _on_the_front(
         floor_index=floor_index,
         # One that reaches down to 0 has no place on a logarithmic scale.
         cost_intervals=[i if i is not None and i.low > 0 else None for i in intervals],
-        repeated=_repeated(
-            {i: means[r.number] for i, r in enumerate(known) if r.number in means}, costs, right
-        ),
+        repeated=_repeated(again_trained, costs, right),
     )
-    counted = ", finalists counting with the means of their trainings" if means else ""
+    chosen = candidates[selected]
+    counted = ", finalists counting with the means of their trainings" if again_trained else ""
     return SweetSpot(
-        record=known[selected],
+        record=chosen.original,
         rule=selection.rule,
-        reason=f"{selection.reason}{counted}; {again.reason}",
+        reason=f"{selection.reason}{counted}{_failures(chosen, left_out)}; {again.reason}",
+    )
+
+
+def _failures(chosen: Finalist, left_out: Sequence[Finalist]) -> str:
+    """Say which trainings ended without a result, of the one chosen or of those left out."""
+    said = ""
+    if chosen.without_result:
+        said = f"; it ended with a result in {chosen.with_result} trainings"
+    if not left_out:
+        return said
+    named = [f"trial {f.number} in {f.with_result} trainings" for f in left_out]
+    return f"{said}; behind it are finalists that ended with a result less often: " + ", ".join(
+        named
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core.summary import finalist_trainings
 from pipeline.reporting.files import write_atomically
 from pipeline.reporting.tables import NARROW, plain_table
 from pipeline.reporting.wording import cost_label, cost_text, printable
@@ -30,12 +31,12 @@ def finalists_table(
     """Return the finalists with means and standard errors, for the terminal.
 
     In one that is narrower than ``NARROW``, the table of the front tells their architectures.
+    Where trainings ended without a result, n says how many did not: ``2 of 5``.
     """
     narrow = width < NARROW
     encoding = "ascii" if ascii_only else "utf-8"
     table = plain_table(
-        f"The finalists: means of {'all their' if narrow else 'n'} trainings and their "
-        "standard errors",
+        f"The finalists: means of {'their' if narrow else 'n'} trainings and their standard errors",
         ascii_only=ascii_only,
     )
     wrapped = narrow or len(summary["costs"]) >= _WIDE
@@ -58,7 +59,7 @@ def finalists_table(
                 if narrow
                 else [
                     printable(finalist["architecture"], encoding),
-                    str(finalist["val_accuracy"]["n"]),
+                    finalist_trainings(finalist),
                 ]
             ),
             printable(_accuracy(finalist["val_accuracy"]), encoding),
@@ -76,8 +77,9 @@ def write_finalists_csv(path: Path, summary: Mapping[str, Any]) -> None:
     """Write the finalists, a row each, cheapest first.
 
     Columns: ``trial``, ``architecture``, ``trainings``, ``val_accuracy_mean``,
-    ``val_accuracy_standard_error``, the same two of each cost, ``probability_on_front``, and
-    ``sweet_spot`` (``yes`` or empty). What is not known is empty.
+    ``val_accuracy_standard_error``, the same two of each cost, ``probability_on_front``,
+    ``sweet_spot`` (``yes`` or empty), and ``without_result`` (further trainings that ended
+    without one). What is not known is empty.
 
     Raises
     ------
@@ -89,8 +91,9 @@ def write_finalists_csv(path: Path, summary: Mapping[str, Any]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["trial", "architecture", "trainings", *values, "probability_on_front", "sweet_spot"]
-    )
+        ["trial", "architecture", "trainings", *values, "probability_on_front", "sweet_spot",
+         "without_result"]
+    )  # fmt: skip
     spot = summary["sweet_spot"]
     for finalist in finalists_of(summary):
         means = [finalist["val_accuracy"], *(finalist["costs"][cost] for cost in costs)]
@@ -102,6 +105,7 @@ def write_finalists_csv(path: Path, summary: Mapping[str, Any]) -> None:
                 *(mean[what] for mean in means for what in _MEAN),
                 finalist["probability_on_front"],
                 "yes" if spot and spot["trial"] == finalist["trial"] else "",
+                finalist.get("without_result", 0),
             ]
         )
     write_atomically(path, text.getvalue())

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.statistics import Interval
-from pipeline.core.summary import interval_on_test, why_no_sweet_spot
+from pipeline.core.summary import finalist_trainings, interval_on_test, why_no_sweet_spot
 from pipeline.core.trial import Outcome
 
 #: By reference: ``epoch_ratio_equal_batch``, see ``sweet_spot_sentence``.
@@ -69,6 +69,9 @@ def sweet_spot_sentence(summary: Mapping[str, Any], comparison: Comparison | Non
         who = f"the {itself} reference itself, {who}"
     elif spot["architecture"] in (twins := {a.notation: n for n, a in REFERENCES.items()}):
         who += f" (the {twins[spot['architecture']]} reference's network, trained another way)"
+    for finalist in summary.get("finalists", ()):
+        if finalist["trial"] == spot["trial"] and finalist.get("without_result"):
+            who += f" (which ended with a result in {finalist_trainings(finalist)} trainings)"
     cost = summary["costs"][0]
     against = [
         _against(summary, name, cost, (comparison or {}).get(name, {}))

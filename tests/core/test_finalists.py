@@ -147,13 +147,29 @@ def test_a_round_is_settled_once_everything_wanted_has_ended() -> None:
     assert [f.number for f in found.finalists] == [2, 3]
 
 
-def test_a_training_that_failed_has_ended_but_is_no_number() -> None:
-    wanted = wanted_trainings(FRONT[1:3], 0, 1)
-    failed = trial(2, 0.1, 2.0, repetition=1, outcome=Outcome.DIVERGED)
-    found = final_round(FRONT[1:3], wanted, [failed, trial(3, 0.9, 4.0, repetition=1)], COSTS)
+def test_a_training_that_failed_has_ended_is_no_number_and_is_counted() -> None:
+    wanted = wanted_trainings(FRONT[1:3], 0, 2)
+    trainings = [
+        trial(2, 0.1, 2.0, repetition=1, outcome=Outcome.DIVERGED),
+        trial(2, 0.1, 2.0, repetition=2, outcome=Outcome.CENSORED),
+        trial(3, 0.9, 4.0, repetition=1),
+        trial(3, 0.9, 4.0, repetition=2, outcome=Outcome.FAILED),
+    ]
+    found = final_round(FRONT[1:3], wanted, trainings, COSTS)
     assert found.decides
-    assert [finalist.number for finalist in found.finalists] == [3]
-    assert not final_round(FRONT[1:2], wanted[:1], [failed], COSTS).decides
+    assert [(f.number, len(f.further), f.without_result) for f in found.finalists] == [
+        (2, 0, 2),
+        (3, 1, 1),
+    ]
+    assert [f.with_result for f in found.finalists] == ["1 of 3", "2 of 3"]
+    assert found.finalists[1].accuracy.mean == pytest.approx(0.905)
+
+
+def test_a_training_that_will_go_on_is_no_failure() -> None:
+    wanted = wanted_trainings(FRONT[1:2], 0, 1)
+    for outcome in (None, Outcome.INTERRUPTED):
+        waits = trial(2, 0.5, 2.0, repetition=1, outcome=outcome)
+        assert final_round(FRONT[1:2], wanted, [waits], COSTS).finalists == ()
 
 
 def test_more_trainings_than_wanted_all_count() -> None:

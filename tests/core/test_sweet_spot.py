@@ -50,11 +50,13 @@ FRONT = [
 RECORDS = [*FRONT, trial(1, 0.85, 5.0, reference="cnn")]
 
 
-def finalist(number: int, *accuracies: float, seconds: float | None = None) -> Finalist:
+def finalist(
+    number: int, *accuracies: float, seconds: float | None = None, without_result: int = 0
+) -> Finalist:
     original = next(record for record in FRONT if record.number == number)
     cost = original.costs["epoch_seconds"] if seconds is None else seconds
     further = [trial(number, a, cost, repetition=n) for n, a in enumerate(accuracies, 1)]
-    return Finalist(original=original, further=tuple(further))
+    return Finalist(original=original, further=tuple(further), without_result=without_result)
 
 
 def settled(*finalists: Finalist) -> FinalRound:
@@ -161,15 +163,93 @@ def test_a_tie_of_finalists_is_said() -> None:
     assert "(2 members tie, the most accurate of them is taken)" in tied.reason
 
 
-def test_other_rules_need_the_whole_front_and_take_the_means() -> None:
-    rule = RuleSettings(name="budget", budget=20.0, images=10_000)
-    last = settled(finalist(4, 0.935), finalist(5, 0.90))
-    spot = chosen(last, rule)
+BUDGET = RuleSettings(name="budget", budget=20.0, images=10_000)
+PRICE = RuleSettings(name="price", price=0.01, images=10_000)
+KNEE = RuleSettings(name="knee", images=10_000)
+
+
+@pytest.mark.parametrize("rule", [BUDGET, PRICE])
+def test_a_budget_and_a_price_too_pick_among_the_finalists(rule: RuleSettings) -> None:
+    # Trial 5 has 0.92, above both means, 0.895 and 0.905, but was trained once.
+    last = settled(finalist(3, 0.88), finalist(4, 0.895))
     assert chosen(FinalRound(), rule).record.number == 5
-    assert spot.record.number == 4  # 0.925 on average, against 0.910
-    assert "finalists counting with the means of their trainings; the same" in spot.reason
-    knee = chosen(last, RuleSettings(name="knee", images=10_000))
-    assert knee.rule == "knee"
+    spot = chosen(last, rule)
+    assert spot.record.number == 4
+    assert "of the 2 finalists" in spot.reason
+    assert "(means of its trainings); the same is picked in " in spot.reason
+
+
+def test_finalists_above_the_budget_or_alone_are_said() -> None:
+    low = replace(BUDGET, budget=1.0)
+    assert chosen(settled(finalist(3, 0.9), finalist(4, 0.9)), low).reason.startswith(
+        "no finalist has epoch_seconds of at most 1; it is the cheapest of them, accuracy 90.50% "
+    )
+    assert chosen(settled(finalist(3, 0.9)), PRICE).reason.startswith("it is the only finalist, ")
+    same = replace(PRICE, price=1e-12)
+    assert chosen(settled(finalist(3, 0.92), finalist(4, 0.915)), same).reason.startswith(
+        "at 1e-12 points of accuracy for a doubling of epoch_seconds all finalists are worth the "
+    )
+
+
+def test_the_knee_is_looked_for_on_the_front_of_the_means() -> None:
+    # By single values the front bends at trial 3. Its mean, 0.885, is below trial 2's, which
+    # costs half as much: it is not on the front any more, and trial 4 lies farthest above the line.
+    last = settled(finalist(3, 0.86), finalist(4, 0.915))
+    spot = chosen(last, KNEE)
+    assert spot.record.number == 4
+    assert "of the 4 members of the front it lies farthest above the line" in spot.reason
+    assert "finalists counting with the means of their trainings; the same is" in spot.reason
+
+
+def share_of(spot: SweetSpot) -> int:
+    share = re.search(r"the same is picked in (\d+)% of 1,000 resamples", spot.reason)
+    assert share is not None
+    return int(share[1])
+
+
+@pytest.mark.parametrize("rule", [BUDGET, PRICE, KNEE])
+@pytest.mark.parametrize("known", [False, True])
+def test_the_share_is_of_choices_among_the_same_candidates(rule: RuleSettings, known: bool) -> None:
+    """Among the means the pick is clear, whatever single values lie beside and behind them."""
+    last = settled(finalist(3, 0.91, 0.91), finalist(4, 0.88, 0.88))
+    spot = chosen(last, rule, answers(last) if known else None)
+    assert spot.record.number == 3
+    assert share_of(spot) > 80
+
+
+@pytest.mark.parametrize("rule", [AUTO, BUDGET, PRICE])
+def test_a_finalist_with_failures_comes_behind_one_without(rule: RuleSettings) -> None:
+    # One further training of four has reached the target, and was the best of all.
+    lucky = finalist(4, 0.98, without_result=3)
+    sure = finalist(3, 0.91, 0.91, 0.91, 0.91)
+    assert chosen(settled(sure, finalist(4, 0.98)), rule).record.number == 4
+    spot = chosen(settled(sure, lucky), rule)
+    assert spot.record.number == 3
+    assert (
+        "(means of its trainings); behind it are finalists that ended with a result less often: "
+        "trial 4 in 2 of 5 trainings; the same is picked in " in spot.reason
+    )
+
+
+def test_the_knee_is_no_finalist_with_failures() -> None:
+    lucky = finalist(3, 0.91, without_result=1)
+    spot = chosen(settled(lucky, finalist(4, 0.915)), KNEE)
+    assert spot.record.number != 3
+    assert "trial 3 in 2 of 3 trainings" in spot.reason
+
+
+def test_where_every_finalist_has_failures_the_surest_is_picked_and_it_is_said() -> None:
+    last = settled(
+        finalist(3, 0.91, without_result=1), finalist(4, 0.93, without_result=1),
+        finalist(5, without_result=2),
+    )  # fmt: skip
+    spot = chosen(last)
+    assert spot.record.number == 4
+    assert (
+        "(means of its trainings); it ended with a result in 2 of 3 trainings; behind it are "
+        "finalists that ended with a result less often: trial 5 in 1 of 3 trainings; the same"
+        in spot.reason
+    )
 
 
 def test_seeds_and_images_are_resampled_where_the_answers_are_known() -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,37 @@ def test_the_file_has_a_row_a_finalist(
     assert list(first) == [
         "trial", "architecture", "trainings", "val_accuracy_mean", "val_accuracy_standard_error",
         "epoch_seconds_mean", "epoch_seconds_standard_error", "probability_on_front", "sweet_spot",
+        "without_result",
     ]  # fmt: skip
     assert (first["trial"], first["trainings"], first["sweet_spot"]) == ("2", "2", "")
     assert (second["trial"], second["sweet_spot"]) == ("3", "yes")
     assert float(second["val_accuracy_mean"]) == pytest.approx(0.914)
     assert float(second["val_accuracy_standard_error"]) == pytest.approx(0.002)
     assert first["probability_on_front"] == ""
+    assert first["without_result"] == "0"
+
+
+def test_trainings_without_a_result_are_said(
+    tmp_path: Path,
+    records: list[TrialRecord],
+    summarise: Summarise,
+    final_round: FinalRound,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed = tuple(replace(finalist, without_result=3) for finalist in final_round.finalists)
+    summary = summarise(records, rule=AUTO, last=replace(final_round, finalists=failed))
+    text = printed(summary, monkeypatch)
+    (row,) = [line for line in text.splitlines() if "± 0.20%" in line and "8k3-d64" in line]
+    assert row.split()[:5] == ["2", "8k3-d64", "2", "of", "5"]
+    said = " ".join(text.split())
+    assert "trial 3, 32k3-64k3-d128 (which ended with a result in 2 of 5 trainings): " in said
+    assert "(means of its trainings); it ended with a result in 2 of 5 trainings; the same" in said
+    write_finalists_csv(tmp_path / "finalists.csv", summary)
+    rows = list(csv.DictReader((tmp_path / "finalists.csv").read_text().splitlines()))
+    assert [row["without_result"] for row in rows] == ["3", "3"]
+    for finalist in summary["finalists"]:
+        del finalist["without_result"]  # as an earlier version wrote it
+    assert "2 of 5" not in printed(summary, monkeypatch).replace("in 2 of 5 trainings", "")
 
 
 def test_censored_trials_are_told_of(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.core.records import above_limits, comparable
+from pipeline.core.summary import finalist_trainings
 from pipeline.core.trial import COSTS, TrialRecord
 from pipeline.reporting.axes import (
     Limits,
@@ -56,7 +57,7 @@ class FinalistRow:
 
     trial: int
     architecture: str
-    trainings: int
+    trainings: str
     accuracy: str
     costs: tuple[str, ...]
     probability: str
@@ -187,7 +188,7 @@ def _finalist_mark(finalist: Mapping[str, Any]) -> dict[str, Any]:
         "e": 100 * (accuracy["standard_error"] or 0.0),
         "c": {name: cost["mean"] for name, cost in costs.items()},
         "ce": {name: cost["standard_error"] or 0.0 for name, cost in costs.items()},
-        "t": f"trial {finalist['trial']}, mean of {accuracy['n']} trainings: "
+        "t": f"trial {finalist['trial']}, mean of {finalist_trainings(finalist)} trainings: "
         + _mean_text(accuracy, accuracy_text),
     }
 
@@ -197,7 +198,7 @@ def _finalist_row(finalist: Mapping[str, Any], costs: Sequence[str]) -> Finalist
     return FinalistRow(
         trial=finalist["trial"],
         architecture=finalist["architecture"],
-        trainings=finalist["val_accuracy"]["n"],
+        trainings=finalist_trainings(finalist),
         accuracy=_mean_text(finalist["val_accuracy"], accuracy_text),
         costs=tuple(
             _mean_text(finalist["costs"][name], partial(cost_text, name)) for name in costs
