@@ -82,8 +82,8 @@ class FinalRound:
 
     @property
     def decides(self) -> bool:
-        """Whether the sweet spot is chosen with these means."""
-        return self.settled and bool(self.finalists)
+        """Whether the sweet spot is chosen with these means, of which there is one at least."""
+        return self.settled and any(finalist.further for finalist in self.finalists)
 
 
 def choose_finalists(

@@ -165,6 +165,13 @@ def test_a_training_that_failed_has_ended_is_no_number_and_is_counted() -> None:
     assert found.finalists[1].accuracy.mean == pytest.approx(0.905)
 
 
+def test_without_any_further_result_nothing_is_decided() -> None:
+    failed = trial(2, 0.1, 2.0, repetition=1, outcome=Outcome.DIVERGED)
+    found = final_round(FRONT[1:2], wanted_trainings(FRONT[1:2], 0, 1), [failed], COSTS)
+    assert found.settled and not found.decides
+    assert [finalist.with_result for finalist in found.finalists] == ["1 of 2"]
+
+
 def test_a_training_that_will_go_on_is_no_failure() -> None:
     wanted = wanted_trainings(FRONT[1:2], 0, 1)
     for outcome in (None, Outcome.INTERRUPTED):
