@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.core.summary import (
     censored_sentence,
     ended_trials,
+    finalist_trainings,
     interval_on_test,
     why_no_sweet_spot,
 )
@@ -104,7 +105,7 @@ def _finalist_lines(summary: Mapping[str, Any]) -> list[str]:
         "| --- | --- | --- | --- |" + " --- |" * (len(costs) + 1),
         *(
             _row(
-                finalist["trial"], finalist["architecture"], finalist["val_accuracy"]["n"],
+                finalist["trial"], finalist["architecture"], finalist_trainings(finalist),
                 _mean(finalist["val_accuracy"], _accuracy),
                 *(_mean(finalist["costs"][cost], _number) for cost in costs),
                 _number(finalist["probability_on_front"]),

@@ -236,7 +236,13 @@ def test_no_trial_has_the_memory_of_the_one_before(
         session, "_device", replace(session._device, reset_memory=lambda: diary.append("reset"))
     )
     built = session._built
-    monkeypatch.setattr(session, "_built", lambda *given: (built(*given), diary.append("built"))[0])
+
+    def build(*given):
+        network = built(*given)
+        diary.append("built")
+        return network
+
+    monkeypatch.setattr(session, "_built", build)
 
     def leave(observer):
         diary.append("trained")
