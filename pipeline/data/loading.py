@@ -104,15 +104,16 @@ def load_training(config: DataConfig) -> TrainingData:
     ConfigurationError
         ``data.limit`` is too small for the number of classes.
     """
-    return _load(config)[0]
+    return load_all(config)[0]
 
 
 def load_test(config: DataConfig) -> Split:
     """Return the test split of a resolved configuration; raises as ``load_training``."""
-    return _load(config)[1]
+    return load_all(config)[1]
 
 
-def _load(config: DataConfig) -> tuple[TrainingData, Split]:
+def load_all(config: DataConfig) -> tuple[TrainingData, Split]:
+    """Return what ``load_training`` and ``load_test`` do; raises as they do."""
     source = _source(config)
     learning = source.learning()
     origin = "data.classes" if config.classes is not None else f"data={config.name}"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.core.outcome import OutOfMemory
 from pipeline.core.trial import Outcome
-from pipeline.data.loading import load_test, located
+from pipeline.launching.planning import load_description, unchanged_test
 from pipeline.launching.results import SweepResults, model_path
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.trainer import Trainer
@@ -34,6 +34,11 @@ def evaluate(config: Config, study: SweepStudy, results: SweepResults, trainer: 
     """Read test where that is due, compare at equal batch size, and rewrite the summary.
 
     A network trained by hand is nobody's sweet spot: test is not read for it.
+
+    Raises
+    ------
+    DataError
+        The images are gone, or no longer those that were trained with.
     """
     if not config.references:
         return
@@ -82,7 +87,7 @@ def _read_test(
     Three of the images are kept with what convolutional networks make of them. Showing them
     reads no accuracy, and comes after everything has been chosen.
     """
-    test = load_test(located(config.data))
+    test = unchanged_test(config, load_description(config.sweep_dir))
     shown = one_class(test.labels)
     # What was predicted is kept: sweeps are compared on the same images, without reading again.
     _keep(config.sweep_dir / LABELS_NAME, test.labels)

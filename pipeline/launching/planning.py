@@ -24,8 +24,8 @@ from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError, DataError, StorageError
 from pipeline.core.journey import macs, parameters, shape_journey
 from pipeline.core.proposal import Proposal
-from pipeline.data.dataset import DataDescription, TrainingData
-from pipeline.data.loading import load_training, located, resolve
+from pipeline.data.dataset import DataDescription, Split, TrainingData
+from pipeline.data.loading import load_all, load_training, located, resolve
 from pipeline.launching.warm_start import first_proposals, read_first, write_first
 from pipeline.measuring.automatic import automatic
 from pipeline.measuring.backends import VARIABLE, backend_name, backend_part, backend_version
@@ -387,11 +387,20 @@ def unchanged_data(config: Config, description: DataDescription) -> TrainingData
     DataError
         They are gone, or others.
     """
-    data = load_training(located(config.data))
+    return _unchanged(config, description)[0]
+
+
+def unchanged_test(config: Config, description: DataDescription) -> Split:
+    """Return a sweep's test images; raises as ``unchanged_data``."""
+    return _unchanged(config, description)[1]
+
+
+def _unchanged(config: Config, description: DataDescription) -> tuple[TrainingData, Split]:
+    data, test = load_all(located(config.data))
     if data.description.fingerprint != description.fingerprint:
         raise DataError(
             f"the images of data={config.data.name} are no longer those that {config.sweep_name} "
             f"was trained with (fingerprint {data.description.fingerprint[:12]}, then "
             f"{description.fingerprint[:12]})"
         )
-    return data
+    return data, test

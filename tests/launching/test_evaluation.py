@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from pipeline.core.errors import DataError
 from pipeline.core.outcome import OutOfMemory
 from pipeline.launching import local
 from pipeline.launching.evaluation import evaluate, is_due
@@ -60,6 +61,16 @@ def test_three_images_of_a_class_are_kept_with_what_convolutions_make_of_them(fi
         (26, 26, 64), (13, 13, 64), (11, 11, 64), (5, 5, 64)
     ]  # fmt: skip
     assert len(readings(config)) == summary["test_readings"]
+
+
+def test_no_other_images_are_tested_than_those_of_the_sweep(finished):
+    config = finished.config
+    path = config.sweep_dir / "description.json"
+    path.write_text(path.read_text().replace(finished.description.fingerprint, "0" * 64))
+    with pytest.raises(DataError, match="no longer those that .* was trained with"):
+        evaluate(config, finished.study, finished.results, finished.trainer)
+    assert readings(config) == []
+    assert not (config.sweep_dir / "test_labels.npy").exists()
 
 
 def readings(config):

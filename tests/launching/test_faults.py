@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from benchmarks.results_files import keep
 from pipeline.core.trial import Outcome
-from pipeline.data.loading import load_test
+from pipeline.data.loading import load_all
 from pipeline.launching.results import SweepResults
 from pipeline.reporting.files import read_summary
 from pipeline.search.study import SweepStudy
@@ -31,7 +31,7 @@ SHORT, LONG = 50, 1000
 @pytest.fixture(autouse=True)
 def _read_once(monkeypatch):
     """Read the test images once: they are the same in every schedule."""
-    monkeypatch.setattr("pipeline.launching.evaluation.load_test", functools.cache(load_test))
+    monkeypatch.setattr("pipeline.launching.planning.load_all", functools.cache(load_all))
 
 
 def counted(faults, happened):

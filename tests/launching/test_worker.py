@@ -14,6 +14,7 @@ from pipeline.core.outcome import LossNotFinite
 from pipeline.core.trial import Outcome, RunKey
 from pipeline.data.loading import load_test
 from pipeline.launching import evaluation
+from pipeline.launching.planning import unchanged_test
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import RECYCLE_STATUS, work
@@ -105,14 +106,14 @@ def test_finalists_are_trained_after_the_search_and_do_not_enter_it(plan):
 def test_workers_get_no_test_images_before_everything_is_trained(plan, monkeypatch):
     when = []
 
-    def watched(config):
+    def watched(config, description):
         study = studied(plan)
         results = SweepResults(plan.config, plan.description)
         due = study.finalists.due(results.final_trainings(study))
         when.append((study.is_done(), study.finalists.is_idle(), due))
-        return load_test(config)
+        return unchanged_test(config, description)
 
-    monkeypatch.setattr(evaluation, "load_test", watched)
+    monkeypatch.setattr(evaluation, "unchanged_test", watched)
     _, data = worked(plan)
     assert when == [(True, True, [])]
     assert set(vars(data)) == {"description", "train", "validation"}
