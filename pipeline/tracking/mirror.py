@@ -22,6 +22,7 @@ from pipeline.tracking.event_log import read, sweep_log_path, training_log_paths
 from pipeline.tracking.failure import failure_details, failure_sentence
 from pipeline.tracking.ownership import Owner, owner_of
 from pipeline.tracking.projection import RunView, sweep_view, trial_view
+from pipeline.tracking.refusals import Refusals
 from pipeline.tracking.run_state import KnownRun, RunContent
 from pipeline.tracking.store import DATABASE, artifact_location, open_client, tracking_uri
 from pipeline.tracking.sweep_facts import SweepFacts
@@ -84,6 +85,7 @@ class Mirror:
         self._runs: SweepRuns | None = None
         self._known: dict[RunKey | None, KnownRun] = {}
         self._seen: dict[RunKey, tuple[int, tuple[int, int]]] = {}
+        self._refusals = Refusals()
         self._sweep_run_id: str | None = None
 
     def sync(self) -> SyncReport:
@@ -102,7 +104,16 @@ class Mirror:
                 failure=failure_sentence(error, uri),
                 details=failure_details(error),
             )
-        return SyncReport(runs=progress.runs, updated=progress.updated, failure=progress.failure)
+        return SyncReport(
+            runs=progress.runs,
+            updated=progress.updated,
+            failure=progress.failure or progress.refusal,
+            details=progress.details,
+        )
+
+    def end_waiting(self) -> None:
+        """Have the next pass try again whatever was refused, however often it was."""
+        self._refusals.end_waiting()
 
     def sweep_run_id(self) -> str | None:
         """Return the ID of the sweep's own run; None before a pass has found or created it."""
@@ -167,8 +178,9 @@ class Mirror:
         self._sweep_run_id = parent.run_id
         for run, path in logs.items():
             seen = (path.stat().st_size, facts.version_for(run.number))
-            if self._seen.get(run) == seen:
+            if self._seen.get(run) == seen and not self._refusals.is_due(run):
                 progress.runs += 1
+                progress.lack(self._refusals.reason(run))
                 continue
             trial = trial_view(self._sweep, fingerprint, read(path), facts)
             if trial is None:
@@ -214,8 +226,11 @@ class Mirror:
         known = self._known.get(run)
         if known is not None and self._runs is not None:
             known = self._known[run] = self._runs.put_below(known, parent_id)
-        if known is not None and known.mirrored and known.mirrored.position == view.position:
+        done = known.mirrored if known is not None else None
+        waits = self._refusals.waits(run)
+        if done and done.position == view.position and (done.complete or waits):
             progress.runs += 1
+            progress.lack(self._refusals.reason(run))
             return
         content = trial_content(self._sweep_dir, view, self._config, self._data.fingerprint)
         self._write(run, content, parent_id, progress)
@@ -227,30 +242,56 @@ class Mirror:
         parent_id: str | None,
         progress: "_Progress",
     ) -> KnownRun:
-        """Bring one run up to its content; how far it is, is kept with it last."""
+        """Bring one run up to its content; how far it is, is kept with it last.
+
+        Artifacts that were refused wait, and nothing waits for them.
+        """
         assert self._runs is not None
         progress.runs += 1
         known = self._known.get(run)
         if known is not None and known.mirrored == content.mirrored:
+            self._refusals.settle(run)
             return known
+        waits = self._refusals.waits(run)
         if known is None:
             known = self._runs.create(content.view, parent_id)
-        written = self._known[run] = self._runs.write(known, content, self._data)
+        elif waits and known.mirrored and known.mirrored.position == content.view.position:
+            progress.lack(self._refusals.reason(run))
+            return known
+        written, refused = self._runs.write(known, content, self._data, artifacts=not waits)
+        self._known[run] = written
         progress.updated += 1
+        if refused is not None:
+            self._refusals.add(run, failure_sentence(refused, tracking_uri(self._config)))
+        elif not waits:
+            self._refusals.settle(run)
+        progress.lack(self._refusals.reason(run), refused)
         return written
 
 
 @dataclass(kw_only=True)
 class _Progress:
-    """What a pass has done so far; the first failure is the one that is told."""
+    """What a pass has done so far; the first failure is the one that is told.
+
+    After a failure MLflow is looked through again; after a refused artifact it is not.
+    """
 
     runs: int = 0
     updated: int = 0
     failure: str | None = None
+    refusal: str | None = None
+    details: str | None = None
 
     def fail(self, sentence: str) -> None:
         if self.failure is None:
             self.failure = sentence
+
+    def lack(self, sentence: str | None, error: Exception | None = None) -> None:
+        """Note why a run lacks artifacts, where it does."""
+        if self.refusal is None:
+            self.refusal = sentence
+        if error is not None and self.details is None:
+            self.details = failure_details(error)
 
 
 def _first_start(logs: Mapping[RunKey, Path]) -> float | None:

@@ -24,12 +24,15 @@ class Mirrored:
         Digest of the model; None where there is none.
     tags
         Names of the tags.
+    complete
+        False where artifacts were refused: then ``files`` and ``model`` are what is there.
     """
 
     position: tuple[int, int] = (0, 0)
     files: dict[str, str] = field(default_factory=dict)
     model: str | None = None
     tags: tuple[str, ...] = ()
+    complete: bool = True
 
     def to_text(self) -> str:
         """Return the text for the tag."""
@@ -46,6 +49,7 @@ class Mirrored:
                 files={str(name): str(digest) for name, digest in values["files"].items()},
                 model=None if values["model"] is None else str(values["model"]),
                 tags=tuple(str(name) for name in values["tags"]),
+                complete=bool(values.get("complete", True)),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return None

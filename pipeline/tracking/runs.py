@@ -4,7 +4,6 @@ Importing this module imports MLflow, which takes seconds; ``mirror`` does so in
 """
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,18 +18,19 @@ from mlflow.entities import (
     InputTag,
     LoggedModel,
     LoggedModelOutput,
+    LoggedModelStatus,
     Metric,
     Param,
     Run,
     RunTag,
 )
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types import Schema, TensorSpec
 
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import RunKey
 from pipeline.data.dataset import DataDescription
+from pipeline.tracking.artifacts import remove_file, size_of, write_file
 from pipeline.tracking.entities import (
     registered_versions,
     remove_model,
@@ -148,10 +148,22 @@ class SweepRuns:
         )
         return _known(run)
 
-    def write(self, run: KnownRun, content: RunContent, data: DataDescription) -> KnownRun:
-        """Bring a run from what is mirrored to its content, and return it as it is then.
+    def write(
+        self, run: KnownRun, content: RunContent, data: DataDescription, *, artifacts: bool = True
+    ) -> tuple[KnownRun, Exception | None]:
+        """Bring a run from what is mirrored to its content.
 
         Everything in here may be repeated; how far the run is, is kept last.
+
+        Parameters
+        ----------
+        artifacts
+            Whether files and the model are brought, too.
+
+        Returns
+        -------
+        tuple[KnownRun, Exception or None]
+            The run as it is then, and why it lacks files or the model although all else is there.
         """
         view, before, after = content.view, run.mirrored or Mirrored(), content.mirrored
         if run.mirrored is None:
@@ -164,17 +176,41 @@ class SweepRuns:
         self._set_tags(run, self._linked(run, view.tags))
         for name in set(before.tags) - set(after.tags):
             self._remove_tag(run, name)
-        changed = {n for n, digest in after.files.items() if before.files.get(n) != digest}
-        self._write_files(run, {name: content.files[name] for name in changed})
-        for name in before.files.keys() - after.files.keys():
-            _remove_file(self._client, run, name)
-        if content.keras_file is not None:
-            self._attach_model(run, content, data)
-        elif before.model is not None:
-            self._remove_models(run, run_models(self._client, self._experiment_id, run.run_id))
+        refused = None
+        if artifacts:
+            after, refused = self._bring_artifacts(run, content, data)
+        else:
+            after = replace(after, files=before.files, model=before.model, complete=False)
         self._set_status(run, view)
         self._client.set_tag(run.run_id, MIRRORED_TAG, after.to_text())
-        return replace(run, mirrored=after, status=view.status)
+        return replace(run, mirrored=after, status=view.status), refused
+
+    def _bring_artifacts(
+        self, run: KnownRun, content: RunContent, data: DataDescription
+    ) -> tuple[Mirrored, Exception | None]:
+        """Bring files and the model up to the first that is refused; return what is there then.
+
+        Whatever goes wrong here is the artifacts': where it is the server, what follows tells.
+        """
+        before, after = run.mirrored or Mirrored(), content.mirrored
+        there, model = dict(before.files), before.model
+        changed = [name for name in after.files if there.get(name) != after.files[name]]
+        try:
+            # What is refused for its size comes after all that is not.
+            for name in sorted(changed, key=lambda name: size_of(content.files[name])):
+                write_file(self._client, run, name, content.files[name])
+                there[name] = after.files[name]
+            for name in before.files.keys() - after.files.keys():
+                remove_file(self._client, run, name)
+                del there[name]
+            if content.keras_file is not None:
+                self._attach_model(run, content, data)
+            elif before.model is not None or not before.complete:
+                self._remove_models(run, run_models(self._client, self._experiment_id, run.run_id))
+            model = after.model
+        except Exception as error:
+            return replace(after, files=there, model=model, complete=False), error
+        return after, None
 
     def share_view(self, sweep_run: KnownRun, costs: Sequence[str]) -> None:
         """Let MLflow's pages show all sweeps, and this one's trials with its costs, as tables."""
@@ -232,20 +268,6 @@ class SweepRuns:
             ended = None if view.ended is None else _milliseconds(view.ended)
             self._client.set_terminated(run.run_id, status=view.status, end_time=ended)
 
-    def _write_files(self, run: KnownRun, files: Mapping[str, bytes | Path]) -> None:
-        """Write artifacts by name (``/`` for folders), replacing those that are there."""
-        if not files:
-            return
-        with tempfile.TemporaryDirectory(prefix="sweetspot-") as folder:
-            for name, content in files.items():
-                path = Path(folder, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if isinstance(content, Path):
-                    shutil.copyfile(content, path)
-                else:
-                    path.write_bytes(content)
-            self._client.log_artifacts(run.run_id, folder)
-
     def _describe_data(self, run: KnownRun, data: DataDescription) -> None:
         """Note the data as the run's input; a second time changes nothing."""
         images = TensorSpec(np.dtype("uint8"), (-1, *data.image_shape), "images")
@@ -273,11 +295,14 @@ class SweepRuns:
         view, digest = content.view, content.mirrored.model
         assert content.keras_file is not None and digest is not None
         models = run_models(self._client, self._experiment_id, run.run_id)
-        others = [model for model in models if model.tags.get("digest") != digest]
-        self._remove_models(run, others)
-        if len(others) < len(models):
+        there = [model for model in models if model.tags.get("digest") == digest]
+        # One whose files were refused is gone on with: a server never empties its trash.
+        begun = [model for model in models if model.status == LoggedModelStatus.PENDING]
+        kept = (there or begun)[:1]
+        self._remove_models(run, [model for model in models if model not in kept])
+        if there:
             return
-        model = self._client.create_logged_model(
+        model = next(iter(kept), None) or self._client.create_logged_model(
             self._experiment_id,
             # MLflow refuses dots, and some other characters that do not occur, in these names.
             name=view.name.replace(" ", "-").replace(".", "_"),
@@ -308,11 +333,6 @@ class SweepRuns:
             return  # what somebody promoted stays for them
         for model in models:
             remove_model(self._client, model)
-
-
-def _remove_file(client: MlflowClient, run: KnownRun, name: str) -> None:
-    repository = get_artifact_repository(run.artifact_uri, client.tracking_uri)
-    repository.delete_artifacts(name)  # type: ignore[no-untyped-call]
 
 
 def _experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:

@@ -69,6 +69,8 @@ class SyncLoop:
                 pass
             while True:
                 last_pass = self._closing.is_set()
+                if last_pass:
+                    self.mirror.end_waiting()
                 self._last = self.mirror.sync()
                 self._tell(self._last)
                 if last_pass:

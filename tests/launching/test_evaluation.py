@@ -67,7 +67,7 @@ def test_no_other_images_are_tested_than_those_of_the_sweep(finished):
     config = finished.config
     path = config.sweep_dir / "description.json"
     path.write_text(path.read_text().replace(finished.description.fingerprint, "0" * 64))
-    with pytest.raises(DataError, match="no longer those that .* was trained with"):
+    with pytest.raises(DataError, match=r"no longer those that .* was trained with"):
         evaluate(config, finished.study, finished.results, finished.trainer)
     assert readings(config) == []
     assert not (config.sweep_dir / "test_labels.npy").exists()

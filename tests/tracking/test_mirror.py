@@ -13,6 +13,7 @@ from pipeline.testing.mlflow_contents import mlflow_contents
 from pipeline.tracking.event_log import read, trial_log_path
 from pipeline.tracking.events import ModelKept
 from pipeline.tracking.mirror import SyncReport
+from pipeline.tracking.refusals import LONGEST_SECONDS
 
 Sweep = Any
 
@@ -230,7 +231,7 @@ def test_a_pass_that_broke_off_anywhere_is_made_good(
 ) -> None:
     """Let every write to MLflow fail once, one after the other, then compare."""
     writes = [
-        "create_run", "log_inputs", "log_batch", "log_artifacts", "create_logged_model",
+        "create_run", "log_inputs", "log_batch", "log_artifact", "create_logged_model",
         "log_model_artifacts", "finalize_logged_model", "log_outputs", "set_logged_model_tags",
         "set_terminated", "set_tag",
     ]  # fmt: skip
@@ -249,11 +250,15 @@ def test_a_pass_that_broke_off_anywhere_is_made_good(
 
     for name in writes:
         wrap(name)
+    clock = [0.0]
+    monkeypatch.setattr("pipeline.tracking.refusals.time.monotonic", lambda: clock[0])
     with story.mirror() as mirror:
         for name in writes:
             failing.append(name)
+            clock[0] += LONGEST_SECONDS
             report = mirror.sync()
             assert report.failure is not None and "cut off the connection" in report.failure
+        clock[0] += LONGEST_SECONDS
         assert mirror.sync().failure is None
     broken = everything(story)
     monkeypatch.undo()

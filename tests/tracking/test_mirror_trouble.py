@@ -7,6 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
+from mlflow import MlflowClient
+
+from pipeline.tracking.mirror import SyncReport
 
 from pipeline.config import program
 
@@ -21,6 +25,63 @@ def test_one_process_mirrors_a_sweep_at_a_time(small_sweep: Sweep) -> None:
         assert report.failure is not None and "another process" in report.failure
         assert first.sync().failure is None
     small_sweep.sync()
+
+
+@pytest.mark.parametrize("refusing", ["log_artifact", "log_model_artifacts"])
+def test_a_refused_artifact_holds_up_nothing_else(
+    small_sweep: Sweep, monkeypatch: pytest.MonkeyPatch, refusing: str
+) -> None:
+    clock, tries, begun = [0.0], [0], [0]
+    create_model = MlflowClient.create_logged_model
+    bring = getattr(MlflowClient, refusing)
+
+    def refuse(*_: object, **__: object) -> None:
+        tries[0] += 1
+        raise requests.HTTPError("413 Client Error: Request Entity Too Large")
+
+    def counted(*arguments: Any, **keywords: Any) -> Any:
+        begun[0] += 1
+        return create_model(*arguments, **keywords)
+
+    monkeypatch.setattr("pipeline.tracking.refusals.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(MlflowClient, refusing, refuse)
+    monkeypatch.setattr(MlflowClient, "create_logged_model", counted)
+    with small_sweep.mirror() as mirror:
+        for passes in range(6):
+            report = mirror.sync()
+            assert report.runs == 4 and "413" in (report.failure or "")
+            if passes == 0:
+                first = tries[0]
+    runs = small_sweep.runs()
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert all(run.data.metrics["cost/parameters"] for key, run in runs.items() if key != "sweep")
+    # At once by the next pass, and then not for a while.
+    assert tries[0] == 2 * first and begun[0] <= 2
+    # Whoever comes anew does not take it for done.
+    monkeypatch.setattr(MlflowClient, refusing, bring)
+    assert small_sweep.sync().updated == first
+    models = small_sweep.client().search_logged_models([runs["0"].info.experiment_id])
+    assert [model.status for model in models] == ["READY"] * 2 and begun[0] == 2
+    artifacts = small_sweep.client().list_artifacts(runs["1"].info.run_id)
+    assert "config.yaml" in {item.path for item in artifacts}
+    assert small_sweep.sync().updated == 0
+
+
+def test_what_was_refused_is_tried_once_more_at_the_end(
+    small_sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring = MlflowClient.log_artifact
+
+    def refuse(*_: object, **__: object) -> None:
+        raise requests.HTTPError("403 Client Error: Forbidden")
+
+    monkeypatch.setattr(MlflowClient, "log_artifact", refuse)
+    with small_sweep.mirror() as mirror:
+        assert [mirror.sync().updated for _ in range(3)] == [4, 4, 0]
+        monkeypatch.setattr(MlflowClient, "log_artifact", bring)
+        assert "403" in (mirror.sync().failure or "")
+        mirror.end_waiting()
+        assert mirror.sync() == SyncReport(runs=4, updated=4)
 
 
 @pytest.mark.parametrize("deleted", [False, True])
