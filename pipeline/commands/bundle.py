@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.commands.sweeps import chosen_sweep
+from pipeline.config import expanded
 
 FLAGS = ()
 NAMES = 1
@@ -23,7 +24,7 @@ def run(line: CommandLine) -> int:
     given = [word.removeprefix(_FILE) for word in line.overrides if word.startswith(_FILE)]
     rest = tuple(word for word in line.overrides if not word.startswith(_FILE))
     config = compose(replace(line, overrides=rest))
-    path = Path(given[-1]).expanduser().absolute() if given else None
+    path = expanded(Path(given[-1])).absolute() if given else None
     archive, manifest = bundle_sweep(config, chosen_sweep(line, config), path)
     print(f"{archive} ({archive.stat().st_size / 1e6:.1f} MB, {len(manifest.members)} files)")
     print(f"fingerprint  {manifest.fingerprint}")

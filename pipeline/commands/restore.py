@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.config import program
+from pipeline.config import expanded, program
 from pipeline.core.errors import ConfigurationError
 
 FLAGS = ()
@@ -18,7 +18,7 @@ def run(line: CommandLine) -> int:
 
     if not line.names:
         raise ConfigurationError(f"restore needs the file that {program()} bundle has written")
-    archive = Path(line.names[0]).expanduser().absolute()
+    archive = expanded(Path(line.names[0])).absolute()
     if not archive.is_file():
         raise ConfigurationError(f"there is no file {archive}")
     restored = restore_sweep(compose(line), archive, lambda text: print(text, file=sys.stderr))

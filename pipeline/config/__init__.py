@@ -24,7 +24,7 @@ from pipeline.config.scheduling import (
     NotifyConfig,
     ScheduleConfig,
 )
-from pipeline.config.section import PROJECT_ROOT, Section, anchored, checked_name
+from pipeline.config.section import PROJECT_ROOT, Section, anchored, checked_name, expanded
 from pipeline.config.sections import (
     CostName,
     DataConfig,
@@ -77,6 +77,7 @@ __all__ = [
     "anchored",
     "checked_name",
     "differing_keys",
+    "expanded",
     "identity_hash",
     "identity_parts",
     "program",

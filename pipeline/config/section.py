@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from pipeline.core.errors import ConfigurationError
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
@@ -35,8 +37,33 @@ class Section(BaseModel):
 
 
 def anchored(path: Path) -> Path:
-    """Return the absolute path; a relative one starts at the project, wherever we are."""
-    return (PROJECT_ROOT / path.expanduser()).resolve()
+    """Return the absolute path; a relative one starts at the project, wherever we are.
+
+    Raises
+    ------
+    ConfigurationError
+        As of ``expanded``, or its links lead in a circle.
+    """
+    try:
+        return (PROJECT_ROOT / expanded(path)).resolve()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{path} leads nowhere: its links go in a circle") from error
+
+
+def expanded(path: Path) -> Path:
+    """Return the path with the home folder that ``~`` or ``~user`` stands for.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such user.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"{path} leads nowhere: {path.parts[0]} is no user's home folder here"
+        ) from error
 
 
 def as_text(value: object) -> object:

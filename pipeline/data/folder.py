@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.core.errors import DataError
-from pipeline.data.checking import checked_split
+from pipeline.data.checking import checked_split, looking_at
 from pipeline.data.dataset import Split
 
 _WHITE = (255, 255, 255, 255)
@@ -38,7 +38,8 @@ class FolderSource:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the sub-folders, sorted."""
-        names = tuple(path.name for path in _visible(self.folder) if path.is_dir())
+        with looking_at(self.folder):
+            names = tuple(path.name for path in _visible(self.folder) if path.is_dir())
         if len(names) < 2:
             raise DataError(
                 f"{self.folder} needs one sub-folder of pictures a class, at least two, but has "
@@ -103,9 +104,9 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 def read_pixels(file: Path, side: int | None) -> NDArray[np.uint8]:
     """Return a picture's pixels, shape (height, width, 1 or 3)."""
-    if file.is_dir():
-        raise NotAPicture("a folder")
     try:
+        if file.is_dir():
+            raise NotAPicture("a folder")
         size = file.stat().st_size
     except OSError as error:  # a link to nothing
         raise NotAPicture(error.strerror or type(error).__name__) from error

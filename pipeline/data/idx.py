@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import DataError
-from pipeline.data.checking import checked_split
+from pipeline.data.checking import checked_split, looking_at
 from pipeline.data.dataset import Split
 
 Part = Literal["train", "t10k"]
@@ -62,7 +62,8 @@ class IdxSource:
 
     def _find(self, name: str) -> Path | None:
         candidates = (self.folder / name, self.folder / f"{name}.gz")
-        return next((path for path in candidates if path.is_file()), None)
+        with looking_at(self.folder):
+            return next((path for path in candidates if path.is_file()), None)
 
     def _read(self, part: Part) -> Split:
         self.check_complete()

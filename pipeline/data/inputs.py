@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import DataError
-from pipeline.data.checking import checked_images
+from pipeline.data.checking import checked_images, looking_at
 from pipeline.data.folder import NotAPicture, read_pixels
 from pipeline.data.npz import ARCHIVE_SUFFIX, picture_arrays
 from pipeline.data.pictures import PICTURE_CHANNELS, fitted
@@ -73,18 +73,21 @@ def _inputs(word: str, channels: int, stdin: BinaryIO) -> Iterator[tuple[str, ND
         yield from _from_stdin(stdin.read(), channels)
         return
     path = Path(word)
-    if path.is_dir():
+    with looking_at(path):
+        is_there = path.exists()
+        is_folder = path.is_dir()
         files = sorted(
             file
-            for file in path.rglob("*")
+            for file in (path.rglob("*") if is_folder else ())
             if file.is_file() and not any(p.startswith(".") for p in file.relative_to(path).parts)
         )
+    if is_folder:
         if not files:
             raise DataError(f"the folder {path} holds no pictures")
         for file in files:
             yield from _from_file(file, str(file), channels)
         return
-    if not path.exists():
+    if not is_there:
         raise DataError(f"there is no picture {path}; give files, folders, .npz or - for stdin")
     yield from _from_file(path, word, channels)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.config import DataConfig, anchored
 from pipeline.core.errors import ConfigurationError, DataError
-from pipeline.data.checking import Source, check_test_set, class_names
+from pipeline.data.checking import Source, check_test_set, class_names, looking_at
 from pipeline.data.dataset import DataDescription, Split, TrainingData, fingerprint
 from pipeline.data.digits import DigitsSource
 from pipeline.data.download import ADDRESS, ANSWER_SECONDS, download, why_unreachable
@@ -51,8 +51,11 @@ def resolve(config: DataConfig, say: Callable[[str], None]) -> DataConfig:
         _check_is_folder(folder, "data.dir")
     if config.name == "idx" and folder is not None:
         IdxSource(folder=folder).check_complete()
-    if config.name == "npz" and file is not None and not file.is_file():
-        raise DataError(f"data.file must name an archive (.npz), but {file} is not a file")
+    if config.name == "npz" and file is not None:
+        with looking_at(file):
+            is_there = file.is_file()
+        if not is_there:
+            raise DataError(f"data.file must name an archive (.npz), but {file} is not a file")
     return config.model_copy(update={"dir": folder, "file": file})
 
 
@@ -199,9 +202,12 @@ def _find_published(
             return folder, []
         failures.append(f"not in {folder} (no folder {published.name})")
     cache = keras_datasets()
-    if published.find(cache) is not None:
-        return cache, failures
-    failures.append(f"not in Keras' cache {cache}")
+    try:
+        if published.find(cache) is not None:
+            return cache, failures
+        failures.append(f"not in Keras' cache {cache}")
+    except DataError as error:
+        failures.append(f"not in Keras' cache ({error})")
     if not config.download:
         return None, [*failures, "not downloaded because of data.download=false"]
     reason = why_unreachable(ADDRESS, ANSWER_SECONDS)
@@ -217,5 +223,7 @@ def _find_published(
 
 
 def _check_is_folder(folder: Path, setting: str) -> None:
-    if not folder.is_dir():
+    with looking_at(folder):
+        is_folder = folder.is_dir()
+    if not is_folder:
         raise DataError(f"{setting} must name a folder, but {folder} is not one")

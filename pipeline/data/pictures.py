@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import anchored
 from pipeline.core.errors import DataError, one_of
+from pipeline.data.checking import looking_at
 from pipeline.data.folder import NotAPicture, read_pixels
 
 #: Photographs in scikit-learn's package, CC BY 2.0; its images/README.txt names the authors.
@@ -37,7 +38,9 @@ def read_picture(name: str) -> NDArray[np.uint8]:
     if name in PHOTOGRAPHS:
         return photograph(name)
     path = anchored(Path(name))
-    if not path.is_file():
+    with looking_at(path):
+        is_there = path.is_file()
+    if not is_there:
         raise DataError(
             f"there is no picture {path}; give a file's path, or {one_of(PHOTOGRAPHS)} from "
             "scikit-learn"

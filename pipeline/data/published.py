@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline.data.checking import looking_at
 from pipeline.data.idx import IdxSource
 from pipeline.data.npz import NpzSource
 
@@ -36,12 +37,18 @@ class PublishedSet:
 
         A sub-folder of our name is an answer even if files are missing, so that reading it
         says which; an incomplete one of Keras' is what a broken download left.
+
+        Raises
+        ------
+        DataError
+            One may not look there.
         """
-        if (root / self.name).is_dir():
-            return IdxSource(folder=root / self.name, classes=self.classes)
-        if self.keras_path.endswith(".npz"):
-            archive = NpzSource(file=root / self.keras_path, classes=self.classes)
-            return archive if archive.file.is_file() else None
+        with looking_at(root):
+            if (root / self.name).is_dir():
+                return IdxSource(folder=root / self.name, classes=self.classes)
+            if self.keras_path.endswith(".npz"):
+                archive = NpzSource(file=root / self.keras_path, classes=self.classes)
+                return archive if archive.file.is_file() else None
         files = IdxSource(folder=root / self.keras_path, classes=self.classes)
         return None if files.missing() else files
 

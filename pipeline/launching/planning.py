@@ -171,10 +171,17 @@ def check_writable(folder: Path) -> None:
     Raises
     ------
     StorageError
-        It is a file, or another user's.
+        It is a file, another user's, or in a folder that one may not enter.
     """
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir():
+    try:
+        # A link in a circle is there, too.
+        places = (folder, *folder.parents)
+        existing = next(path for path in places if path.exists() or path.is_symlink())
+        is_folder = existing.is_dir()
+    except OSError as error:
+        reason = error.strerror or error
+        raise StorageError(f"mlruns={folder} cannot be reached: {reason}") from error
+    if not is_folder:
         raise StorageError(f"mlruns={folder}: {existing} is a file, not a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise StorageError(f"mlruns={folder}: there is no permission to write in {existing}")

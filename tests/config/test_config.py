@@ -128,6 +128,11 @@ def test_relative_paths_start_at_the_project(tmp_path, monkeypatch):
     assert anchored(tmp_path / "x") == tmp_path / "x"
 
 
+def test_a_home_folder_of_nobody_is_refused():
+    with pytest.raises(ConfigurationError, match=r"^~no-such-user leads nowhere: "):
+        anchored(Path("~no-such-user"))
+
+
 def test_limits_say_what_is_broken_and_by_how_much():
     limits = LimitsConfig(parameters=100, macs=50)
     assert limits.broken({"parameters": 150.0, "macs": 50.0, "latency_ms": 9.0}) == {

@@ -1,6 +1,8 @@
 """Small data sets on disk, apart from whatever this machine's environment offers."""
 
+import errno
 import gzip
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,22 @@ WriteIdx = Callable[..., None]
 def _no_data_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SWEETSPOT_DATA_DIR", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that nobody may enter; permissions do not apply to root, who may run tests."""
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    look = Path.stat
+
+    def stat(path: Path, **keywords: bool) -> os.stat_result:
+        if folder in path.parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return look(path, **keywords)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    return folder
 
 
 def idx_bytes(values: NDArray[np.uint8]) -> bytes:

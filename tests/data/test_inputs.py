@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 from pipeline.core.errors import DataError
 from pipeline.data.folder import FolderSource
 from pipeline.data.inputs import read_inputs
+from pipeline.data.pictures import read_picture
 
 GREY, COLOUR = (12, 10, 1), (12, 10, 3)
 NOTHING = io.BytesIO()
@@ -140,3 +141,10 @@ def test_nothing_to_classify(tmp_path):
     (tmp_path / "damaged.npz").unlink()
     with pytest.raises(DataError, match="holds no pictures"):
         read(tmp_path)
+
+
+def test_a_folder_that_one_may_not_enter_is_one_sentence(locked):
+    with pytest.raises(DataError, match=r"locked/a\.png cannot be read: Permission denied$"):
+        read_inputs([str(locked / "a.png")], (8, 8, 1), invert=False, stdin=io.BytesIO())
+    with pytest.raises(DataError, match=r"locked/a\.png cannot be read: Permission denied$"):
+        read_picture(str(locked / "a.png"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import PROJECT_ROOT, DataConfig
-from pipeline.core.errors import ConfigurationError, DataError
+from pipeline.core.errors import ConfigurationError, DataError, SweetspotError
 from pipeline.data import loading
 from pipeline.data.dataset import Split, fingerprint
 from pipeline.data.loading import load_test, load_training, resolve
@@ -139,6 +139,32 @@ def test_a_folder_that_is_not_there_is_an_error_even_for_auto(tmp_path, monkeypa
         resolve(config("auto"), _silent)
     with pytest.raises(DataError, match=r"data\.file must name an archive .* is not a file"):
         resolve(config("npz", file=missing), _silent)
+
+
+def test_a_folder_that_one_may_not_enter_is_an_error(locked, monkeypatch):
+    for name in ("auto", "mnist", "idx"):
+        with pytest.raises(DataError, match=r"locked/.* cannot be read: Permission denied$"):
+            resolve(config(name, dir=locked), _silent)
+    with pytest.raises(DataError, match=r"locked/set\.npz cannot be read: Permission denied$"):
+        resolve(config("npz", file=locked / "set.npz"), _silent)
+    with pytest.raises(DataError, match=r"locked/own cannot be read: Permission denied$"):
+        resolve(config("folder", dir=locked / "own"), _silent)
+    (locked / "a").mkdir()
+    with pytest.raises(DataError, match=r"locked/a cannot be read: Permission denied$"):
+        load_training(resolved("folder", dir=locked))
+    monkeypatch.setenv("KERAS_HOME", str(locked))
+    said: list[str] = []
+    assert resolve(config("auto"), said.append).name == "digits"
+    assert "datasets/fashion_mnist cannot be read: Permission denied" in said[0]
+
+
+def test_a_path_that_leads_nowhere_is_an_error(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"^~no-such-user/x leads nowhere: ~no-such-user"):
+        resolve(config("mnist", dir=Path("~no-such-user/x")), _silent)
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(SweetspotError, match=r"in a circle$|must name a folder"):
+        resolve(config("mnist", dir=tmp_path / "a"), _silent)
 
 
 def test_an_incomplete_data_folder_is_an_error_even_for_auto(data_dir):

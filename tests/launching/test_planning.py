@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pipeline.launching.housekeeping import remove_sweep
 from pipeline.launching.planning import (
     backend_of,
     check_backend,
+    check_writable,
     create_folder,
     load_config,
     load_description,
@@ -39,6 +41,22 @@ def test_the_name_follows_from_the_question(tmp_path):
     assert planned(tmp_path, "search.seed=1").config.sweep_name != plan.config.sweep_name
     assert planned(tmp_path, "data.seed=1").config.sweep_name != plan.config.sweep_name
     assert (planned(tmp_path, "space=small").config.sweep_name or "").startswith("digits-small-")
+
+
+def test_results_that_cannot_be_reached_are_refused(tmp_path, monkeypatch):
+    look = Path.stat
+
+    def stat(path, **keywords):
+        if tmp_path in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, **keywords)
+
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(StorageError, match=r"/loop is a file, not a folder$"):
+        check_writable(tmp_path / "loop")
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(StorageError, match=r"/x cannot be reached: Permission denied$"):
+        check_writable(tmp_path / "x")
 
 
 @pytest.mark.parametrize(
