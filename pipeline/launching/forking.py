@@ -13,8 +13,8 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import forkserver
@@ -36,6 +36,7 @@ PRELOADED = "pipeline.launching.preloaded"
 BLOCKED = (signal.SIGTERM, signal.SIGUSR2)
 #: Set where the device is held by whoever would start that process again.
 IMPORT_AT_ONCE = "SWEETSPOT_IMPORT_AT_ONCE"
+_ROOT = str(Path(__file__).resolve().parents[2])
 CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -86,7 +87,8 @@ class WorkerProcess:
         self.gpu = next_gpu(this_machine().gpus, taken)
         arguments = (assignment, self.gpu, work)
         self._process = CONTEXT.Process(target=_work, args=arguments, daemon=True)
-        self._process.start()
+        with _own_modules():  # the server is started anew where it has gone
+            self._process.start()
 
     @property
     def pid(self) -> int:
@@ -111,6 +113,24 @@ class WorkerProcess:
             self._process.join()
 
 
+@contextmanager
+def _own_modules() -> Iterator[None]:
+    """Have Python started without the current directory, whose ``pipeline`` may be another one."""
+    ours = {
+        "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH")))),
+    }
+    before = {name: os.environ.pop(name, None) for name in ours}
+    os.environ |= ours
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
+
+
 @cache
 def prepare() -> threading.Event:
     """Have imported what workers need, by the process that they are forked from.
@@ -127,7 +147,8 @@ def prepare() -> threading.Event:
     """
     forkserver.set_forkserver_preload([PRELOADED])
     try:
-        forkserver.ensure_running()
+        with _own_modules():
+            forkserver.ensure_running()
     except OSError as error:
         raise StorageError(
             f"the process that workers are forked from cannot be started: {error}; its socket is "

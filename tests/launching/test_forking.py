@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from pipeline.config import PROJECT_ROOT
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.local import last_line
 
@@ -81,6 +82,21 @@ def test_it_reports_to_its_log_and_ends_with_the_workers_status(assignment, tmp_
     assert waited(process) == 2
     said = f"sweetspot: there is no sweep nothing under {tmp_path / 'sweeps'}"
     assert log.read_text().strip() == last_line(log) == said
+
+
+def test_a_folder_pipeline_where_one_happens_to_be_is_another_one(tmp_path, log):
+    (tmp_path / "here" / "pipeline").mkdir(parents=True)
+    other = "raise RuntimeError('another package')"
+    (tmp_path / "here" / "pipeline" / "__init__.py").write_text(other)
+    script = tmp_path / "supervisor.py"
+    script.write_text(SUPERVISOR)
+    words = [sys.executable, str(script), str(tmp_path), "nothing", str(log)]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    done = subprocess.run(
+        words, cwd=tmp_path / "here", env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "2", done.stderr
+    assert "there is no sweep nothing" in last_line(log)
 
 
 def test_it_starts_at_once_when_everything_is_imported(assignment):
