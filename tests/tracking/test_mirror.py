@@ -229,7 +229,7 @@ def test_a_run_that_somebody_threw_away_comes_back(small_sweep: Sweep) -> None:
 def test_a_pass_that_broke_off_anywhere_is_made_good(
     story: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Let every write to MLflow fail once, one after the other, then compare."""
+    """Let every write to MLflow fail in a pass, one after the other, then compare."""
     writes = [
         "create_run", "log_inputs", "log_batch", "log_artifact", "create_logged_model",
         "log_model_artifacts", "finalize_logged_model", "log_outputs", "set_logged_model_tags",
@@ -242,7 +242,6 @@ def test_a_pass_that_broke_off_anywhere_is_made_good(
 
         def write(*arguments: Any, **keywords: Any) -> Any:
             if name in failing:
-                failing.remove(name)
                 raise ConnectionResetError("cut off")
             return real(*arguments, **keywords)
 
@@ -254,10 +253,11 @@ def test_a_pass_that_broke_off_anywhere_is_made_good(
     monkeypatch.setattr("pipeline.tracking.refusals.time.monotonic", lambda: clock[0])
     with story.mirror() as mirror:
         for name in writes:
-            failing.append(name)
+            failing[:] = [name]
             clock[0] += LONGEST_SECONDS
             report = mirror.sync()
             assert report.failure is not None and "cut off the connection" in report.failure
+        failing.clear()
         clock[0] += LONGEST_SECONDS
         assert mirror.sync().failure is None
     broken = everything(story)
