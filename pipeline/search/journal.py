@@ -59,8 +59,16 @@ class JournalStudies:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keep all other workers of the sweep out meanwhile."""
-        with self._lock:
+        try:
+            self._lock.acquire()
+        except OSError as error:
+            raise StorageError(
+                f"the lock {self._lock.lock_file} cannot be taken: {error.strerror or error}"
+            ) from error
+        try:
             yield
+        finally:
+            self._lock.release()
 
     def retrying(self, call: Callable[[], T]) -> T:
         """Call: a file is there or not, waiting does not bring it back."""
@@ -90,26 +98,48 @@ class _MendingBackend(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         data = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
-        self._writing.acquire()
-        try:
-            descriptor = os.open(self._journal, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        with self._locked():
             try:
-                end = _end_of_last_line(descriptor)
-                if end < os.fstat(descriptor).st_size:
-                    os.ftruncate(descriptor, end)
-                if os.write(descriptor, data) < len(data):
-                    os.ftruncate(descriptor, end)
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+                self._append(data)
+            except OSError as error:
+                raise StorageError(
+                    f"the journal {self._journal} cannot be written: {error.strerror}; what was "
+                    "in it before is intact"
+                ) from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self._writing.acquire()
         except OSError as error:
             raise StorageError(
-                f"the journal {self._journal} cannot be written: {error.strerror}; what was in "
-                "it before is intact"
+                f"the journal {self._journal} cannot be written: its lock, a symbolic link beside "
+                f"it, cannot be made ({error.strerror}); what was in it before is intact"
             ) from error
+        try:
+            yield
         finally:
-            self._writing.release()
+            try:
+                self._writing.release()
+            except RuntimeError as error:
+                raise StorageError(
+                    f"the lock of the journal {self._journal} is gone: another process took it "
+                    f"away, for it was held for {self._writing.grace_period} s, or somebody "
+                    "removed it; the same command goes on"
+                ) from error
+
+    def _append(self, data: bytes) -> None:
+        descriptor = os.open(self._journal, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            end = _end_of_last_line(descriptor)
+            if end < os.fstat(descriptor).st_size:
+                os.ftruncate(descriptor, end)
+            if os.write(descriptor, data) < len(data):
+                os.ftruncate(descriptor, end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _end_of_last_line(descriptor: int) -> int:

@@ -5,6 +5,7 @@ import optuna
 import pytest
 
 from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.search.journal import JournalStudies
 from pipeline.search.opening import open_storage
 from pipeline.search.storage import Patience, StorageLost
 from pipeline.search.study import SweepStudy
@@ -100,6 +101,36 @@ def test_a_full_disk_leaves_the_journal_intact(config, space, monkeypatch):
     monkeypatch.undo()
     claim = SweepStudy(config, space).claim("w")
     assert claim is not None and claim.specification.number == 0
+
+
+def test_a_lock_of_the_journal_that_cannot_be_had_is_one_sentence(config, space, monkeypatch):
+    study = SweepStudy(config, space)
+
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    with pytest.raises(StorageError, match=r"its lock, .*, cannot be made \(Operation not perm"):
+        study.claim("w")
+    monkeypatch.undo()
+    fsync = os.fsync
+
+    def taken_away(descriptor):
+        fsync(descriptor)
+        lock = config.storage_path.with_name(f"{config.storage_path.name}.lock")
+        lock.unlink(missing_ok=True)
+
+    monkeypatch.setattr(os, "fsync", taken_away)
+    with pytest.raises(StorageError, match=r"the lock of the journal .* is gone: "):
+        study.claim("w")
+
+
+def test_who_cannot_be_alone_is_told_in_one_sentence(tmp_path):
+    folder = tmp_path / "study.lock"
+    folder.mkdir()
+    studies = JournalStudies(tmp_path / "journal", folder)
+    with pytest.raises(StorageError, match=r"the lock .* cannot be taken: "), studies.alone():
+        raise AssertionError("alone after all")
 
 
 def test_a_claim_that_broke_off_is_drawn_again_the_same(config, space):
