@@ -58,8 +58,11 @@ class WorkersFailed(SweetspotError):
 
 @dataclass
 class _Worker:
+    """A worker, and the log whose bytes before ``log_start`` are those of earlier runs."""
+
     process: WorkerProcess
     log: Path
+    log_start: int = 0
 
 
 @dataclass
@@ -253,7 +256,7 @@ class LocalSupervisor:
                 self._recovered = False
                 self._restarts = 1 if ended else self._restarts + 1
                 if status == _REFUSED:  # in a sentence, as all commands do
-                    said = last_line(worker.log).removeprefix("sweetspot: ")
+                    said = last_line(worker.log, worker.log_start).removeprefix("sweetspot: ")
                     raise WorkersFailed(
                         f"{said} (a worker's log, {worker.log.name}, ends with this)"
                     )
@@ -261,7 +264,7 @@ class LocalSupervisor:
                     dead = "worker" if self._restarts == 1 else "workers"
                     raise WorkersFailed(
                         f"{self._restarts} {dead} died, the last with status {status}; the end "
-                        f"of its log {worker.log}: {last_line(worker.log)}"
+                        f"of its log {worker.log}: {last_line(worker.log, worker.log_start)}"
                     )
             if self._is_work_left(study, results, clean=status == 0):
                 self._workers.append(self._start_worker())
@@ -364,7 +367,8 @@ class LocalSupervisor:
             log=log,
         )
         gpus = [worker.process.gpu for worker in self._workers]
-        return _Worker(process=WorkerProcess(assignment, gpus), log=log)
+        start = log.stat().st_size if log.exists() else 0
+        return _Worker(process=WorkerProcess(assignment, gpus), log=log, log_start=start)
 
     def _signal_workers(self, number: int) -> None:
         for worker in self._workers:
@@ -394,10 +398,10 @@ class LocalSupervisor:
         return 1 if failed > self.config.search.max_failed else 0
 
 
-def last_line(path: Path) -> str:
-    """Return the last line of a worker's log, or why there is none."""
+def last_line(path: Path, start: int = 0) -> str:
+    """Return the last line of a worker's log from that byte on, or why there is none."""
     try:
-        lines = path.read_text(errors="replace").strip().splitlines()
+        lines = path.read_bytes()[start:].decode(errors="replace").strip().splitlines()
     except OSError as error:
         return str(error)
     return lines[-1][:300] if lines else "(empty)"

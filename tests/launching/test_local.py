@@ -70,6 +70,22 @@ def end_all(plan, *outcomes):
     return study
 
 
+def test_a_dead_worker_is_not_explained_with_what_an_earlier_run_said(plan, monkeypatch):
+    def dead(assignment, gpus):
+        return SimpleNamespace(poll=lambda: 2, gpu=None)
+
+    monkeypatch.setattr(local, "WorkerProcess", dead)
+    log = plan.config.sweep_dir / "logs" / "worker-001.log"
+    log.parent.mkdir()
+    log.write_text("sweetspot: an earlier fault\n")
+    supervisor = supervisor_of(plan)
+    supervisor._workers.append(supervisor._start_worker())
+    study = SweepStudy(plan.config, plan.space)
+    with pytest.raises(WorkersFailed, match=r"^\(empty\) \(a worker's log"):
+        supervisor._reap(study, SweepResults(plan.config, plan.description))
+    assert "an earlier fault" in log.read_text()
+
+
 @pytest.mark.parametrize(("allowed", "status"), [(0, 1), (1, 1), (2, 0)])
 def test_more_failures_than_allowed_are_no_success(plan, replan, allowed, status):
     plan = replan(plan, search={"max_failed": allowed})
