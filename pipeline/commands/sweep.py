@@ -134,6 +134,7 @@ def run_sweep(config: "Config", view: "ProgressView", *, patient: bool = True) -
     settle(config, _say)
     from pipeline.launching.notify import failure_told, tell_end
     from pipeline.launching.planning import plan_sweep, set_up
+    from pipeline.reporting.files import SUMMARY_NAME
     from pipeline.reporting.progress import ProgressReader
 
     plan = plan_sweep(config, _say)
@@ -158,7 +159,9 @@ def run_sweep(config: "Config", view: "ProgressView", *, patient: bool = True) -
         ended = True
     if ended:
         tell_end(plan.config, status, view.note)
-    return Run(status=status, folder=plan.config.sweep_dir)
+    # Who was told to leave before anything had ended has nothing to show.
+    folder = plan.config.sweep_dir
+    return Run(status=status, folder=folder, has_result=(folder / SUMMARY_NAME).exists())
 
 
 def _run_on_cluster(config: "Config", view: "ProgressView", *, patient: bool) -> Run:
