@@ -22,12 +22,19 @@ from pipeline.core.errors import ConfigurationError
 
 CONF = PROJECT_ROOT / "conf"
 _NUMBER_AS_NAME = re.compile(r"(\+{0,2}(?:sweep_name|warm_start))=([0-9_]+)", re.ASCII)
+#: Settings whose values are paths, and may be anything that a path may be.
+_PATHS = frozenset(
+    {
+        "mlruns", "data.dir", "data.file", "storage.path", "storage.url_file", "notify.url_file",
+        "maps.run", "filters.image",
+    }
+)  # fmt: skip
 _RANGE_KEYS = ("low", "high", "log", "step")
 
 
 def show(line: CommandLine) -> int:
     """Let Hydra print what its flags ask for: ``--help``, ``--cfg``, ``--info`` and the like."""
-    hand_to_hydra([*line.hydra, *settled_dimensions(line.overrides)])
+    hand_to_hydra([*line.hydra, *settled_dimensions(list(map(_quoted, line.overrides)))])
     return 0
 
 
@@ -62,7 +69,7 @@ def checked(values: dict[str, Any]) -> Config:
 
 def plain(line: CommandLine) -> dict[str, Any]:
     """Return what Hydra composes, resolved, as plain values."""
-    overrides = settled_dimensions([_quoted_name(override) for override in line.overrides])
+    overrides = settled_dimensions(list(map(_quoted, line.overrides)))
     if line.hydra:  # --config-dir and the like change where Hydra looks
         composed = hand_to_hydra([*line.hydra, *overrides])
         assert composed is not None, "Hydra ran without showing anything, so it composed"
@@ -76,10 +83,31 @@ def plain(line: CommandLine) -> dict[str, Any]:
     return values  # type: ignore[return-value]
 
 
-def _quoted_name(override: str) -> str:
-    """Return a name of digits in quotes: Hydra would read 2026_11_30 as the number 20261130."""
+def _quoted(override: str) -> str:
+    """Return a name of digits, or a path that is not plain, in the quotes that Hydra wants.
+
+    It would read 2026_11_30 as the number 20261130, and refuse an ``ü``, a ``(`` or a ``#``.
+    """
     match = _NUMBER_AS_NAME.fullmatch(override)
-    return override if match is None else f"{match[1]}='{match[2]}'"
+    if match is not None:
+        return f"{match[1]}='{match[2]}'"
+    key, _, value = override.partition("=")
+    if not value or key.lstrip("+") not in _PATHS or _is_understood(override):
+        return override
+    # A backslash counts twice before a quotation mark, the last one included.
+    text = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
+    return f"{key}='{text}'"
+
+
+def _is_understood(override: str) -> bool:
+    """Whether Hydra takes a path for what it is; a trial's number is no path."""
+    from hydra.errors import HydraException
+
+    try:
+        value = OverridesParser.create().parse_override(override).value()
+    except HydraException:
+        return False
+    return not isinstance(value, int | float) or override.lstrip("+").startswith("maps.run=")
 
 
 def settled_dimensions(overrides: Sequence[str]) -> list[str]:
@@ -108,7 +136,7 @@ def settled_dimensions(overrides: Sequence[str]) -> list[str]:
 def _combinations(overrides: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield the product of all values of every sweeping override (``a=1,2 b=3`` gives two)."""
     with _explained(overrides):
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        parsed = OverridesParser.create().parse_overrides(list(map(_quoted, overrides)))
         options = [
             [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
             if override.is_sweep_override()

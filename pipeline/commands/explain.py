@@ -12,6 +12,8 @@ from pipeline.config import PROJECT_ROOT, Config
 from pipeline.core.errors import one_of
 
 _MISSING = object()
+#: What Hydra's grammar gives no meaning outside quotation marks, and what it takes for a call.
+_UNQUOTED = re.compile(r"[^A-Za-z0-9_/\\\-.:+$%*@?|,\[\]{} '\"]")
 
 
 def explain_validation(error: ValidationError) -> str:
@@ -94,8 +96,22 @@ def _explain_hydra(text: str, error: Exception, overrides: Sequence[str]) -> str
         return f"{text.splitlines()[0].rstrip('.')}; several values need --multirun (a list: [a,b])"
     if "Could not override" in text or "not in struct" in text:
         return _unknown_key(text, overrides)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if _UNQUOTED.search(value) and _is_unreadable(error):
+            return (
+                f"{override}: other than ASCII letters and digits and _-/.:+$%*@?|\\ a value may "
+                f"hold nothing but in quotation marks of its own, in a shell \"{key}='…'\"; in a "
+                "list each element has its own"
+            )
     first = next((line.strip() for line in text.splitlines() if line.strip()), repr(error))
     return f"the settings cannot be read: {first.rstrip('.')}"
+
+
+def _is_unreadable(error: Exception) -> bool:
+    from hydra.errors import OverrideParseException
+
+    return isinstance(error, OverrideParseException)
 
 
 def _unknown_key(text: str, overrides: Sequence[str]) -> str:

@@ -82,6 +82,25 @@ def test_a_number_is_a_name_too():
     assert config.data.classes == ("0", "1")
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/home/jürgen/Bilder", "/a/(1)", "/a#b", "/a & b", "/it's", "/a=b", "/a\\", "/a/b c", "'/a'"],
+)
+def test_a_path_may_hold_whatever_it_likes(path):
+    config = compose(line(f"data.dir={path}", f"mlruns={path}"))
+    assert str(config.data.dir) == path.strip("'") == str(config.mlruns)
+    images = [str(c.data.dir) for c in compose_each(line(f"data.dir={path}", multirun=True))]
+    assert images == [path.strip("'")]
+
+
+def test_a_path_of_digits_is_no_number_and_several_are_several():
+    assert str(compose(line("data.dir=2026_11")).data.dir) == "2026_11"
+    assert compose(line("maps.run=3")).maps.run == 3
+    assert compose(line("data.dir=null")).data.dir is None
+    configs = compose_each(line("data.dir=a,b", multirun=True))
+    assert [str(config.data.dir) for config in configs] == ["a", "b"]
+
+
 def test_where_the_space_varies_nothing_its_networks_are_trained_as_the_references_are():
     config = compose(line("space=lesson", "training=polish", "training.batch_size=64"))
     space, recipe = config.space, config.training.recipe
@@ -159,6 +178,12 @@ def test_multirun_gives_the_product():
         ("data.validation=1.5", "data.validation: must be less than 1, not 1.5"),
         ("data=mnist,digits", "several values need --multirun"),
         ("search.trials=[", "the settings cannot be read"),
+        (
+            "data.classes=[ä,b]",
+            "data.classes=[ä,b]: other than ASCII letters and digits and _-/.:+$%*@?|\\ a value "
+            "may hold nothing but in quotation marks of its own, in a shell \"data.classes='…'\"",
+        ),
+        ("data.classes=[a (b),c]", "in a list each element has its own"),
         ("~search", "search: this setting is missing"),
         ("training.epochs=null", "training.epochs: must be a valid integer, not None"),
         ("search.seed=${nothing}", "the settings cannot be read"),
