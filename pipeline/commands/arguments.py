@@ -1,5 +1,6 @@
 """What stands behind ``sweetspot COMMAND``: names, our flags, Hydra's flags and overrides."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ _HYDRA_WITH_VALUE = {
     "--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp", "--config-name",
     "-cn", "--config-dir", "-cd",
 }  # fmt: skip
+#: Commands whose bare words are files.
+_TAKE_FILES = ("predict", "restore")
 _SHOWS = {"--help", "-h", "--hydra-help", "--resolve", "--version", "--cfg", "-c", "--info", "-i"}
 
 
@@ -22,7 +25,8 @@ class CommandLine:
     command
         The command's name.
     names
-        Words without ``=``: sweep names, or the pictures of ``predict``.
+        Words without ``=``: sweep names. Of ``predict`` and ``restore`` files, whose paths may
+        hold one.
     flags
         Our own flags that were given, such as ``--dry-run``.
     hydra
@@ -81,6 +85,8 @@ class CommandLine:
                     f"{word!r} is not a flag of {command}; choose "
                     f"{one_of([*known, '--help', '--cfg job', '--resolve', '--info'])}"
                 )
+            elif command in _TAKE_FILES and os.path.exists(word):
+                bare.append(word)  # there may be a = in a file's path
             elif "=" in word or word.startswith("~"):
                 overrides.append(word)
             else:

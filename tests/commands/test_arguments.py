@@ -35,6 +35,15 @@ def test_hydra_flags_run_unless_they_show_something():
     assert CommandLine.parse("sweep", ["--info=config"]).asks_hydra
 
 
+@pytest.mark.parametrize("command", ["predict", "restore"])
+def test_a_file_with_an_equals_sign_is_a_file(command, tmp_path):
+    file = tmp_path / "lr=0.1.zip"
+    file.touch()
+    line = CommandLine.parse(command, [str(file), "data=mnist"], names=1)
+    assert (line.names, line.overrides) == ((str(file),), ("data=mnist",))
+    assert CommandLine.parse("status", [str(file)]).overrides == (str(file),)
+
+
 def test_any_number_of_words_where_a_command_takes_pictures():
     words = ["a.png", "-", "folder", "--json", "model=champion"]
     line = CommandLine.parse("predict", words, flags=("--json",), names=None)
