@@ -96,22 +96,16 @@ def _explain_hydra(text: str, error: Exception, overrides: Sequence[str]) -> str
         return f"{text.splitlines()[0].rstrip('.')}; several values need --multirun (a list: [a,b])"
     if "Could not override" in text or "not in struct" in text:
         return _unknown_key(text, overrides)
-    for override in overrides:
-        key, _, value = override.partition("=")
-        if _UNQUOTED.search(value) and _is_unreadable(error):
-            return (
-                f"{override}: other than ASCII letters and digits and _-/.:+$%*@?|\\ a value may "
-                f"hold nothing but in quotation marks of its own, in a shell \"{key}='…'\"; in a "
-                "list each element has its own"
-            )
+    unreadable = str(getattr(error, "override", ""))  # of Hydra's OverrideParseException
+    key, _, value = unreadable.partition("=")
+    if _UNQUOTED.search(value):
+        return (
+            f"{unreadable}: other than ASCII letters and digits and _-/.:+$%*@?|\\ a value may "
+            f"hold nothing but in quotation marks of its own, in a shell \"{key}='…'\"; in a "
+            "list each element has its own"
+        )
     first = next((line.strip() for line in text.splitlines() if line.strip()), repr(error))
     return f"the settings cannot be read: {first.rstrip('.')}"
-
-
-def _is_unreadable(error: Exception) -> bool:
-    from hydra.errors import OverrideParseException
-
-    return isinstance(error, OverrideParseException)
 
 
 def _unknown_key(text: str, overrides: Sequence[str]) -> str:

@@ -93,6 +93,11 @@ def test_a_path_may_hold_whatever_it_likes(path):
     assert images == [path.strip("'")]
 
 
+def test_what_has_its_quotation_marks_is_not_blamed():
+    with pytest.raises(ConfigurationError, match=r"^data\.classes=\[b\(\]: "):
+        compose(line("sweep_name='a(b)'", "data.classes=[b(]"))
+
+
 def test_a_path_of_digits_is_no_number_and_several_are_several():
     assert str(compose(line("data.dir=2026_11")).data.dir) == "2026_11"
     assert compose(line("maps.run=3")).maps.run == 3
