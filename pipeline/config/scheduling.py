@@ -12,8 +12,13 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from pipeline.config.section import Section, anchored
 
-#: What cron, scrontab and Kubernetes all understand; names of days and months included.
 _CRON = re.compile(r"[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}", re.ASCII)
+_VALUE = "([0-9]+|[A-Za-z]{3})"
+#: What cron, scrontab and Kubernetes all understand of a field's list; a name is a day's or a
+#: month's.
+_TERM = re.compile(rf"\*(/[0-9]+)?|{_VALUE}(-{_VALUE}(/[0-9]+)?)?", re.ASCII)
+#: Sunday as 7 in the last field: alone, in a list or a range, and not as a step.
+_SUNDAY_7 = re.compile(r"(?<![0-9/])7(?![0-9])", re.ASCII)
 _KUBERNETES_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}", re.ASCII)
 URL_VARIABLE = "SWEETSPOT_NOTIFY_URL"
@@ -26,6 +31,12 @@ def _cron(value: str) -> str:
             "must be five fields (minute, hour, day of the month, month, day of the week) such as "
             f"'0 2 * * *', not {value!r}"
         )
+    for term in re.split("[ ,]", text):
+        if not _TERM.fullmatch(term):
+            raise ValueError(
+                f"{term!r} is not understood everywhere; a number, a name, a range 1-5, *, and a "
+                "step behind these two (*/15) are"
+            )
     try:
         next(CronSim(text, datetime(2000, 1, 1)))
     except CronSimError as error:
@@ -70,6 +81,13 @@ class KubernetesSchedule(Section):
     gpus: Annotated[int, Field(ge=0, le=64)]  #: of each pod
     cpus: Annotated[int, Field(gt=0)]
     memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*[KMGT]i$")]
+
+    @field_validator("when")
+    @classmethod
+    def _first_day_is_0(cls, value: str) -> str:
+        if _SUNDAY_7.search(value.rsplit(maxsplit=1)[-1]):
+            raise ValueError(f"Kubernetes knows Sunday as 0 and not as 7, so not {value!r}")
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

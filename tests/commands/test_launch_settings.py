@@ -55,6 +55,12 @@ def with_value(values, setting, value) -> Config:
         ("schedule.when", "daily", "schedule.when: must be five fields (minute, hour, day of the"),
         ("schedule.when", "61 * * * *", "'61 * * * *' is no cron expression: bad minute"),
         ("schedule.when", "0 0 31 2 *", "'0 0 31 2 *' is no cron expression: bad day-of-month"),
+        ("schedule.when", "0 2 L * *", "schedule.when: 'L' is not understood everywhere; a number"),
+        ("schedule.when", "0 2 LW * *", "'LW' is not understood everywhere"),
+        ("schedule.when", "0 2 * * 5L", "'5L' is not understood everywhere"),
+        ("schedule.when", "0 2 15W * *", "'15W' is not understood everywhere"),
+        ("schedule.when", "0 2 * * 5-7", "schedule.when: Kubernetes knows Sunday as 0 and not"),
+        ("schedule.when", "0 5/3 * * *", "'5/3' is not understood everywhere"),
         ("schedule.when", "0 2 L * *\n* * * * *", "schedule.when: must be five fields"),
         ("schedule.image", None, "schedule=kubernetes needs schedule.image"),
         ("schedule.image", "a b", "schedule.image: must be an image such as"),
@@ -112,7 +118,7 @@ def test_a_webhook_is_kept_out_of_every_file_and_text(values):
         ("launch.time", "1-12:30"), ("launch.partition", "gpu,gpu-low"),
         ("launch.constraint", "[rack1*2&rack2*4]"), ("launch.memory", "16G"),
         ("launch.options", ["--exclude=node[1-3]"]), ("launch.setup", ["a && b | c"]),
-        ("schedule.when", "*/15 1-5 * jan-mar mon"),
+        ("schedule.when", "*/15 1-5 * jan-mar mon"), ("schedule.when", "7 2 */7 * 1-5/2,0"),
     ],
 )  # fmt: skip
 def test_what_clusters_need_is_accepted(values, setting, value):
