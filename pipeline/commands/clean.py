@@ -11,7 +11,11 @@ _ACTIONS = ("free", "remove", "rename")
 
 
 def run(line: CommandLine) -> int:
-    """List the sweeps, or do what ``free=NAME``, ``remove=NAME`` or ``rename=OLD:NEW`` says."""
+    """List the sweeps, or do what ``free=NAME``, ``remove=NAME`` or ``rename=OLD:NEW`` says.
+
+    What a removal or a restoration that was killed has left goes each time.
+    """
+    from pipeline.launching.leftovers import remove_leftovers
     from pipeline.reporting.listing import show_sweeps
 
     actions = [w for w in line.overrides if w.partition("=")[0] in _ACTIONS]
@@ -19,6 +23,8 @@ def run(line: CommandLine) -> int:
     config = compose(CommandLine(command=line.command, hydra=line.hydra, overrides=rest))
     if len(actions) > 1:
         raise ConfigurationError(f"clean does one thing at a time, not {' and '.join(actions)}")
+    if left := remove_leftovers(config.mlruns):
+        print(f"{left / 1e6:.1f} MB freed of removals and restorations that were broken off")
     if not actions:
         show_sweeps(config.mlruns)
         return 0

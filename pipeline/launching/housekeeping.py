@@ -12,6 +12,7 @@ import yaml
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.launching.holder import SupervisorLock
+from pipeline.launching.leftovers import removed_folder
 from pipeline.launching.planning import create_config, keeps_alone, load_config
 from pipeline.launching.presence import living
 from pipeline.launching.sbatch import job_name
@@ -54,7 +55,7 @@ def remove_sweep(
             )
         delete_study(own, name)
         # Nobody finds it any more; emptied once the lock in it is free, as NFS asks for.
-        removed = folder.with_name(f".removed-{name}-{os.getpid()}")
+        removed = removed_folder(folder, os.getpid())
         with _in_a_sentence(f"{folder} cannot be removed"):
             folder.rename(removed)
     with _in_a_sentence(f"{removed} cannot be removed"):

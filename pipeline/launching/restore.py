@@ -23,7 +23,9 @@ from pipeline.core.bundle import (
     Member,
 )
 from pipeline.core.errors import StorageError
+from pipeline.launching.leftovers import RESTORE_PREFIX
 from pipeline.launching.planning import load_config, load_description, load_plan
+from pipeline.launching.presence import supervisor_lock
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.progress import read_trainings
 from pipeline.search.moving import delete_study, import_studies
@@ -75,7 +77,10 @@ def restore_sweep(config: Config, archive: Path, say: Callable[[str], None]) -> 
             manifest = _read_manifest(file)
             name = _new_name(manifest.sweep, sweeps)
             sweeps.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".restore-", dir=sweeps.parent) as temporary:
+            with (
+                TemporaryDirectory(prefix=RESTORE_PREFIX, dir=sweeps.parent) as temporary,
+                supervisor_lock(Path(temporary)),  # so that nobody takes it for what was left
+            ):
                 unpacked = Path(temporary)
                 for member in manifest.members:
                     _unpack(file, member, manifest.members[member], unpacked / member)

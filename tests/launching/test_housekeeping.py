@@ -1,13 +1,16 @@
 import os
 import shutil
+import subprocess
 
 import pytest
 
+from pipeline.commands.cli import main
 from pipeline.config import SlurmLaunch
 from pipeline.core.errors import StorageError
 from pipeline.launching import housekeeping
 from pipeline.launching.housekeeping import free_sweep, held, remove_sweep, rename_sweep
-from pipeline.launching.presence import Presence
+from pipeline.launching.leftovers import removed_folder
+from pipeline.launching.presence import Presence, supervisor_lock
 from pipeline.launching.slurm import Job
 from pipeline.search.study import SweepStudy
 from pipeline.tracking import sweeps
@@ -62,6 +65,24 @@ def test_of_a_removed_sweep_nothing_is_left_and_what_cannot_be_removed_is_said(p
     assert hidden.name == f".removed-{name}-{os.getpid()}"
     with pytest.raises(StorageError, match="there is no sweep"):
         remove_sweep(config, name)
+
+
+def test_what_a_killed_removal_or_restoration_left_goes(plan, capsys):
+    mlruns, name = plan.config.mlruns, plan.config.sweep_name
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    ours = removed_folder(plan.config.sweep_dir, os.getpid())
+    theirs = removed_folder(plan.config.sweep_dir, gone.pid)
+    unpacked, unpacking = mlruns / ".restore-abc", mlruns / ".restore-def"
+    for folder in (ours, theirs, unpacked, unpacking):
+        folder.mkdir()
+        (folder / "file").write_bytes(b"x" * 500_000)
+    with supervisor_lock(unpacking):
+        assert main(["clean", f"mlruns={mlruns}"]) == 0
+    assert capsys.readouterr().out.startswith("1.0 MB freed of removals and restorations that")
+    assert ours.is_dir() and unpacking.is_dir()
+    assert not theirs.exists() and not unpacked.exists()
+    assert (mlruns / "sweeps" / name).is_dir()
 
 
 def test_a_slurm_sweep_is_cleaned_where_there_is_no_slurm(plan, replan, monkeypatch):
