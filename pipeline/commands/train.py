@@ -44,5 +44,6 @@ def _train(config: "Config") -> int:
     }
     with open_view() as view:
         run = run_sweep(config.model_copy(update=update), view)
-    show_trial(run.folder, 0)
+    if run.has_result:
+        show_trial(run.folder, 0)
     return run.status

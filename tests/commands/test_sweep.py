@@ -2,9 +2,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.commands import train
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.commands.sweep import run_each, run_sweep
+from pipeline.commands.sweep import Run, run_each, run_sweep
 from pipeline.core.errors import AGAIN_STATUS
 
 
@@ -26,6 +27,13 @@ def test_a_peer_that_is_told_to_leave_before_anything_has_ended_has_nothing_to_s
     words = ("data=digits", "launch=peer", f"mlruns={tmp_path}")
     view = SimpleNamespace(note=print, update=print)
     config = compose(CommandLine(command="sweep", overrides=words))
-    run = run_sweep(config, view)  # type: ignore[arg-type]
+    run = run_sweep(config, view)
     assert run.status == status and not run.has_result
     assert run_each([config], lambda _: run.status) == status
+
+
+def test_a_network_whose_training_has_not_ended_is_not_shown(tmp_path, monkeypatch):
+    run = Run(status=AGAIN_STATUS, folder=tmp_path, has_result=False)
+    monkeypatch.setattr(train, "run_sweep", lambda *_: run)
+    words = ("data=digits", "launch=peer", f"mlruns={tmp_path}")
+    assert train._train(compose(CommandLine(command="train", overrides=words))) == AGAIN_STATUS
