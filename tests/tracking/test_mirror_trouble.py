@@ -10,9 +10,8 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from pipeline.tracking.mirror import SyncReport
-
 from pipeline.config import program
+from pipeline.tracking.mirror import SyncReport
 
 Sweep = Any
 
