@@ -166,8 +166,9 @@ def ratio_of(times: Iterable[tuple[float | None, float | None]]) -> float | str 
     Returns
     -------
     float or str or None
-        Words where there is no such number: ``THEY_NEVER`` or ``OURS_NEVER`` got there in most
-        pairs, or ``NEITHER`` of the two in one of them. None where there are no pairs.
+        Words where there is no such number: ``THEY_NEVER`` got there in most pairs, or
+        ``OURS_NEVER`` in half of them, or ``NEITHER`` of the two in one of them. None where there
+        are no pairs.
     """
     pairs = [
         tuple(math.inf if one is None else one for one in (theirs, ours)) for theirs, ours in times
@@ -175,9 +176,12 @@ def ratio_of(times: Iterable[tuple[float | None, float | None]]) -> float | str 
     if not pairs:
         return None
     ratios = [math.nan if ours == theirs == math.inf else theirs / ours for theirs, ours in pairs]
-    median = math.nan if any(map(math.isnan, ratios)) else statistics.median(ratios)
-    words = {math.inf: THEY_NEVER, 0.0: OURS_NEVER}
-    return NEITHER if math.isnan(median) else words.get(median, median)
+    if any(map(math.isnan, ratios)):
+        return NEITHER
+    # Between two in the middle there is no mean where one of them is no number.
+    finite = all(0.0 < ratio < math.inf for ratio in ratios)
+    median = statistics.median(ratios) if finite else statistics.median_low(ratios)
+    return {math.inf: THEY_NEVER, 0.0: OURS_NEVER}.get(median, median)
 
 
 def _later(seconds: float | None, by: float) -> float | None:

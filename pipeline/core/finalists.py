@@ -170,7 +170,8 @@ def final_round(
 
     A finalist takes part once one further training has ended, with all of them that have: those
     of an earlier run with more seeds, too. Those without a result have no part in its means,
-    and are counted: means of the lucky ones alone would hide them.
+    and are counted: means of the lucky ones alone would hide them. They are counted among those
+    that are wanted of every finalist, so that none has had more chances to fail.
 
     Parameters
     ----------
@@ -180,15 +181,17 @@ def final_round(
         The latest attempt of every further training there is.
     """
     over = [r for r in trainings if r.outcome not in (None, Outcome.INTERRUPTED)]
+    asked = {training.run for training in wanted}
     found = []
     for original in finalists:
         ended = [record for record in over if record.number == original.number]
         complete = [record for record in ended if comparable(record, costs)]
+        due = [record for record in ended if record.specification.run in asked]
         found.append(
             Finalist(
                 original=original,
                 further=tuple(sorted(complete, key=lambda r: r.specification.repetition)),
-                without_result=len(ended) - len(complete),
+                without_result=sum(not comparable(record, costs) for record in due),
             )
         )
     runs = {record.specification.run for record in over}

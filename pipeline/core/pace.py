@@ -4,7 +4,8 @@ A machine runs at one pace now and at another a minute later: a laptop is hot, a
 neighbours. Two networks measured a minute apart then change places though one is half as dear as
 the other. Their ratios to a reference that is timed in turn with each of them do not. So a cost in
 seconds is that ratio times what the reference took when it was first measured on this device, the
-device's *pace*. What the clock showed is kept beside it.
+device's *pace*. A sweep has one pace, that of the device it began on. What the clock showed is kept
+beside it.
 """
 
 from collections.abc import Mapping

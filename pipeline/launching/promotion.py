@@ -21,7 +21,7 @@ from pipeline.data.dataset import DataDescription, Split
 from pipeline.launching.networks import SweepNetwork, kept_network, set_up_backend
 from pipeline.launching.planning import backend_of, load_description, unchanged_data
 from pipeline.launching.sessions import Sessions
-from pipeline.reporting.compare import device_name
+from pipeline.reporting.compare import device_name, pace_device
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.model_card import CardContent, model_card
 from pipeline.reporting.progress import ProgressReader
@@ -158,7 +158,8 @@ def _challenger(config: Config, network: SweepNetwork, description: DataDescript
         data_fingerprint=description.fingerprint,
         right=right,
         costs=story.record.costs,
-        device=device_name(story.device),
+        # Its seconds are those of the device that the sweep began on.
+        device=pace_device(reader.stories) or device_name(story.device),
         protocol=measuring_protocol(config),
     )
     return _Challenger(

@@ -8,8 +8,8 @@ for at most one execution of each trainer, and as it leaves the gate once it mea
 trainers queue behind it and are let in together when it is done: nobody starves.
 
 The locks are ``flock``'s: the kernel frees them when their holder dies, however it dies. They
-are local to this host, in a folder of the user's own under the temporary directory, which has the
-host's name: a temporary directory that hosts share would else let one of them pause the others.
+are local to this host, in a folder of the user's own under the temporary directory, named by the
+host's boot: a temporary directory that hosts share would else let one of them pause the others.
 """
 
 import fcntl
@@ -25,6 +25,8 @@ from typing import Literal
 
 from pipeline.core.errors import StorageError
 from pipeline.measuring.clocks import Clocks
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class QuietLock:
@@ -140,8 +142,19 @@ def _file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", text)
 
 
+def _kernel() -> str:
+    """Return what tells this host from others; its containers, whatever they are called, share it.
+
+    Linux has a random number a boot, which no lock outlives.
+    """
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return gethostname()
+
+
 def _own_folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / _file_name(f"sweetspot-{os.getuid()}-{gethostname()}")
+    folder = Path(tempfile.gettempdir()) / _file_name(f"sweetspot-{os.getuid()}-{_kernel()}")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()

@@ -1,7 +1,7 @@
 """Several sweeps side by side: what their files say, and whether they can be compared."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.front import hypervolume
+from pipeline.core.pace import measured_pace
 from pipeline.core.statistics import Interval, PairedTest, holm, mcnemar, wilson_interval
 from pipeline.core.trial import Outcome
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.progress import ProgressReader
 from pipeline.tracking.event_log import read, sweep_log_path
 from pipeline.tracking.events import TestRead, content_of
+from pipeline.tracking.story import TrialStory
 
 LABELS_NAME = "test_labels.npy"
 Labels = NDArray[np.int64]
@@ -47,7 +49,7 @@ class ComparedSweep:
     summary
         The content of ``summary.json``.
     devices
-        What its complete trials ran on, for people.
+        For people: in whose seconds it is told, or what its complete trials ran on.
     reading
         The first reading of the test images for the sweet spot; None before it.
     answers
@@ -261,8 +263,21 @@ def _obstacle(sweep: ComparedSweep) -> str | None:
 def _devices(sweep_dir: Path) -> frozenset[str]:
     reader = ProgressReader(sweep_dir)
     reader.read()
+    paced = pace_device(reader.stories)
+    if paced is not None:
+        return frozenset((paced,))
     complete = (s for s in reader.stories if s.record.outcome is Outcome.COMPLETE)
     return frozenset(device_name(story.device) for story in complete)
+
+
+def pace_device(stories: Iterable[TrialStory]) -> str | None:
+    """Return the device in whose seconds a sweep is told: the one that measured first.
+
+    None where nothing was measured beside a reference.
+    """
+    measured = (story for story in stories if measured_pace(story.record.measurements))
+    first = min(measured, key=lambda story: story.record.started or math.inf, default=None)
+    return None if first is None else device_name(first.device)
 
 
 def device_name(device: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -119,14 +119,10 @@ class _MendingBackend(JournalFileBackend):
         try:
             yield
         finally:
-            try:
+            # Where it was held for long, another process may have taken it away. What there was to
+            # write is written by then, or its own error tells what was not.
+            with suppress(RuntimeError):
                 self._writing.release()
-            except RuntimeError as error:
-                raise StorageError(
-                    f"the lock of the journal {self._journal} is gone: another process took it "
-                    f"away, for it was held for {self._writing.grace_period} s, or somebody "
-                    "removed it; the same command goes on"
-                ) from error
 
     def _append(self, data: bytes) -> None:
         descriptor = os.open(self._journal, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)

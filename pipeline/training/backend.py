@@ -34,6 +34,11 @@ ENVIRONMENT = {
     # default CUDA counts from the fastest GPU on.
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
 }
+#: The backend, what is installed for it to see a GPU, and what is set for it to see none.
+_GPU_WORDS = {
+    "tensorflow": ("TensorFlow", "tensorflow[and-cuda]", "CUDA_VISIBLE_DEVICES="),
+    "jax": ("JAX", "jax[cuda13]", "JAX_PLATFORMS=cpu"),
+}
 
 
 @contextmanager
@@ -126,8 +131,6 @@ def set_up(*, threads: int, deterministic: bool, gpu_memory: float | None = None
     ------
     RuntimeError
         The backend is already running with another number of threads.
-    ConfigurationError
-        There is a GPU that the backend does not see, or that it alone sees.
     """
     # A user's keras.json may say otherwise, and shapes and costs are computed for these.
     keras.config.set_image_data_format("channels_last")
@@ -212,9 +215,7 @@ def _set_up_tensorflow(threads: int, deterministic: bool, gpu_memory: float | No
             tf.config.set_logical_device_configuration(
                 device, [tf.config.LogicalDeviceConfiguration(memory_limit=limit)]
             )
-    seen = bool(tf.config.list_logical_devices("GPU"))
-    _check_gpu("TensorFlow", "tensorflow[and-cuda]", "CUDA_VISIBLE_DEVICES=", seen=seen)
-    if not seen:
+    if not tf.config.list_logical_devices("GPU"):
         return Device(kind="cpu", xla_only=False, memory_counter=None, reset_memory=_nothing)
     memory = tf.config.experimental
     return Device(
@@ -240,24 +241,25 @@ def _set_up_jax(threads: int, deterministic: bool, gpu_memory: float | None) -> 
     import jax
 
     kind: Literal["cpu", "gpu"] = "cpu" if jax.default_backend() == "cpu" else "gpu"
-    _check_gpu("JAX", "jax[cuda13]", "JAX_PLATFORMS=cpu", seen=kind == "gpu")
     # JAX counts the peak of the whole process and cannot set it back.
     return Device(kind=kind, xla_only=True, memory_counter=None, reset_memory=_nothing)
 
 
-def _check_gpu(library: str, package: str, hiding: str, *, seen: bool) -> None:
-    """Refuse a GPU of which the backend alone knows, or nvidia-smi alone.
+def set_up_for_training(
+    *, threads: int, deterministic: bool, gpu_memory: float | None = None
+) -> Device:
+    """Set the backend up where networks are trained and measured; see ``set_up``.
 
     Locks, precision, workers and labels are those of the GPUs that nvidia-smi lists.
 
-    Parameters
-    ----------
-    package
-        What is installed for the backend to see a GPU.
-    hiding
-        What is set in the environment for it to see none.
+    Raises
+    ------
+    ConfigurationError
+        There is a GPU that the backend does not see, or that it alone sees.
     """
-    listed = bool(this_machine().gpus)
+    device = set_up(threads=threads, deterministic=deterministic, gpu_memory=gpu_memory)
+    library, package, hiding = _GPU_WORDS[backend_name()]
+    listed, seen = bool(this_machine().gpus), device.kind == "gpu"
     if listed and not seen:
         raise ConfigurationError(
             f"there is a GPU here that {library} does not see; install it with CUDA ({package}), "
@@ -268,6 +270,7 @@ def _check_gpu(library: str, package: str, hiding: str, *, seen: bool) -> None:
             f"{library} sees a GPU that nvidia-smi does not list, so nobody knows what it is and "
             f"who else is on it; make nvidia-smi work here, or train on the processor with {hiding}"
         )
+    return device
 
 
 def _jax_inference(network: Any) -> Inference:

@@ -16,7 +16,7 @@ from pipeline.core.architecture import Architecture
 from pipeline.core.trial import Recipe
 from pipeline.data.dataset import Split
 from pipeline.measuring.automatic import CALIBRATION_CLASSES, CALIBRATION_SHAPE
-from pipeline.training.backend import Device, set_up
+from pipeline.training.backend import Device, set_up_for_training
 from pipeline.training.fit import EXECUTION_SECONDS
 from pipeline.training.network import CompiledNetwork, DeviceData
 
@@ -31,7 +31,9 @@ class RateMeter:
     """Networks of one process, each compiled once."""
 
     def __init__(self, threads: int, gpu_memory: float | None) -> None:
-        self._device: Device = set_up(threads=threads, deterministic=False, gpu_memory=gpu_memory)
+        self._device: Device = set_up_for_training(
+            threads=threads, deterministic=False, gpu_memory=gpu_memory
+        )
         generator = np.random.default_rng(0)
         images = STEPS * RECIPE.batch_size
         split = Split(

@@ -23,7 +23,7 @@ from pipeline.measuring.quiet import QuietLock
 from pipeline.training.backend import (
     forget_networks,
     ran_out_of_memory,
-    set_up,
+    set_up_for_training,
 )
 from pipeline.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from pipeline.training.costs import CostMeter, MeasuredCosts
@@ -109,7 +109,7 @@ class TrainingSession:
         quiet: QuietLock,
         gpu_memory: float | None = None,
     ) -> None:
-        self._device = set_up(
+        self._device = set_up_for_training(
             threads=threads, deterministic=training.deterministic, gpu_memory=gpu_memory
         )
         self._data = data

@@ -165,6 +165,17 @@ def test_a_training_that_failed_has_ended_is_no_number_and_is_counted() -> None:
     assert found.finalists[1].accuracy.mean == pytest.approx(0.905)
 
 
+def test_nobody_had_more_chances_to_fail_than_the_others() -> None:
+    """With fewer seeds than before, what failed beyond them counts no more than what was not."""
+    trainings = [
+        trial(2, 0.9, 2.0, repetition=1),
+        trial(2, 0.1, 2.0, repetition=2, outcome=Outcome.DIVERGED),
+        trial(3, 0.9, 4.0, repetition=1),
+    ]
+    found = final_round(FRONT[1:3], wanted_trainings(FRONT[1:3], 0, 1), trainings, COSTS)
+    assert [finalist.without_result for finalist in found.finalists] == [0, 0]
+
+
 def test_without_any_further_result_nothing_is_decided() -> None:
     failed = trial(2, 0.1, 2.0, repetition=1, outcome=Outcome.DIVERGED)
     found = final_round(FRONT[1:2], wanted_trainings(FRONT[1:2], 0, 1), [failed], COSTS)

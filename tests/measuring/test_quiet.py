@@ -252,8 +252,10 @@ def closed_afterwards(lock):
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("pipeline.measuring.quiet.gethostname", lambda: "node/1")
-    return tmp_path / f"sweetspot-{os.getuid()}-node_1"
+    boot = tmp_path / "boot_id"
+    boot.write_text("6867e9be-e53e\n")
+    monkeypatch.setattr("pipeline.measuring.quiet._BOOT_ID", boot)
+    return tmp_path / f"sweetspot-{os.getuid()}-6867e9be-e53e"
 
 
 def test_lock_files_are_the_users_own(temporary):
@@ -264,10 +266,14 @@ def test_lock_files_are_the_users_own(temporary):
 
 def test_hosts_that_share_the_temporary_directory_do_not_pause_each_other(temporary, monkeypatch):
     with closed_afterwards(QuietLock("cpu")) as here, here.measuring():
-        monkeypatch.setattr("pipeline.measuring.quiet.gethostname", lambda: "node2")
-        there = QuietLock("cpu")
-        fcntl.flock(there._device, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where it would wait
-        there.close()
+        # Another name alone is a container of the same host.
+        monkeypatch.setattr("pipeline.measuring.quiet.gethostname", lambda: "node/2")
+        with closed_afterwards(QuietLock("cpu")) as container, pytest.raises(BlockingIOError):
+            fcntl.flock(container._device, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        monkeypatch.setattr("pipeline.measuring.quiet._BOOT_ID", temporary / "none")
+        with closed_afterwards(QuietLock("cpu")) as there:
+            fcntl.flock(there._device, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where it would wait
+    assert temporary.with_name(f"sweetspot-{os.getuid()}-node_2").is_dir()
 
 
 def test_a_folder_that_others_could_enter_is_closed(temporary):

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,17 @@ import pytest
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.reporting.compare import Answers, ComparedSweep, answers_name, compare, device_text
+from pipeline.reporting.compare import (
+    Answers,
+    ComparedSweep,
+    answers_name,
+    compare,
+    device_text,
+    pace_device,
+)
 from pipeline.tracking.event_log import EventLog, sweep_log_path, trial_log_path
 from pipeline.tracking.events import Ended, Started, TestRead, record
+from pipeline.tracking.story import TrialStory
 
 Maker = Callable[..., TrialRecord]
 Summarise = Callable[..., dict[str, Any]]
@@ -109,6 +118,24 @@ def test_a_device_is_what_decides_its_speed(
     write: Callable[..., Path], device: dict[str, str], text: str
 ) -> None:
     assert device_text(ComparedSweep.read(write(device=device))) == text
+
+
+def test_a_sweep_is_told_in_the_seconds_of_the_device_that_measured_first(
+    trial: Callable[..., TrialRecord],
+) -> None:
+    def story(number: int, started: float, name: str, **measured: float) -> TrialStory:
+        record = replace(trial(number, "d32", 0.9, 1.0), started=started, measurements=measured)
+        device = {"device": "gpu", "name": name}
+        return TrialStory(record=record, retries=0, worker="0", host="h", pid=1, last_time=0.0,
+                          device=device)  # fmt: skip
+
+    counted = story(0, 1.0, "Other")
+    later, first = (
+        story(number, started, name, step_reference_ms=2.0)
+        for number, started, name in ((1, 9.0, "B"), (2, 5.0, "A"))
+    )
+    assert pace_device([counted, later, first]) == "A"
+    assert pace_device([counted]) is None
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_chance_draws_every_kernel_that_fits_as_often(config, study):
         for trial in study.trials
         if (kernel := trial.params.get("kernel_size_2_of_2.index")) is not None
     ]
-    assert restricted and sum(restricted) == pytest.approx(len(restricted) / 2, abs=30)
+    assert restricted and sum(restricted) == pytest.approx(len(restricted) / 2, abs=12)
 
 
 def test_what_an_earlier_version_has_drawn_is_drawn_again(config, study):

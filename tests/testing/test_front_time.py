@@ -90,12 +90,15 @@ def test_who_never_gets_there_takes_for_ever():
     assert ratio_of([(30.0, 10.0), (None, 10.0), (None, 20.0)]) == THEY_NEVER
     assert ratio_of([(30.0, None), (30.0, None), (None, 20.0)]) == OURS_NEVER
     assert ratio_of([(30.0, 10.0), (None, None), (50.0, 10.0)]) == NEITHER
+    assert ratio_of([(30.0, 10.0), (30.0, None)]) == OURS_NEVER
+    assert ratio_of([(30.0, 10.0), (None, 10.0)]) == 3.0
+    assert ratio_of([(30.0, 10.0), (50.0, 10.0)]) == 4.0
     assert ratio_of([]) is None
     runs = [*RUNS, run(PLAIN, (10.0, "64k3-d128", 0.95), seed=1),
             run(OURS, (5.0, "d32", 0.15), seed=1)]  # fmt: skip
     rows, _ = compare(runs, SHAPE, CLASSES, 1500)
     assert rows[0]["seconds"] == [40.0, None]
-    assert rows[1]["ratio"] == (10.0 + 0.0) / 2
+    assert rows[1]["ratio"] == OURS_NEVER
     assert rows[1]["ratio_on_a_new_machine"] is None
     assert time_to([], 1.0) is None
 

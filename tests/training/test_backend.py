@@ -137,13 +137,13 @@ def seeing(monkeypatch, *, listed, seen):
 def test_where_tensorflow_does_not_see_the_gpu_nothing_is_trained_on_the_processor(monkeypatch):
     seeing(monkeypatch, listed=True, seen=False)
     with pytest.raises(ConfigurationError, match="a GPU here that TensorFlow does not see"):
-        backend.set_up(threads=1, deterministic=True)
+        backend.set_up_for_training(threads=1, deterministic=True)
 
 
 def test_a_gpu_that_nvidia_smi_does_not_list_is_refused(monkeypatch):
     seeing(monkeypatch, listed=False, seen=True)
     with pytest.raises(ConfigurationError, match="sees a GPU that nvidia-smi does not list"):
-        backend.set_up(threads=1, deterministic=True)
+        backend.set_up_for_training(threads=1, deterministic=True)
 
 
 def test_a_gpu_of_another_kind_is_hidden(monkeypatch):
@@ -154,6 +154,11 @@ def test_a_gpu_of_another_kind_is_hidden(monkeypatch):
     )
     assert backend.set_up(threads=1, deterministic=True).kind == "cpu"
     assert hidden == [([], "GPU")]
+
+
+def test_what_trains_nothing_computes_on_whatever_there_is(monkeypatch):
+    seeing(monkeypatch, listed=True, seen=False)
+    assert backend.set_up(threads=1, deterministic=True).kind == "cpu"
 
 
 def test_a_gpu_that_is_hidden_is_none(monkeypatch):
