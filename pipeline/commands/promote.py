@@ -5,17 +5,10 @@ import sys
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.commands.sweeps import chosen_sweep, with_data, with_tracking
-from pipeline.config import program
+from pipeline.config import command
 
 FLAGS = ("--force",)
 NAMES = 1
-
-_NEXT_STEPS = {
-    "classify pictures": "predict PICTURE ...",
-    "answer requests": "serve",
-    "write it as ONNX": "export {sweep}",
-    "take it back": "rollback",
-}
 
 
 def run(line: CommandLine) -> int:
@@ -28,14 +21,23 @@ def run(line: CommandLine) -> int:
 
     composed = compose(line)
     config = load_config(composed.mlruns, chosen_sweep(line, composed))
-    config = with_data(line, composed, config)
-    promotion = promote(with_tracking(line, composed, config), force="--force" in line.flags)
+    config = with_tracking(line, composed, with_data(line, composed, config))
+    promotion = promote(config, force="--force" in line.flags)
     if promotion.outcome == "refused":
         print(f"sweetspot: {promotion.sentence}; --force promotes it anyway", file=sys.stderr)
         return 1
     print(promotion.sentence)
     if promotion.outcome == "promoted":
         print()
-        for what, command in _NEXT_STEPS.items():
-            print(f"{what + ':':<20}{program()} {command.format(sweep=config.sweep_name)}")
+        for what, words in _next_steps(str(config.sweep_name)).items():
+            print(f"{what + ':':<20}{command(config, *words)}")
     return 0
+
+
+def _next_steps(sweep: str) -> dict[str, tuple[str, ...]]:
+    return {
+        "classify pictures": ("predict", "PICTURE", "..."),
+        "answer requests": ("serve",),
+        "write it as ONNX": ("export", sweep),
+        "take it back": ("rollback",),
+    }

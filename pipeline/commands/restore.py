@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.config import expanded, program
+from pipeline.config import command, expanded, program
 from pipeline.core.errors import ConfigurationError
 
 FLAGS = ()
@@ -21,7 +21,8 @@ def run(line: CommandLine) -> int:
     archive = expanded(Path(line.names[0])).absolute()
     if not archive.is_file():
         raise ConfigurationError(f"there is no file {archive}")
-    restored = restore_sweep(compose(line), archive, lambda text: print(text, file=sys.stderr))
+    config = compose(line)
+    restored = restore_sweep(config, archive, lambda text: print(text, file=sys.stderr))
     manifest = restored.manifest
     print(f"{manifest.sweep}: {len(manifest.members)} files as they were bundled")
     print(f"fingerprint  {manifest.fingerprint}")
@@ -31,7 +32,7 @@ def run(line: CommandLine) -> int:
     if restored.failure is not None:
         print(
             f"sweetspot: MLflow lacks a part: {restored.failure}; "
-            f"{program()} sync {manifest.sweep} brings it there",
+            f"{command(config, 'sync', manifest.sweep)} tries again",
             file=sys.stderr,
         )
         return 1

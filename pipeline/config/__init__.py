@@ -15,7 +15,7 @@ from pipeline.config.identity import (
 )
 from pipeline.config.launch import LaunchConfig, LocalLaunch, SlurmLaunch
 from pipeline.config.pictures import ALL_FILTERS, FiltersConfig, MapsConfig
-from pipeline.config.program import program
+from pipeline.config.program import command, program
 from pipeline.config.root import Config
 from pipeline.config.scheduling import (
     URL_VARIABLE,
@@ -76,6 +76,7 @@ __all__ = [
     "TrainingConfig",
     "anchored",
     "checked_name",
+    "command",
     "differing_keys",
     "expanded",
     "identity_hash",

@@ -5,6 +5,12 @@ import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config.section import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from pipeline.config.root import Config
 
 
 def program() -> str:
@@ -22,3 +28,21 @@ def program() -> str:
     with suppress(OSError, ValueError):  # the directory is gone, or the path is not below it
         path = path.relative_to(Path.cwd())
     return shlex.quote(str(path))
+
+
+def command(config: "Config", *words: str) -> str:
+    """Return a command, to be typed as it is, that finds a configuration's sweeps and MLflow.
+
+    ``tracking.uri`` is shown: where it may hold a secret, no configuration is made of it.
+
+    Parameters
+    ----------
+    words
+        The command's name and what follows it, such as ``sync`` and a sweep's name.
+    """
+    settings = []
+    if config.mlruns != PROJECT_ROOT / "mlruns":
+        settings.append(f"mlruns={config.mlruns}")
+    if config.tracking.uri is not None:
+        settings.append(f"tracking.uri={config.tracking.uri}")
+    return " ".join([program(), *map(shlex.quote, [*words, *settings])])

@@ -13,12 +13,11 @@ from filelock import FileLock
 from pipeline.config import (
     ANY_RULE,
     NO_RUNGS,
-    PROJECT_ROOT,
     Config,
+    command,
     differing_keys,
     identity_hash,
     identity_parts,
-    program,
 )
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError, DataError, StorageError
@@ -273,12 +272,10 @@ def _check_trials(plan: SweepPlan) -> None:
 
 def _removal(config: Config) -> str:
     """Return the command that removes what is left of a sweep without a folder."""
-    words = [f"{program()} clean", f"remove={config.sweep_name}"]
-    if config.mlruns != PROJECT_ROOT / "mlruns":
-        words.append(f"mlruns={config.mlruns}")
+    words = ["clean", f"remove={config.sweep_name}"]
     if config.storage.path is not None:
         words.append(f"storage.path={config.storage.path}")
-    return " ".join(words)
+    return command(config, *words)
 
 
 def create_folder(plan: SweepPlan) -> None:

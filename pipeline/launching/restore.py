@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from pipeline.config import PROJECT_ROOT, Config, checked_name, program
+from pipeline.config import PROJECT_ROOT, Config, checked_name, command
 from pipeline.core.bundle import (
     LOCK_FILE_NAME,
     MANIFEST_NAME,
@@ -75,7 +75,7 @@ def restore_sweep(config: Config, archive: Path, say: Callable[[str], None]) -> 
     try:
         with zipfile.ZipFile(archive) as file:
             manifest = _read_manifest(file)
-            name = _new_name(manifest.sweep, sweeps)
+            name = _new_name(config, manifest.sweep)
             sweeps.mkdir(parents=True, exist_ok=True)
             with (
                 TemporaryDirectory(prefix=RESTORE_PREFIX, dir=sweeps.parent) as temporary,
@@ -108,14 +108,14 @@ def _read_manifest(file: zipfile.ZipFile) -> Manifest:
     return manifest
 
 
-def _new_name(name: str, sweeps: Path) -> str:
+def _new_name(config: Config, name: str) -> str:
     try:
         checked_name(name)
     except ValueError as error:
         raise StorageError(f"its sweep has no sound name: {error}") from error
-    if (sweeps / name).exists():
+    if (config.mlruns / "sweeps" / name).exists():
         raise StorageError(
-            f"there is a sweep {name} already; `{program()} clean` renames or removes one"
+            f"there is a sweep {name} already; `{command(config, 'clean')}` renames or removes one"
         )
     return name
 

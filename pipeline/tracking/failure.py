@@ -4,9 +4,9 @@ import os
 import re
 import traceback
 
-from pipeline.config import program
+from pipeline.config import Config, command
 from pipeline.core.errors import SweetspotError
-from pipeline.tracking.store import REQUEST_SECONDS
+from pipeline.tracking.store import REQUEST_SECONDS, tracking_uri
 
 _LONGEST = 300
 _FOREIGN = ("mlflow", "requests", "urllib3", "sqlalchemy", "sqlite3")
@@ -14,19 +14,21 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 
 
-def failure_sentence(error: Exception, uri: str) -> str:
+def failure_sentence(error: Exception, config: Config, sweep: str) -> str:
     """Return what happened and that nothing is lost.
 
     Parameters
     ----------
-    uri
-        The tracking URI.
+    config
+        Says where MLflow is.
+    sweep
+        The sweep's name.
     """
     if isinstance(error, SweetspotError):
         return str(error)
     return (
-        f"MLflow at {uri} {failure_cause(error)}; training goes on and nothing is lost: "
-        f"the next try, or `{program()} sync`, catches up"
+        f"MLflow at {tracking_uri(config)} {failure_cause(error)}; training goes on and nothing "
+        f"is lost: the next try, or `{command(config, 'sync', sweep)}`, catches up"
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from filelock import FileLock, Timeout
 
-from pipeline.config import Config
+from pipeline.config import Config, command
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import RunKey
 from pipeline.data.dataset import DataDescription
@@ -24,7 +24,7 @@ from pipeline.tracking.ownership import Owner, owner_of
 from pipeline.tracking.projection import RunView, sweep_view, trial_view
 from pipeline.tracking.refusals import Refusals
 from pipeline.tracking.run_state import KnownRun, RunContent
-from pipeline.tracking.store import DATABASE, artifact_location, open_client, tracking_uri
+from pipeline.tracking.store import DATABASE, artifact_location, open_client
 from pipeline.tracking.sweep_facts import SweepFacts
 from pipeline.tracking.sweep_folder import read_summary, sweep_content, trial_content
 
@@ -91,7 +91,6 @@ class Mirror:
     def sync(self) -> SyncReport:
         """Do one pass; whatever goes wrong is in the report, and nothing is raised."""
         progress = _Progress()
-        uri = tracking_uri(self._config)
         try:
             self._acquire()
             self._pass(progress)
@@ -101,7 +100,7 @@ class Mirror:
             return SyncReport(
                 runs=progress.runs,
                 updated=progress.updated,
-                failure=failure_sentence(error, uri),
+                failure=self._sentence(error),
                 details=failure_details(error),
             )
         return SyncReport(
@@ -136,6 +135,13 @@ class Mirror:
     ) -> None:
         """Close the mirror."""
         self.close()
+
+    def sync_command(self) -> str:
+        """Return the command that brings MLflow what it lacks of this sweep."""
+        return command(self._config, "sync", self._sweep)
+
+    def _sentence(self, error: Exception) -> str:
+        return failure_sentence(error, self._config, self._sweep)
 
     def _acquire(self) -> None:
         if self._lock.is_locked:
@@ -190,7 +196,7 @@ class Mirror:
             except Exception as error:
                 if not _concerns_one_run(error):
                     raise
-                progress.fail(failure_sentence(error, tracking_uri(self._config)))
+                progress.fail(self._sentence(error))
             else:
                 self._seen[run] = seen
         if progress.failure is not None:
@@ -217,6 +223,7 @@ class Mirror:
             self._sweep,
             owner=Owner(digest=owner.digest if owner else None, starts=starts()),
             shared=self._config.tracking.uri is not None,
+            renaming=command(self._config, "clean", f"rename={self._sweep}:NEW"),
         )
         self._known = self._runs.find()
 
@@ -262,7 +269,7 @@ class Mirror:
         self._known[run] = written
         progress.updated += 1
         if refused is not None:
-            self._refusals.add(run, failure_sentence(refused, tracking_uri(self._config)))
+            self._refusals.add(run, self._sentence(refused))
         elif not waits:
             self._refusals.settle(run)
         progress.lack(self._refusals.reason(run), refused)

@@ -18,7 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from pipeline.config import Config, program
+from pipeline.config import Config, command
 from pipeline.core.errors import SweetspotError, one_of
 from pipeline.tracking.champions import LONGEST_DESCRIPTION, Version, history
 from pipeline.tracking.failure import failure_cause
@@ -170,7 +170,9 @@ class Registry:
             versions, aliases = self._versions(client)
             champion, previous = aliases.get(CHAMPION), aliases.get(PREVIOUS)
             if champion is None:
-                raise RegistryError(f"{self.name} has no champion: {program()} promote makes one")
+                raise RegistryError(
+                    f"{self.name} has no champion: {command(self.config, 'promote')} makes one"
+                )
             if previous is None or previous.number == champion.number:
                 raise RegistryError(
                     f"there is nothing to roll back to: version {champion.number} is the only "
@@ -252,7 +254,8 @@ class Registry:
         if not models:
             raise RegistryError(
                 f"MLflow does not hold the model of trial {registration.trial} of "
-                f"{registration.sweep}: {program()} sync {registration.sweep} brings it there"
+                f"{registration.sweep}: "
+                f"{command(self.config, 'sync', registration.sweep)} brings it there"
             )
         model, run_id = models[0]
         with TemporaryDirectory(prefix="sweetspot-") as temporary:
@@ -318,7 +321,9 @@ def the_champions_data(config: Config) -> str:
     if asked in known or (asked == "auto" and len(known) == 1):
         return asked if asked in known else known[0]
     if not known:
-        raise RegistryError(f"there is no champion yet: {program()} promote SWEEP makes one")
+        raise RegistryError(
+            f"there is no champion yet: {command(config, 'promote', 'SWEEP')} makes one"
+        )
     if asked == "auto":
         raise RegistryError(
             f"several data sets have a champion, choose one: {one_of(f'data={d}' for d in known)}"

@@ -72,6 +72,8 @@ class SweepRuns:
         What stands for the sweep.
     shared
         Whether the store is a server's, which may have others of this name.
+    renaming
+        The command that gives the sweep another name.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class SweepRuns:
         *,
         owner: Owner,
         shared: bool,
+        renaming: str,
     ) -> None:
         self._client = client
         self._sweep = sweep
         self._owner = owner
         self._shared = shared
+        self._renaming = renaming
         self._experiment_id = _experiment(client, experiment, artifact_location)
 
     def find(self) -> dict[RunKey | None, KnownRun]:
@@ -121,7 +125,7 @@ class SweepRuns:
             raise StorageError(
                 f"MLflow at {self._client.tracking_uri} has another sweep that is called "
                 f"{self._sweep}, so this one is not brought there: remove the other one, or give "
-                "this one a name of its own (sweetspot clean rename=OLD:NEW); training goes on"
+                f"this one a name of its own ({self._renaming}); training goes on"
             )
         return found
 

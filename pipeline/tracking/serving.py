@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from pipeline.config import program
+from pipeline.config import command
 from pipeline.core.errors import StorageError
 from pipeline.tracking.registry import CHAMPION, Registry, RegistryError
 from pipeline.tracking.store import tracking_uri
@@ -27,7 +27,9 @@ def checked_champion(registry: Registry) -> Path:
 
     version = registry.version(CHAMPION)
     if version is None:
-        raise RegistryError(f"{registry.name} has no champion: {program()} promote makes one")
+        raise RegistryError(
+            f"{registry.name} has no champion: {command(registry.config, 'promote')} makes one"
+        )
     folder = registry.config.mlruns / "served" / f"{registry.data}-{version.number}"
     try:
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,7 @@ from pipeline.tracking.failure import failure_sentence
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, mirror_lock
 from pipeline.tracking.ownership import owner_of, part
 from pipeline.tracking.shared_view import view_tag
-from pipeline.tracking.store import DATABASE, open_client, tracking_uri
+from pipeline.tracking.store import DATABASE, open_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -119,7 +119,6 @@ def _client_alone(config: Config, sweep: str) -> "Iterator[MlflowClient | None]"
     if config.tracking.uri is None and not (config.mlruns / DATABASE).exists():
         yield None
         return
-    uri = tracking_uri(config)
     folder = config.mlruns / "sweeps" / sweep
     try:
         if folder.is_dir():
@@ -134,7 +133,7 @@ def _client_alone(config: Config, sweep: str) -> "Iterator[MlflowClient | None]"
     except SweetspotError:
         raise
     except Exception as error:
-        raise StorageError(failure_sentence(error, uri)) from error
+        raise StorageError(failure_sentence(error, config, sweep)) from error
 
 
 def _experiments(client: "MlflowClient") -> list[str]:

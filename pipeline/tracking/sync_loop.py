@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.config import program
 from pipeline.tracking.event_log import read, training_log_paths
 from pipeline.tracking.events import EpochEnded, Measured
 from pipeline.tracking.mirror import Mirror, SyncReport
@@ -57,7 +56,7 @@ class SyncLoop:
         if self._thread.is_alive() or self._last is None:
             late = SyncReport(
                 failure=f"MLflow was not brought up to date within {timeout:.0f} s; nothing is "
-                f"lost, and `{program()} sync` finishes it"
+                f"lost, and `{self.mirror.sync_command()}` finishes it"
             )
             self._tell(late)
             return late

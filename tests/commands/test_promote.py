@@ -12,25 +12,27 @@ def promoted(simulate_sweep, tmp_path, monkeypatch, capsys):
     """Return the status and what is printed where a promotion ends in some way."""
     simulate_sweep(tmp_path, "lesson")
 
-    def ending(outcome):
+    def ending(outcome, *words):
         said = SimpleNamespace(outcome=outcome, sentence="said of it")
         monkeypatch.setattr(promotion, "promote", lambda config, *, force: said)
-        status = cli.main(["promote", "lesson", f"mlruns={tmp_path}"])
+        status = cli.main(["promote", "lesson", f"mlruns={tmp_path}", *words])
         return status, capsys.readouterr()
 
     return ending
 
 
-def test_a_new_champion_is_followed_by_commands_that_can_be_typed_as_they_are(promoted):
-    status, printed = promoted("promoted")
+def test_a_new_champion_is_followed_by_commands_that_can_be_typed_as_they_are(promoted, tmp_path):
+    server = "tracking.uri=http://mlflow:5000"
+    status, printed = promoted("promoted", server)
+    rest = f"mlruns={tmp_path} {server}"
     assert status == 0
     assert printed.out.splitlines() == [
         "said of it",
         "",
-        f"classify pictures:  {program()} predict PICTURE ...",
-        f"answer requests:    {program()} serve",
-        f"write it as ONNX:   {program()} export lesson",
-        f"take it back:       {program()} rollback",
+        f"classify pictures:  {program()} predict PICTURE ... {rest}",
+        f"answer requests:    {program()} serve {rest}",
+        f"write it as ONNX:   {program()} export lesson {rest}",
+        f"take it back:       {program()} rollback {rest}",
     ]
 
 

@@ -2,7 +2,9 @@ import sys
 
 import pytest
 
-from pipeline.config import program
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
+from pipeline.config import command, program
 
 
 @pytest.fixture
@@ -44,3 +46,13 @@ def test_where_the_shell_finds_it_the_name_is_enough(bin_folder, tmp_path, monke
 def test_without_a_program_python_runs_the_module(bin_folder):
     (bin_folder / "sweetspot").unlink()
     assert program() == f"'{bin_folder}/python' -m pipeline"
+
+
+def test_a_command_names_what_is_not_as_always(bin_folder):
+    (bin_folder / "sweetspot").unlink()
+    config = compose(CommandLine(command="sync"))
+    start = f"'{bin_folder}/python' -m pipeline sync lesson"
+    assert command(config, "sync", "lesson") == start
+    moved = ("mlruns=/my runs", "tracking.uri=http://mlflow:5000")
+    config = compose(CommandLine(command="sync", overrides=moved))
+    assert command(config, "sync", "lesson") == f"{start} 'mlruns=/my runs' {moved[1]}"

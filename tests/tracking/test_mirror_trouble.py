@@ -10,7 +10,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from pipeline.config import program
+from pipeline.config import command
 from pipeline.tracking.mirror import SyncReport
 
 Sweep = Any
@@ -127,8 +127,9 @@ def test_a_server_that_is_down_is_reported(fake_sweep: Callable[..., Sweep]) -> 
             report = mirror.sync()
     assert report.failure == (
         f"MLflow at {uri} cannot be reached; training goes on and nothing is lost: the next try, "
-        f"or `{program()} sync`, catches up"
+        f"or `{command(sweep.config, 'sync', 'question')}`, catches up"
     )
+    assert f" sync question mlruns={sweep.mlruns} tracking.uri={uri}`" in report.failure
     assert not (sweep.mlruns / "mlflow.db").exists()
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.config import command
 from pipeline.core.errors import StorageError
 from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.store import DATABASE, open_client
@@ -55,6 +56,7 @@ def test_another_sweep_of_the_same_name_is_left_alone(
         report = mirror.sync()
     assert report.failure is not None
     assert "has another sweep that is called question, so this one is not" in report.failure
+    assert f"({command(other.config, 'clean', 'rename=question:NEW')})" in report.failure
     assert delete_sweep(other.config, "question") == 0
     assert rename_sweep(other.config, "question", "mine") == 0
     # Nor does one that was never begun, as one whose jobs wait in a queue, know what is its own.

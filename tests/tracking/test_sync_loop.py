@@ -69,9 +69,10 @@ def test_closing_waits_no_longer_than_it_may(fake_sweep: Callable[..., Sweep]) -
             return super().sync()
 
     said: list[str] = []
-    loop = SyncLoop(Hanging(fake_sweep(), []), 10, said.append)
+    sweep = fake_sweep()
+    loop = SyncLoop(Hanging(sweep, []), 10, said.append)
     report = loop.close(timeout=0.01)
-    assert report.failure is not None and "sweetspot sync" in report.failure
+    assert report.failure is not None and f"sync question mlruns={sweep.mlruns}`" in report.failure
     assert said == [report.failure]  # whoever waited hears that it is not done
     release.set()
     assert loop.close(timeout=120).failure is None
