@@ -20,9 +20,9 @@ def run(line: CommandLine) -> int:
     config = with_tracking(line, composed, config)
     with Mirror(config.sweep_dir, config, load_description(config.sweep_dir)) as mirror:
         report = mirror.sync()
-    if report.failure is not None:
+    if missing := report.failure or report.refused:
         print(report.details or "", end="", file=sys.stderr)
-        print(f"sweetspot: {report.failure}", file=sys.stderr)
+        print(f"sweetspot: {missing}", file=sys.stderr)
         return 1
     print(f"{config.sweep_name}: {report.runs} runs in MLflow, {report.updated} brought up to date")
     return 0

@@ -115,7 +115,7 @@ def promote(config: Config, *, force: bool) -> Promotion:
     if report.failure is not None:
         raise StorageError(report.failure)
     registration = _registration(config, challenger, defender, verdict, digest)
-    version = registry.register(registration, instead_of=champion)
+    version = registry.register(registration, instead_of=champion, refused=report.refused)
     if version is None:  # somebody else has promoted meanwhile: it was judged against another one
         return promote(config, force=force)
     return ended(outcome="promoted", reason=verdict.reason, version=version)

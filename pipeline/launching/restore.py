@@ -193,4 +193,4 @@ def _mirror(config: Config, name: str) -> tuple[int | None, str | None]:
             summary = read_summary(own.sweep_dir) | {"mlflow_run_id": run_id}
             write_atomically(own.sweep_dir / SUMMARY_NAME, json.dumps(summary, indent=1) + "\n")
             report = mirror.sync()  # the summary is an artifact, too
-    return report.runs, report.failure
+    return report.runs, report.failure or report.refused

@@ -32,6 +32,17 @@ def failure_sentence(error: Exception, config: Config, sweep: str) -> str:
     )
 
 
+def refusal_sentence(error: Exception, config: Config, sweep: str) -> str:
+    """Return what was refused although all else is there; arguments as of ``failure_sentence``."""
+    if isinstance(error, SweetspotError):
+        return str(error)
+    return (
+        f"MLflow at {tracking_uri(config)} lacks files of {sweep}, whose store "
+        f"{failure_cause(error)}; all else is there and nothing is lost: they are tried again now "
+        f"and then, and by `{command(config, 'sync', sweep)}`"
+    )
+
+
 def failure_details(error: Exception) -> str | None:
     """Return the traceback of an error that is ours; None where it is MLflow's or the network's."""
     package = type(error).__module__.partition(".")[0]

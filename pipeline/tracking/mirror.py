@@ -19,7 +19,7 @@ from pipeline.core.errors import StorageError
 from pipeline.core.trial import RunKey
 from pipeline.data.dataset import DataDescription
 from pipeline.tracking.event_log import read, sweep_log_path, training_log_paths
-from pipeline.tracking.failure import failure_details, failure_sentence
+from pipeline.tracking.failure import failure_details, failure_sentence, refusal_sentence
 from pipeline.tracking.ownership import Owner, owner_of
 from pipeline.tracking.projection import RunView, sweep_view, trial_view
 from pipeline.tracking.refusals import Refusals
@@ -46,14 +46,18 @@ class SyncReport:
     updated
         Runs that were written to.
     failure
-        Why the pass is not complete, in one sentence; None where all is mirrored.
+        Why the pass is not complete, in one sentence; None where it is.
+    refused
+        Why runs lack artifacts although all else of them is there, in one sentence; None where
+        they lack none. It may last, and concerns nobody who does not need these.
     details
-        The traceback of a failure that is ours: not the user's, MLflow's or the network's.
+        The traceback of what went wrong and is ours: not the user's, MLflow's or the network's.
     """
 
     runs: int = 0
     updated: int = 0
     failure: str | None = None
+    refused: str | None = None
     details: str | None = None
 
 
@@ -101,12 +105,14 @@ class Mirror:
                 runs=progress.runs,
                 updated=progress.updated,
                 failure=self._sentence(error),
+                refused=progress.refusal,
                 details=failure_details(error),
             )
         return SyncReport(
             runs=progress.runs,
             updated=progress.updated,
-            failure=progress.failure or progress.refusal,
+            failure=progress.failure,
+            refused=progress.refusal,
             details=progress.details,
         )
 
@@ -269,7 +275,7 @@ class Mirror:
         self._known[run] = written
         progress.updated += 1
         if refused is not None:
-            self._refusals.add(run, self._sentence(refused))
+            self._refusals.add(run, refusal_sentence(refused, self._config, self._sweep))
         elif not waits:
             self._refusals.settle(run)
         progress.lack(self._refusals.reason(run), refused)

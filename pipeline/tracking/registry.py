@@ -105,7 +105,13 @@ class Registry:
                 None,
             )
 
-    def register(self, registration: Registration, *, instead_of: Version | None) -> Version | None:
+    def register(
+        self,
+        registration: Registration,
+        *,
+        instead_of: Version | None,
+        refused: str | None = None,
+    ) -> Version | None:
         """Make a network the champion, and the champion the previous one.
 
         The sweep has been brought to MLflow before: its run and its model are there.
@@ -114,6 +120,8 @@ class Registry:
         ----------
         instead_of
             The champion that it was judged against.
+        refused
+            Why the sweep's runs in MLflow lack files, where they do.
 
         Returns
         -------
@@ -126,7 +134,7 @@ class Registry:
             MLflow fails, or does not hold the network's run.
         """
         with _answering(self.config) as client, self._alone():
-            model_id, run_id = self._complete_model(client, registration)
+            model_id, run_id = self._complete_model(client, registration, refused)
             known = [model.name for model in _registered_models(client)]
             if self.name not in known:
                 client.create_registered_model(self.name)
@@ -232,7 +240,7 @@ class Registry:
         client.update_registered_model(self.name, history(self.data, versions, named))
 
     def _complete_model(
-        self, client: "MlflowClient", registration: Registration
+        self, client: "MlflowClient", registration: Registration, refused: str | None
     ) -> tuple[str, str]:
         """Add the example to the mirrored model of a trial; return the IDs of model and run."""
         from pipeline.tracking.entities import run_models
@@ -252,10 +260,10 @@ class Registry:
             if model.tags.get("digest") == digest
         ]
         if not models:
+            sync = command(self.config, "sync", registration.sweep)
             raise RegistryError(
                 f"MLflow does not hold the model of trial {registration.trial} of "
-                f"{registration.sweep}: "
-                f"{command(self.config, 'sync', registration.sweep)} brings it there"
+                f"{registration.sweep}: {refused or f'{sync} brings it there'}"
             )
         model, run_id = models[0]
         with TemporaryDirectory(prefix="sweetspot-") as temporary:

@@ -16,7 +16,7 @@ class SyncLoop:
 
     MLflow is imported in that thread, once the sweep ``is_under_way`` or is being closed: that
     takes seconds of a processor that those who train need to begin. A failure is said once and
-    then retried in silence until a pass succeeds again.
+    then retried in silence until a pass succeeds again; so are refused artifacts, apart from it.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class SyncLoop:
         self._interval_seconds = interval_seconds
         self._say = say
         self._closing = threading.Event()
-        self._failing = False
+        self._said: set[str] = set()
         self._last: SyncReport | None = None
         self._thread = threading.Thread(target=self._run, name="mlflow-mirror", daemon=True)
         self._thread.start()
@@ -79,11 +79,18 @@ class SyncLoop:
             self.mirror.close()
 
     def _tell(self, report: SyncReport) -> None:
-        if report.failure is None:
-            self._failing = False
-        elif not self._failing:
-            self._failing = True
-            self._say(report.failure)
+        self._tell_once("failure", report.failure)
+        # A pass that fails may not come to what is refused.
+        if report.failure is None or report.refused is not None:
+            self._tell_once("refused", report.refused)
+
+    def _tell_once(self, kind: str, sentence: str | None) -> None:
+        """Say a sentence unless one of its kind was said since there was none."""
+        if sentence is None:
+            self._said.discard(kind)
+        elif kind not in self._said:
+            self._said.add(kind)
+            self._say(sentence)
 
 
 def is_training(sweep_dir: Path, since: float) -> bool:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from unittest.mock import MagicMock
 
 import optuna
 import pytest
@@ -15,17 +16,19 @@ from pipeline.core.errors import StorageError
 from pipeline.launching.bundle import bundle_sweep
 from pipeline.launching.planning import load_config
 from pipeline.launching.restore import restore_sweep
+from pipeline.reporting.files import read_summary
 from pipeline.reporting.progress import read_records
 from pipeline.reporting.writing import write_report
 from pipeline.search import moving
 from pipeline.search.moving import _copy
 from pipeline.search.opening import open_storage
+from pipeline.tracking.mirror import SyncReport
 
 SETTINGS = ("search.trials=8", "search.first=[16k3-d32]", "search.rungs.enabled=false")
 
 
-def composed(mlruns, *overrides):
-    words = ("data=digits", "tracking=off", f"mlruns={mlruns}", *overrides)
+def composed(mlruns, tracking="off"):
+    words = ("data=digits", f"tracking={tracking}", f"mlruns={mlruns}")
     return compose(CommandLine(command="sweep", overrides=words))
 
 
@@ -222,3 +225,17 @@ def test_the_commands_say_the_same_fingerprint(here, tmp_path, capsys):
     assert written[1].startswith("fingerprint  ")
     assert cli.main(["status", "other", f"mlruns={there}"]) == 0
     shutil.rmtree(there)
+
+
+def test_a_restored_summary_names_its_run_although_a_file_is_refused(
+    archive, tmp_path, monkeypatch
+):
+    mirror = MagicMock()
+    mirror.__enter__.return_value = mirror
+    mirror.sync.return_value = SyncReport(runs=9, refused="413")
+    mirror.sweep_run_id.return_value = "the run"
+    monkeypatch.setattr("pipeline.launching.restore.Mirror", lambda *_: mirror)
+    config = composed(tmp_path / "there", "mlflow")
+    restored = restore_sweep(config, archive, print)
+    assert (restored.runs, restored.failure) == (9, "413")
+    assert read_summary(restored.folder)["mlflow_run_id"] == "the run"

@@ -110,7 +110,8 @@ class FakeSweep:
         """Mirror once; nothing may go wrong."""
         with self.mirror() as mirror:
             report = mirror.sync()
-        assert report.failure is None, report.details or report.failure
+        missing = report.failure or report.refused
+        assert missing is None, report.details or missing
         return report
 
     def client(self) -> Any:

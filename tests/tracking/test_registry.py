@@ -134,6 +134,10 @@ def test_a_promoted_sweep_stays(registry: Registry, small_sweep: Sweep) -> None:
 
 def test_what_was_not_mirrored_cannot_be_registered(registry: Registry, small_sweep: Sweep) -> None:
     (small_sweep.dir / "models" / "0001.keras").write_bytes(b"another network")
+    with pytest.raises(RegistryError, match=r"trial 1 of question: the store refuses it$"):
+        registry.register(
+            registration(small_sweep, 1), instead_of=None, refused="the store refuses it"
+        )
     with pytest.raises(RegistryError, match=r"sync question mlruns=\S+ brings it there"):
         registered(registry, registration(small_sweep, 1))
     assert numbers(registry) == (None, None)

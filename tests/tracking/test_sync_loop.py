@@ -10,11 +10,14 @@ Sweep = Any
 
 
 class ScriptedMirror(Mirror):
-    """Answers with given reports, and tells the test when a pass is over."""
+    """Answers with given failures and refusals, and tells the test when a pass is over."""
 
-    def __init__(self, sweep: Sweep, failures: list[str | None]) -> None:
+    def __init__(
+        self, sweep: Sweep, failures: list[str | None], refused: list[str | None] | None = None
+    ) -> None:
         super().__init__(sweep.dir, sweep.config, sweep.data)
         self.failures = failures
+        self.refused = refused or []
         self.used_up = threading.Event()
         self.closed = False
         self.threads: set[str] = set()
@@ -22,9 +25,10 @@ class ScriptedMirror(Mirror):
     def sync(self) -> SyncReport:
         self.threads.add(threading.current_thread().name)
         failure = self.failures.pop(0) if self.failures else None
+        refused = self.refused.pop(0) if self.refused else None
         if not self.failures:
             self.used_up.set()
-        return SyncReport(failure=failure)
+        return SyncReport(failure=failure, refused=refused)
 
     def close(self) -> None:
         super().close()
@@ -58,6 +62,17 @@ def test_a_failure_is_said_once_until_it_is_over(fake_sweep: Callable[..., Sweep
     assert loop.close(timeout=120).failure is None
     assert said == ["down", "again"]
     assert mirror.closed and mirror.threads == {"mlflow-mirror"}
+
+
+def test_a_refusal_that_lasts_does_not_hide_a_failure(fake_sweep: Callable[..., Sweep]) -> None:
+    failures = [None, "down", None, "down", None, None]
+    refused = ["413", None, "413", "413", "413", None, "403"]
+    mirror = ScriptedMirror(fake_sweep(), failures, refused)
+    said: list[str] = []
+    loop = SyncLoop(mirror, 0.001, said.append)
+    assert mirror.used_up.wait(120)
+    loop.close(timeout=120)
+    assert said == ["413", "down", "down", "403"]
 
 
 def test_closing_waits_no_longer_than_it_may(fake_sweep: Callable[..., Sweep]) -> None:

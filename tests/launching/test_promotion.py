@@ -1,0 +1,45 @@
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+import pytest
+
+from pipeline.core.errors import StorageError
+from pipeline.launching import promotion
+from pipeline.tracking.champions import Version
+from pipeline.tracking.mirror import SyncReport
+
+
+@pytest.fixture
+def mirrored(plan, monkeypatch, tmp_path):
+    """Return a function that promotes a better network after a pass with a given report."""
+    kept = tmp_path / "0000.keras"
+    kept.write_bytes(b"a network")
+    network = SimpleNamespace(path=kept, title="trial 0 of question")
+    registry = MagicMock(data="digits")
+    registry.version.return_value = registry.rolled_back.return_value = None
+    registry.register.return_value = Version(number="1", tags={})
+    verdict = SimpleNamespace(better=True, reason="it is the first")
+    for name, found in {
+        "kept_network": network, "Registry": registry, "_challenger": MagicMock(), "_rival": None,
+        "judge": verdict, "_registration": "all of it",
+    }.items():  # fmt: skip
+        monkeypatch.setattr(promotion, name, lambda *_, found=found, **__: found)
+
+    def promote(report):
+        mirror = MagicMock()
+        mirror.__enter__.return_value.sync.return_value = report
+        monkeypatch.setattr(promotion, "Mirror", lambda *_: mirror)
+        return promotion.promote(plan.config, force=False), registry
+
+    return promote
+
+
+def test_a_file_that_the_store_refuses_keeps_no_network_from_promotion(mirrored):
+    promoted, registry = mirrored(SyncReport(refused="413"))
+    assert promoted.outcome == "promoted"
+    registry.register.assert_called_once_with("all of it", instead_of=None, refused="413")
+
+
+def test_a_pass_that_fails_does(mirrored):
+    with pytest.raises(StorageError, match=r"^the server is down$"):
+        mirrored(SyncReport(failure="the server is down", refused="413"))
