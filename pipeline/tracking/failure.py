@@ -9,6 +9,19 @@ from pipeline.core.errors import SweetspotError
 from pipeline.tracking.store import REQUEST_SECONDS, tracking_uri
 
 _LONGEST = 300
+_TIME_OUTS = frozenset({"ReadTimeout", "ReadTimeoutError", "TimeoutError"})
+_OUT_OF_REACH = frozenset(
+    {
+        "ConnectTimeout", "ConnectTimeoutError", "ConnectionRefusedError", "NewConnectionError",
+        "NameResolutionError", "EndpointConnectionError",
+    }
+)  # fmt: skip
+_CUT_OFF = frozenset(
+    {
+        "ConnectionError", "ProtocolError", "RemoteDisconnected", "ConnectionResetError",
+        "ConnectionClosedError", "BrokenPipeError",
+    }
+)  # fmt: skip
 _FOREIGN = ("mlflow", "requests", "urllib3", "sqlalchemy", "sqlite3")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
@@ -53,23 +66,31 @@ def failure_details(error: Exception) -> str | None:
 
 def failure_cause(error: Exception) -> str:
     """Return what an error says, as the end of a sentence on MLflow at some address."""
-    chain: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and current not in chain:
-        chain.append(current)
-        current = current.__cause__ or current.__context__
-    names = {type(item).__name__ for item in chain}
-    if names & {"ReadTimeout", "ReadTimeoutError"}:
+    names = _names(error)
+    if names & _TIME_OUTS:
         seconds = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS))
         return f"did not answer within {seconds} s"
-    if names & {"ConnectTimeout", "ConnectTimeoutError"}:
+    if names & _OUT_OF_REACH:
         return "cannot be reached"
-    if names & {"ConnectionRefusedError", "NewConnectionError", "NameResolutionError"}:
-        return "cannot be reached"
-    if names & {"ConnectionError", "ProtocolError", "RemoteDisconnected", "ConnectionResetError"}:
+    if names & _CUT_OFF:
         return "cut off the connection"
     first_line = str(error).strip().split("\n", 1)[0] or type(error).__name__
     said = _CREDENTIALS.sub("***@", _COLOURS.sub("", first_line))
     if len(said) > _LONGEST:
         said = said[: _LONGEST - 1] + "…"
     return f"refused ({said.rstrip('.')})"
+
+
+def is_unanswered(error: Exception) -> bool:
+    """Return whether nobody has answered: a time-out, or a connection that failed or broke."""
+    return bool(_names(error) & (_TIME_OUTS | _OUT_OF_REACH | _CUT_OFF))
+
+
+def _names(error: Exception) -> set[str]:
+    """Return the names of an error's type and of those that it came from."""
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or current.__context__
+    return {type(item).__name__ for item in chain}

@@ -19,7 +19,12 @@ from pipeline.core.errors import StorageError
 from pipeline.core.trial import RunKey
 from pipeline.data.dataset import DataDescription
 from pipeline.tracking.event_log import read, sweep_log_path, training_log_paths
-from pipeline.tracking.failure import failure_details, failure_sentence, refusal_sentence
+from pipeline.tracking.failure import (
+    failure_details,
+    failure_sentence,
+    is_unanswered,
+    refusal_sentence,
+)
 from pipeline.tracking.ownership import Owner, owner_of
 from pipeline.tracking.projection import RunView, sweep_view, trial_view
 from pipeline.tracking.refusals import Refusals
@@ -170,6 +175,7 @@ class Mirror:
         self._seen = {}
 
     def _pass(self, progress: "_Progress") -> None:
+        self._refusals.begin_pass()
         summary = None
         try:
             summary = read_summary(self._sweep_dir)
@@ -243,6 +249,8 @@ class Mirror:
         waits = self._refusals.waits(run)
         if done and done.position == view.position and (done.complete or waits):
             progress.runs += 1
+            if not done.complete:
+                self._refusals.postpone(run)
             progress.lack(self._refusals.reason(run))
             return
         content = trial_content(self._sweep_dir, view, self._config, self._data.fingerprint)
@@ -269,14 +277,20 @@ class Mirror:
         if known is None:
             known = self._runs.create(content.view, parent_id)
         elif waits and known.mirrored and known.mirrored.position == content.view.position:
+            self._refusals.postpone(run)
             progress.lack(self._refusals.reason(run))
             return known
         written, refused = self._runs.write(known, content, self._data, artifacts=not waits)
         self._known[run] = written
         progress.updated += 1
         if refused is not None:
-            self._refusals.add(run, refusal_sentence(refused, self._config, self._sweep))
-        elif not waits:
+            # Where some files were taken it is the next one's fault, as for its size.
+            answered = _files(written) != _files(known) or not is_unanswered(refused)
+            sentence = refusal_sentence(refused, self._config, self._sweep)
+            self._refusals.add(run, sentence, answered=answered)
+        elif waits:
+            self._refusals.postpone(run)
+        else:
             self._refusals.settle(run)
         progress.lack(self._refusals.reason(run), refused)
         return written
@@ -305,6 +319,10 @@ class _Progress:
             self.refusal = sentence
         if error is not None and self.details is None:
             self.details = failure_details(error)
+
+
+def _files(run: KnownRun) -> Mapping[str, str]:
+    return {} if run.mirrored is None else run.mirrored.files
 
 
 def _first_start(logs: Mapping[RunKey, Path]) -> float | None:

@@ -22,24 +22,43 @@ class _Refusal:
 
 
 class Refusals:
-    """The refusals of one sweep's runs; its own has the key None."""
+    """The refusals of one sweep's runs; its own has the key None.
+
+    A store that does not answer keeps whoever asks it waiting. Where it has not answered two runs
+    in a row, so that it is no single file's fault, it is asked for no other run in this pass, and
+    by one run alone whenever its own wait is over.
+    """
 
     def __init__(self) -> None:
         self._by_run: dict[RunKey | None, _Refusal] = {}
+        self._unanswered: set[RunKey | None] = set()
+        self._store: _Refusal | None = None
+        self._is_closed = False
 
-    def add(self, run: RunKey | None, sentence: str) -> None:
-        """Keep that the artifacts of a run were refused."""
-        before = self._by_run.get(run)
-        seconds = 0.0
-        if before is not None:
-            seconds = min(max(FIRST_SECONDS, 2 * before.wait_seconds), LONGEST_SECONDS)
-        self._by_run[run] = _Refusal(
-            sentence=sentence, wait_seconds=seconds, until=time.monotonic() + seconds
-        )
+    def begin_pass(self) -> None:
+        """Look whether the store is asked in this pass."""
+        self._is_closed = self._store is not None and time.monotonic() < self._store.until
+
+    def add(self, run: RunKey | None, sentence: str, *, answered: bool = True) -> None:
+        """Keep that the artifacts of a run were refused, or that the store did not even answer."""
+        self._by_run[run] = _again(self._by_run.get(run), sentence)
+        if answered:
+            self._reach()
+            return
+        self._unanswered.add(run)
+        if len(self._unanswered) > 1:
+            self._store = _again(self._store, sentence)
+            self._is_closed = True
+
+    def postpone(self, run: RunKey | None) -> None:
+        """Keep that a run lacks artifacts for which the store was not asked."""
+        if self._store is not None and run not in self._by_run:
+            self._by_run[run] = replace(self._store, wait_seconds=0.0, until=0.0)
 
     def settle(self, run: RunKey | None) -> None:
         """Keep that a run has its artifacts."""
-        self._by_run.pop(run, None)
+        if self._by_run.pop(run, None) is not None:
+            self._reach()
 
     def reason(self, run: RunKey | None) -> str | None:
         """Return why a run lacks artifacts; None where it was refused none."""
@@ -47,9 +66,9 @@ class Refusals:
         return None if refusal is None else refusal.sentence
 
     def waits(self, run: RunKey | None) -> bool:
-        """Whether a run's artifacts were refused so recently that they are not tried again."""
+        """Whether a run's artifacts are not to be tried now."""
         refusal = self._by_run.get(run)
-        return refusal is not None and time.monotonic() < refusal.until
+        return self._is_closed or (refusal is not None and time.monotonic() < refusal.until)
 
     def is_due(self, run: RunKey | None) -> bool:
         """Whether a run's artifacts were refused and are to be tried again."""
@@ -58,3 +77,16 @@ class Refusals:
     def end_waiting(self) -> None:
         """Have all that was refused tried again."""
         self._by_run = {run: replace(refusal, until=0.0) for run, refusal in self._by_run.items()}
+        if self._store is not None:
+            self._store = replace(self._store, until=0.0)
+
+    def _reach(self) -> None:
+        self._unanswered.clear()
+        self._store = None
+
+
+def _again(before: _Refusal | None, sentence: str) -> _Refusal:
+    seconds = 0.0
+    if before is not None:
+        seconds = min(max(FIRST_SECONDS, 2 * before.wait_seconds), LONGEST_SECONDS)
+    return _Refusal(sentence=sentence, wait_seconds=seconds, until=time.monotonic() + seconds)

@@ -83,6 +83,52 @@ def test_what_was_refused_is_tried_once_more_at_the_end(
         assert mirror.sync() == SyncReport(runs=4, updated=4)
 
 
+def test_a_store_that_does_not_answer_is_not_asked_for_every_run(
+    small_sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked, bring = [0.0], [0], MlflowClient.log_artifact
+
+    def hang(*_: object, **__: object) -> None:
+        asked[0] += 1
+        raise requests.ReadTimeout("read timed out")
+
+    def tries(report: SyncReport) -> int:
+        assert (report.runs, report.failure) == (4, None)
+        assert "did not answer within" in (report.refused or "")
+        before, asked[0] = asked[0], 0
+        return before
+
+    monkeypatch.setattr("pipeline.tracking.refusals.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(MlflowClient, "log_artifact", hang)
+    with small_sweep.mirror() as mirror:
+        # One may be too large a file; after two the store is asked once in a while, for all.
+        assert [tries(mirror.sync()) for _ in range(4)] == [2, 1, 0, 0]
+        assert {run.info.status for run in small_sweep.runs().values()} == {"FINISHED"}
+        clock[0] += 31.0
+        assert [tries(mirror.sync()) for _ in range(2)] == [1, 0]
+        mirror.end_waiting()
+        assert tries(mirror.sync()) == 1
+        monkeypatch.setattr(MlflowClient, "log_artifact", bring)
+        assert tries(mirror.sync()) == 0
+        mirror.end_waiting()
+        assert mirror.sync() == SyncReport(runs=4, updated=4)
+    assert small_sweep.sync().updated == 0
+
+
+def test_a_file_that_takes_too_long_holds_up_its_own_run_alone(
+    small_sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*_: object, **__: object) -> None:
+        raise requests.ReadTimeout("read timed out")
+
+    monkeypatch.setattr(MlflowClient, "log_model_artifacts", hang)
+    with small_sweep.mirror() as mirror:
+        report = mirror.sync()
+    assert report.failure is None and report.refused is not None
+    for run in small_sweep.runs().values():
+        assert small_sweep.client().list_artifacts(run.info.run_id)
+
+
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_store_that_cannot_be_written_is_reported(small_sweep: Sweep, deleted: bool) -> None:
     database = small_sweep.mlruns / "mlflow.db"
