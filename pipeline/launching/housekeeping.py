@@ -1,8 +1,6 @@
 """Freeing, removing and renaming a sweep in Optuna, in MLflow and on disk together."""
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +10,7 @@ import yaml
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.launching.holder import SupervisorLock
-from pipeline.launching.leftovers import removed_folder
+from pipeline.launching.leftovers import empty, hidden
 from pipeline.launching.planning import create_config, keeps_alone, load_config
 from pipeline.launching.presence import living
 from pipeline.launching.sbatch import job_name
@@ -54,12 +52,11 @@ def remove_sweep(
                 f"{tracking_uri(own)}: they may be another one's"
             )
         delete_study(own, name)
-        # Nobody finds it any more; emptied once the lock in it is free, as NFS asks for.
-        removed = removed_folder(folder, os.getpid())
         with _in_a_sentence(f"{folder} cannot be removed"):
-            folder.rename(removed)
+            removed = hidden(folder)
+    # Emptied once the lock in it is free, as NFS asks for.
     with _in_a_sentence(f"{removed} cannot be removed"):
-        shutil.rmtree(removed)
+        empty(removed)
     return freed
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
+SUPERVISOR_LOCK = "supervisor.lock"
 #: Who trains, and who keeps workers going beside others that do.
 Role = Literal["workers", "peers"]
 
@@ -65,12 +66,12 @@ def is_here(worker: str) -> bool:
 
 def supervisor_lock(sweep_dir: Path) -> FileLock:
     """Return the lock that whoever runs the sweep holds."""
-    return FileLock(sweep_dir / "supervisor.lock")
+    return FileLock(sweep_dir / SUPERVISOR_LOCK)
 
 
 def is_supervised(sweep_dir: Path) -> bool:
     """Whether somebody runs the sweep now."""
-    return _is_held(sweep_dir / "supervisor.lock")
+    return _is_held(sweep_dir / SUPERVISOR_LOCK)
 
 
 def _is_held(path: Path) -> bool:

@@ -1,15 +1,15 @@
 import os
 import shutil
-import subprocess
 
 import pytest
+from filelock import FileLock
 
 from pipeline.commands.cli import main
 from pipeline.config import SlurmLaunch
 from pipeline.core.errors import StorageError
 from pipeline.launching import housekeeping
 from pipeline.launching.housekeeping import free_sweep, held, remove_sweep, rename_sweep
-from pipeline.launching.leftovers import removed_folder
+from pipeline.launching.leftovers import hidden, remove_leftovers
 from pipeline.launching.presence import Presence, supervisor_lock
 from pipeline.launching.slurm import Job
 from pipeline.search.study import SweepStudy
@@ -54,35 +54,67 @@ def test_a_name_that_the_storage_has_changes_nothing_anywhere(plan, replan, monk
 def test_of_a_removed_sweep_nothing_is_left_and_what_cannot_be_removed_is_said(plan, monkeypatch):
     config, name = plan.config, plan.config.sweep_name
 
-    def refuse(path):
+    def refuse(path, ignore_errors=False):
+        if ignore_errors:
+            return
         raise OSError(16, "Device or resource busy")
 
     with monkeypatch.context() as patched:
         patched.setattr("shutil.rmtree", refuse)
         with pytest.raises(StorageError, match=r"cannot be removed: Device or resource busy$"):
             remove_sweep(config, name)
-    (hidden,) = config.sweep_dir.parent.iterdir()
-    assert hidden.name == f".removed-{name}-{os.getpid()}"
+    left, lock = sorted(config.sweep_dir.parent.iterdir())
+    assert left.name.startswith(f".removed-{name}-") and lock.name == f"{left.name}.lock"
     with pytest.raises(StorageError, match="there is no sweep"):
         remove_sweep(config, name)
+    remove_leftovers(config.mlruns)
+    assert list(config.sweep_dir.parent.iterdir()) == []
+
+
+def filled(folder):
+    folder.mkdir()
+    (folder / "study.journal").write_bytes(b"x" * 500_000)
+    return folder
 
 
 def test_what_a_killed_removal_or_restoration_left_goes(plan, capsys):
-    mlruns, name = plan.config.mlruns, plan.config.sweep_name
-    with subprocess.Popen(["true"]) as gone:
-        gone.wait()
-    ours = removed_folder(plan.config.sweep_dir, os.getpid())
-    theirs = removed_folder(plan.config.sweep_dir, gone.pid)
-    unpacked, unpacking = mlruns / ".restore-abc", mlruns / ".restore-def"
-    for folder in (ours, theirs, unpacked, unpacking):
-        folder.mkdir()
-        (folder / "file").write_bytes(b"x" * 500_000)
-    with supervisor_lock(unpacking):
+    mlruns, sweeps = plan.config.mlruns, plan.config.sweep_dir.parent
+    left, emptied = (hidden(filled(sweeps / name)) for name in ("left", "emptied"))
+    unpacked, unpacking = filled(mlruns / ".restore-abc"), filled(mlruns / ".restore-def")
+    (unpacked / "supervisor.lock").touch()
+    with (
+        supervisor_lock(unpacking),
+        FileLock(sweeps / f"{emptied.name}.lock"),  # wherever that process runs
+    ):
         assert main(["clean", f"mlruns={mlruns}"]) == 0
     assert capsys.readouterr().out.startswith("1.0 MB freed of removals and restorations that")
-    assert ours.is_dir() and unpacking.is_dir()
-    assert not theirs.exists() and not unpacked.exists()
-    assert (mlruns / "sweeps" / name).is_dir()
+    assert emptied.is_dir() and unpacking.is_dir()
+    assert not left.exists() and not unpacked.exists()
+    assert not (sweeps / f"{left.name}.lock").exists()
+    assert plan.config.sweep_dir.is_dir()
+
+
+def test_what_only_has_such_a_name_stays(plan):
+    mlruns, sweeps = plan.config.mlruns, plan.config.sweep_dir.parent
+    kept = [filled(mlruns / ".restore-backup"), filled(sweeps / ".removed-notes-7")]
+    copied = filled(mlruns / ".restore-of-a-sweep")
+    for name in ("supervisor.lock", "config.yaml"):
+        (copied / name).touch()
+    assert remove_leftovers(mlruns) == 0
+    assert all((folder / "study.journal").is_file() for folder in (*kept, copied))
+
+
+def test_a_file_that_has_gone_meanwhile_is_removed(plan, monkeypatch):
+    config, name, unlink = plan.config, plan.config.sweep_name, os.unlink
+
+    def gone(path, *arguments, **keywords):
+        unlink(path, *arguments, **keywords)
+        if path == "identity.json":
+            raise FileNotFoundError(2, "No such file or directory", path)
+
+    monkeypatch.setattr("os.unlink", gone)
+    remove_sweep(config, name)
+    assert list(config.sweep_dir.parent.iterdir()) == []
 
 
 def test_a_slurm_sweep_is_cleaned_where_there_is_no_slurm(plan, replan, monkeypatch):
