@@ -99,6 +99,20 @@ def _quoted(override: str) -> str:
     return f"{key}='{text}'"
 
 
+def _each_quoted(override: str) -> str:
+    """Return what may hold several paths with each in quotes where one is not plain.
+
+    Where there are quotation marks already it stays as it is, for Hydra to refuse.
+    """
+    key, _, value = override.partition("=")
+    if "," not in value or key.lstrip("+") not in _PATHS or _is_understood(override):
+        return _quoted(override)
+    if re.search("['\"]", value):
+        return override
+    parts = [_quoted(f"{key}={part}").partition("=")[2] for part in value.split(",")]
+    return f"{key}={','.join(parts)}"
+
+
 def _is_understood(override: str) -> bool:
     """Whether Hydra takes a path for what it is; a trial's number is no path."""
     from hydra.errors import HydraException
@@ -136,7 +150,7 @@ def settled_dimensions(overrides: Sequence[str]) -> list[str]:
 def _combinations(overrides: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield the product of all values of every sweeping override (``a=1,2 b=3`` gives two)."""
     with _explained(overrides):
-        parsed = OverridesParser.create().parse_overrides(list(map(_quoted, overrides)))
+        parsed = OverridesParser.create().parse_overrides(list(map(_each_quoted, overrides)))
         options = [
             [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
             if override.is_sweep_override()

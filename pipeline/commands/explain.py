@@ -93,7 +93,7 @@ def _explain_hydra(text: str, error: Exception, overrides: Sequence[str]) -> str
         valid = f"choose {one_of(names)}" if names else "there is no such group"
         return f"{group[1]}={group[2]}: {group[2]!r} is not an option of {group[1]}; {valid}"
     if "Ambiguous value" in text:
-        return f"{text.splitlines()[0].rstrip('.')}; several values need --multirun (a list: [a,b])"
+        return _several(text.splitlines()[0].rstrip("."))
     if "Could not override" in text or "not in struct" in text:
         return _unknown_key(text, overrides)
     unreadable = str(getattr(error, "override", ""))  # of Hydra's OverrideParseException
@@ -106,6 +106,18 @@ def _explain_hydra(text: str, error: Exception, overrides: Sequence[str]) -> str
         )
     first = next((line.strip() for line in text.splitlines() if line.strip()), repr(error))
     return f"the settings cannot be read: {first.rstrip('.')}"
+
+
+def _several(said: str) -> str:
+    """Return what to do about ``Ambiguous value for argument 'KEY=a,b'``."""
+    advice = f"{said}; several values need --multirun (a list: [a,b])"
+    found = re.search(r"'([^'=]+)=", said)
+    if found is None or (PROJECT_ROOT / "conf" / found[1]).is_dir():  # no option holds a comma
+        return advice
+    return (
+        f"{advice}, and one that holds a comma quotation marks of its own, in a shell "
+        f"\"{found[1]}='…'\""
+    )
 
 
 def _unknown_key(text: str, overrides: Sequence[str]) -> str:

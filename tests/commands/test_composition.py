@@ -106,6 +106,16 @@ def test_a_path_of_digits_is_no_number_and_several_are_several():
     assert [str(config.data.dir) for config in configs] == ["a", "b"]
 
 
+def test_of_several_paths_each_may_hold_what_it_likes():
+    several = compose_each(line("data.dir=/bilder/äpfel,/b/(1),/c", multirun=True))
+    assert [str(config.data.dir) for config in several] == ["/bilder/äpfel", "/b/(1)", "/c"]
+    several = compose_each(line("data.dir='/a,b',/c", multirun=True))
+    assert [str(config.data.dir) for config in several] == ["/a,b", "/c"]
+    with pytest.raises(ConfigurationError, match="quotation marks of its own"):
+        compose_each(line("data.dir='/a',/ä", multirun=True))
+    assert str(compose(line("data.dir=/ä,b")).data.dir) == "/ä,b"
+
+
 def test_where_the_space_varies_nothing_its_networks_are_trained_as_the_references_are():
     config = compose(line("space=lesson", "training=polish", "training.batch_size=64"))
     space, recipe = config.space, config.training.recipe
@@ -181,7 +191,11 @@ def test_multirun_gives_the_product():
         ("sweep_name=a/b", "sweep_name: a name consists of letters"),
         ("sweep_name=..", "sweep_name: a name consists of letters"),
         ("data.validation=1.5", "data.validation: must be less than 1, not 1.5"),
-        ("data=mnist,digits", "several values need --multirun"),
+        ("data=mnist,digits", r"several values need --multirun (a list: [a,b])"),
+        (
+            "data.dir=/data/a,b",
+            "and one that holds a comma quotation marks of its own, in a shell \"data.dir='…'\"",
+        ),
         ("search.trials=[", "the settings cannot be read"),
         (
             "data.classes=[ä,b]",
