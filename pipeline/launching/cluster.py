@@ -184,8 +184,13 @@ class ClusterSweep:
 
     def _last_words(self) -> str:
         folder = self.plan.config.sweep_dir / LOGS
-        logs = sorted(folder.glob("slurm-*.log"), key=lambda path: path.stat().st_mtime)
-        return f"the end of {logs[-1]}: {last_line(logs[-1])}" if logs else f"no log in {folder}"
+        # Logs are appended to; one that is older than the script is an earlier submission's.
+        submitted = (self.plan.config.sweep_dir / SCRIPT).stat().st_mtime
+        written = {path: path.stat().st_mtime for path in folder.glob("slurm-*.log")}
+        last = max(written, key=written.__getitem__, default=None)
+        if last is None or written[last] < submitted:
+            return f"they have left no log in {folder}"
+        return f"the end of {last}: {last_line(last)}"
 
     def _wait(self) -> None:
         """Show the sweep until it has no job any more."""
