@@ -32,4 +32,4 @@ def test_a_row_without_a_result_says_so_and_the_newest_counts(tmp_path):
 
 
 def test_every_benchmark_of_a_row_can_be_run():
-    assert {row.benchmark for row in table.ROWS} <= set(BENCHMARKS)
+    assert {row.benchmark.partition("-seed-")[0] for row in table.ROWS} <= set(BENCHMARKS)
