@@ -102,12 +102,13 @@ def _quoted(override: str) -> str:
 def _each_quoted(override: str) -> str:
     """Return what may hold several paths with each in quotes where one is not plain.
 
-    Where there are quotation marks already it stays as it is, for Hydra to refuse.
+    Where there are quotation marks already, or a list or a call of Hydra's own, it stays as it is,
+    for Hydra to refuse.
     """
     key, _, value = override.partition("=")
     if "," not in value or key.lstrip("+") not in _PATHS or _is_understood(override):
         return _quoted(override)
-    if re.search("['\"]", value):
+    if re.search("['\"]", value) or re.match(r"\w+\(|\[", value):
         return override
     parts = [_quoted(f"{key}={part}").partition("=")[2] for part in value.split(",")]
     return f"{key}={','.join(parts)}"

@@ -1,5 +1,6 @@
 """How people call this program here, for messages that name a command."""
 
+import re
 import shlex
 import shutil
 import sys
@@ -42,7 +43,15 @@ def command(config: "Config", *words: str) -> str:
     """
     settings = []
     if config.mlruns != PROJECT_ROOT / "mlruns":
-        settings.append(f"mlruns={config.mlruns}")
+        settings.append(f"mlruns={_for_hydra(str(config.mlruns))}")
     if config.tracking.uri is not None:
-        settings.append(f"tracking.uri={config.tracking.uri}")
+        settings.append(f"tracking.uri={_for_hydra(config.tracking.uri)}")
     return " ".join([program(), *map(shlex.quote, [*words, *settings])])
+
+
+def _for_hydra(value: str) -> str:
+    """Return a value in Hydra's quotation marks where it has more than Hydra takes without them."""
+    if re.fullmatch(r"[A-Za-z0-9_/.:@%+ -]*", value):
+        return value
+    text = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
+    return f"'{text}'"

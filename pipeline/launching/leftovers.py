@@ -72,6 +72,10 @@ def remove_leftovers(mlruns: Path) -> int:
                     freed += _emptied(folder)
                     if not folder.exists():
                         lock.unlink()
+    for lock in mlruns.glob(f"sweeps/{REMOVED_PREFIX}*.lock"):
+        with suppress(OSError), FileLock(lock, timeout=0):  # its folder is gone, or never was
+            if not lock.with_suffix("").exists():
+                lock.unlink(missing_ok=True)
     return freed
 
 

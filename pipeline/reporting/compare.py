@@ -277,7 +277,7 @@ def pace_device(stories: Iterable[TrialStory]) -> str | None:
     """
     measured = (story for story in stories if measured_pace(story.record.measurements))
     first = min(measured, key=lambda story: story.record.started or math.inf, default=None)
-    return None if first is None else device_name(first.device)
+    return None if first is None else device_name(first.measured_on or first.device)
 
 
 def device_name(device: Mapping[str, Any]) -> str:

@@ -284,14 +284,16 @@ class Mirror:
         self._known[run] = written
         progress.updated += 1
         if refused is not None:
-            # Where some files were taken it is the next one's fault, as for its size.
-            answered = _files(written) != _files(known) or not is_unanswered(refused)
+            # Where some files were taken, now or before, it is the next one's fault.
+            answered = bool(_files(written)) or not is_unanswered(refused)
             sentence = refusal_sentence(refused, self._config, self._sweep)
             self._refusals.add(run, sentence, answered=answered)
         elif waits:
             self._refusals.postpone(run)
         else:
             self._refusals.settle(run)
+            if _files(written) != _files(known):
+                self._refusals.reach()
         progress.lack(self._refusals.reason(run), refused)
         return written
 

@@ -25,8 +25,9 @@ class Refusals:
     """The refusals of one sweep's runs; its own has the key None.
 
     A store that does not answer keeps whoever asks it waiting. Where it has not answered two runs
-    in a row, so that it is no single file's fault, it is asked for no other run in this pass, and
-    by one run alone whenever its own wait is over.
+    of which it holds nothing, and nobody in between, it is asked for no other run in this pass,
+    and by one run alone whenever its own wait is over. (A run some of whose files it holds is kept
+    by the next one, whatever it answers to that.)
     """
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class Refusals:
         """Keep that the artifacts of a run were refused, or that the store did not even answer."""
         self._by_run[run] = _again(self._by_run.get(run), sentence)
         if answered:
-            self._reach()
+            self.reach()
             return
         self._unanswered.add(run)
         if len(self._unanswered) > 1:
@@ -58,7 +59,7 @@ class Refusals:
     def settle(self, run: RunKey | None) -> None:
         """Keep that a run has its artifacts."""
         if self._by_run.pop(run, None) is not None:
-            self._reach()
+            self.reach()
 
     def reason(self, run: RunKey | None) -> str | None:
         """Return why a run lacks artifacts; None where it was refused none."""
@@ -80,7 +81,8 @@ class Refusals:
         if self._store is not None:
             self._store = replace(self._store, until=0.0)
 
-    def _reach(self) -> None:
+    def reach(self) -> None:
+        """Keep that the store has answered."""
         self._unanswered.clear()
         self._store = None
 

@@ -29,6 +29,8 @@ class TrialStory:
         How often it was taken up again.
     worker, host, pid, device
         Of the last attempt.
+    measured_on
+        The device of the attempt that measured first; empty before it.
     summary, journey
         Keras' summary and the shape journey; None and empty before it was measured.
     details
@@ -45,6 +47,7 @@ class TrialStory:
     host: str
     pid: int
     device: dict[str, Any] = field(default_factory=dict)
+    measured_on: dict[str, Any] = field(default_factory=dict)
     summary: str | None = None
     journey: tuple[Stage, ...] = ()
     details: str | None = None
@@ -125,7 +128,13 @@ def _measured(story: TrialStory, content: Measured) -> TrialStory:
         costs=story.record.costs | content.costs,
         measurements=story.record.measurements | content.measurements,
     )
-    return replace(story, record=record, summary=content.summary, journey=content.journey)
+    return replace(
+        story,
+        record=record,
+        summary=content.summary,
+        journey=content.journey,
+        measured_on=story.measured_on or story.device,
+    )
 
 
 def _epoch_ended(story: TrialStory, content: EpochEnded) -> TrialStory:

@@ -80,6 +80,7 @@ __all__ = [
     "keras",
     "ran_out_of_memory",
     "set_up",
+    "set_up_for_training",
 ]
 
 Inference = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -92,7 +93,7 @@ class Device:
     Parameters
     ----------
     kind
-        ``gpu`` if the backend sees one; ``this_machine()`` knows of it then.
+        ``gpu`` if the backend sees one; where networks are trained ``this_machine()`` knows of it.
     xla_only
         The backend compiles with XLA or not at all.
     memory_counter

@@ -1,4 +1,6 @@
+import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +58,13 @@ def test_a_command_names_what_is_not_as_always(bin_folder):
     moved = ("mlruns=/my runs", "tracking.uri=http://mlflow:5000")
     config = compose(CommandLine(command="sync", overrides=moved))
     assert command(config, "sync", "lesson") == f"{start} 'mlruns=/my runs' {moved[1]}"
+
+
+@pytest.mark.parametrize("path", ["/a,b", "/jürgens (alte) läufe", "/it's", "/a#b\\"])
+def test_a_command_is_read_as_it_was_meant(path):
+    words = ("mlruns=/runs", "tracking.uri=http://mlflow:5000")
+    config = compose(CommandLine(command="sync", overrides=words))
+    config = config.model_copy(update={"mlruns": Path(path)})
+    overrides = shlex.split(command(config, "sync").partition(" sync ")[2])
+    assert len(overrides) == 2
+    assert compose(CommandLine(command="sync", overrides=tuple(overrides))).mlruns == Path(path)

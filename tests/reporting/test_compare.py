@@ -127,7 +127,7 @@ def test_a_sweep_is_told_in_the_seconds_of_the_device_that_measured_first(
         record = replace(trial(number, "d32", 0.9, 1.0), started=started, measurements=measured)
         device = {"device": "gpu", "name": name}
         return TrialStory(record=record, retries=0, worker="0", host="h", pid=1, last_time=0.0,
-                          device=device)  # fmt: skip
+                          device=device, measured_on=device)  # fmt: skip
 
     counted = story(0, 1.0, "Other")
     later, first = (
@@ -135,6 +135,8 @@ def test_a_sweep_is_told_in_the_seconds_of_the_device_that_measured_first(
         for number, started, name in ((1, 9.0, "B"), (2, 5.0, "A"))
     )
     assert pace_device([counted, later, first]) == "A"
+    # It goes on elsewhere, and keeps the seconds that it was told in.
+    assert pace_device([replace(first, device=later.device), later]) == "A"
     assert pace_device([counted]) is None
 
 

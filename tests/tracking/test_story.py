@@ -6,7 +6,14 @@ import pytest
 
 from pipeline.core.trial import EpochResult, Outcome, TrialRecord
 from pipeline.tracking.event_log import Event, read, trial_log_path
-from pipeline.tracking.events import Ended, EpochEnded, ModelKept, SystemSampled
+from pipeline.tracking.events import (
+    Ended,
+    EpochEnded,
+    Measured,
+    ModelKept,
+    Started,
+    SystemSampled,
+)
 from pipeline.tracking.story import trial_record, trial_story
 
 Sweep = Any
@@ -65,6 +72,18 @@ def test_an_ended_trial_is_its_record(sweep: Sweep) -> None:
         4711,
         {"name": "cpu"},
     )
+
+
+def test_what_was_measured_first_stays_what_it_was_measured_on(sweep: Sweep) -> None:
+    spec = sweep.specification(3)
+    sweep.start(spec, epochs=1)
+    again = Started(attempt=1, specification=spec, worker="1", host="other", pid=1,
+                    device={"name": "gpu"})  # fmt: skip
+    measured = Measured(attempt=1, costs={}, measurements={"step_ms": 2.0}, summary="", journey=())
+    sweep.trial(3, again, measured)
+    story = trial_story(events_of(sweep))
+    assert story is not None
+    assert (story.device, story.measured_on) == ({"name": "gpu"}, {"name": "cpu"})
 
 
 def test_a_retry_continues_and_replaces_the_epochs_that_it_repeats(sweep: Sweep) -> None:
