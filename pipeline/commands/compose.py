@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.explain import explain_hydra, explain_validation
-from pipeline.config import PROJECT_ROOT, Config, SpaceConfig
+from pipeline.config import PROJECT_ROOT, Config, SpaceConfig, quoted
 from pipeline.core.errors import ConfigurationError
 
 CONF = PROJECT_ROOT / "conf"
@@ -94,9 +94,7 @@ def _quoted(override: str) -> str:
     key, _, value = override.partition("=")
     if not value or key.lstrip("+") not in _PATHS or _is_understood(override):
         return override
-    # A backslash counts twice before a quotation mark, the last one included.
-    text = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
-    return f"{key}='{text}'"
+    return f"{key}={quoted(value)}"
 
 
 def _each_quoted(override: str) -> str:

@@ -16,6 +16,7 @@ from pipeline.config.identity import (
 from pipeline.config.launch import LaunchConfig, LocalLaunch, SlurmLaunch
 from pipeline.config.pictures import ALL_FILTERS, FiltersConfig, MapsConfig
 from pipeline.config.program import command, program
+from pipeline.config.quoting import hydra_value, quoted
 from pipeline.config.root import Config
 from pipeline.config.scheduling import (
     URL_VARIABLE,
@@ -79,7 +80,9 @@ __all__ = [
     "command",
     "differing_keys",
     "expanded",
+    "hydra_value",
     "identity_hash",
     "identity_parts",
     "program",
+    "quoted",
 ]

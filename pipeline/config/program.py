@@ -1,6 +1,5 @@
 """How people call this program here, for messages that name a command."""
 
-import re
 import shlex
 import shutil
 import sys
@@ -8,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.config.quoting import hydra_value
 from pipeline.config.section import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -43,15 +43,7 @@ def command(config: "Config", *words: str) -> str:
     """
     settings = []
     if config.mlruns != PROJECT_ROOT / "mlruns":
-        settings.append(f"mlruns={_for_hydra(str(config.mlruns))}")
+        settings.append(f"mlruns={hydra_value(str(config.mlruns))}")
     if config.tracking.uri is not None:
-        settings.append(f"tracking.uri={_for_hydra(config.tracking.uri)}")
+        settings.append(f"tracking.uri={hydra_value(config.tracking.uri)}")
     return " ".join([program(), *map(shlex.quote, [*words, *settings])])
-
-
-def _for_hydra(value: str) -> str:
-    """Return a value in Hydra's quotation marks where it has more than Hydra takes without them."""
-    if re.fullmatch(r"[A-Za-z0-9_/.:@%+ -]*", value):
-        return value
-    text = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
-    return f"'{text}'"

@@ -9,12 +9,11 @@ Each task of the array is one peer with one worker. What it does when it is told
 - Lost nodes are Slurm's to notice, and ``--requeue`` is what it does then.
 """
 
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config import SlurmLaunch
+from pipeline.config import SlurmLaunch, hydra_value
 from pipeline.core.errors import AGAIN_STATUS, ConfigurationError
 
 LOGS = "logs"
@@ -64,7 +63,7 @@ def sbatch_text(array: SweepArray) -> str:
     launch = array.launch
     worker = shlex.join(
         ["srun", f"--cpus-per-task={launch.cpus}", str(array.python), "-m", "pipeline",
-         "worker", array.sweep, f"mlruns={_hydra_value(array.mlruns)}", "--peer"]
+         "worker", array.sweep, f"mlruns={hydra_value(str(array.mlruns))}", "--peer"]
     )  # fmt: skip
     lines = [
         "#!/bin/bash",
@@ -128,15 +127,6 @@ def _preparation(launch: SlurmLaunch) -> list[str]:
     commands += launch.setup
     # A worker without its modules would train something else, or on something else.
     return ["set -e", *commands, "set +e"] if commands else []
-
-
-def _hydra_value(path: Path) -> str:
-    """Return a path as a value on Hydra's command line, whatever its grammar thinks of it."""
-    text = str(path)
-    if re.fullmatch(r"[A-Za-z0-9/._% -]+", text):
-        return text
-    quoted = text.replace("'", "\\'")
-    return f"'{quoted}'"
 
 
 def _quoted(path: Path | str) -> str:
