@@ -29,7 +29,8 @@ from pipeline.config import Config
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import TrialSpecification
 from pipeline.data.dataset import TrainingData
-from pipeline.launching.planning import create_folder, load_config, plan_sweep
+from pipeline.launching.planning import create_folder, plan_sweep
+from pipeline.launching.sweep_folder import load_config
 from pipeline.launching.worker import TRIALS_A_PROCESS
 from pipeline.measuring.clocks import Clocks
 from pipeline.reporting.progress import read_records

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.results_files import keep
 from benchmarks.running import run_sweep
 from pipeline.data.loading import load_training
-from pipeline.launching.planning import load_config, load_description
+from pipeline.launching.sweep_folder import load_config, load_description
 from pipeline.testing.model_server import served
 from pipeline.tracking.registry import Registry
 

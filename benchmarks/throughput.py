@@ -21,7 +21,7 @@ from benchmarks.peak import DTYPES, operations_a_second, training_operations
 from benchmarks.results_files import AUTO, keep
 from benchmarks.running import export_images, plain_keras, run_sweep
 from pipeline.core.architecture import REFERENCES
-from pipeline.launching.planning import load_config
+from pipeline.launching.sweep_folder import load_config
 from pipeline.measuring.machine import default_workers
 from pipeline.reporting.progress import read_records
 

@@ -18,7 +18,7 @@ NAMES = 8
 
 def run(line: CommandLine) -> int:
     """Print the comparison and write its figures; ``--force`` compares other devices, too."""
-    from pipeline.launching.planning import load_config
+    from pipeline.launching.sweep_folder import load_config
     from pipeline.reporting.compare import ComparedSweep, compare
     from pipeline.reporting.compare_figure import comparison_dir, write_comparison_figures
     from pipeline.reporting.compare_screen import show_comparison

@@ -18,7 +18,7 @@ def run(line: CommandLine) -> int:
     """Export a sweep's sweet spot, or ``trial=``; status 1 where an export fails its check."""
     from pipeline.launching.export import export
     from pipeline.launching.networks import kept_network
-    from pipeline.launching.planning import load_config
+    from pipeline.launching.sweep_folder import load_config
     from pipeline.reporting.exports import export_failures, show_exports
     from pipeline.reporting.writing import write_page
 

@@ -24,7 +24,7 @@ def run(line: CommandLine) -> int:
     class; the sweep is the one that is named, or else the one that changed last.
     """
     from pipeline.launching.looking import chosen_images, chosen_networks, is_file, network_in_file
-    from pipeline.launching.planning import load_description
+    from pipeline.launching.sweep_folder import load_description
     from pipeline.reporting.map_figures import maps_dir
 
     config = compose(line)

@@ -16,8 +16,8 @@ def run(line: CommandLine) -> int:
 
     ``--force`` promotes it whatever the gate says.
     """
-    from pipeline.launching.planning import load_config
     from pipeline.launching.promotion import promote
+    from pipeline.launching.sweep_folder import load_config
 
     composed = compose(line)
     config = load_config(composed.mlruns, chosen_sweep(line, composed))

@@ -12,7 +12,7 @@ NAMES = 1
 
 def run(line: CommandLine) -> int:
     """Mirror one sweep and say what was done; status 1 where something is still missing."""
-    from pipeline.launching.planning import load_config, load_description
+    from pipeline.launching.sweep_folder import load_config, load_description
     from pipeline.tracking.mirror import Mirror
 
     composed = compose(line)

@@ -26,7 +26,7 @@ def run(line: CommandLine) -> int:
     name = chosen_sweep(line, composed)
     if "--peer" in line.flags:
         return _take_part(composed.mlruns, name)
-    from pipeline.launching.planning import load_config
+    from pipeline.launching.sweep_folder import load_config
     from pipeline.launching.worker import work
 
     config = load_config(composed.mlruns, name)

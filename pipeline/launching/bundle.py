@@ -19,8 +19,8 @@ from pipeline.core.bundle import (
 )
 from pipeline.core.errors import StorageError
 from pipeline.launching.housekeeping import held
-from pipeline.launching.planning import load_config
 from pipeline.launching.provenance import git_commit, versions
+from pipeline.launching.sweep_folder import load_config
 from pipeline.search.moving import export_studies
 from pipeline.search.opening import open_storage
 

@@ -12,9 +12,9 @@ from filelock import FileLock
 
 from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, SlurmLaunch
 from pipeline.launching.holder import SweepBusy
-from pipeline.launching.local import last_line
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import SweepPlan, set_up
+from pipeline.launching.running_worker import last_line
 from pipeline.launching.sbatch import LOGS, SweepArray, sbatch_text
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.slurm import Job, SlurmError, check_lines, jobs_of, submit, summarise

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.core.outcome import OutOfMemory
 from pipeline.core.trial import Outcome
-from pipeline.launching.planning import load_description, unchanged_test
 from pipeline.launching.results import SweepResults, model_path
 from pipeline.launching.sessions import Sessions
+from pipeline.launching.sweep_folder import load_description, unchanged_test
 from pipeline.launching.trainer import Trainer
 from pipeline.reporting.compare import LABELS_NAME, answers_name
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison

@@ -26,7 +26,7 @@ from pipeline.core.exports import (
 from pipeline.data.dataset import Split, TrainingData
 from pipeline.launching.devices import lock_name
 from pipeline.launching.networks import SweepNetwork, set_up_backend
-from pipeline.launching.planning import load_description, unchanged_data
+from pipeline.launching.sweep_folder import load_description, unchanged_data
 from pipeline.measuring.backends import VARIABLE, backend_name
 from pipeline.measuring.latency import TimedLatency
 from pipeline.measuring.machine import default_threads, describe_device

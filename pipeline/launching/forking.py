@@ -188,7 +188,7 @@ def _work(assignment: Assignment, gpu: str | None, work: "Callable[[Config], int
     """Be a worker; its process' exit status is the worker's."""
     settle_in(assignment.log, gpu)
     from pipeline.launching import worker
-    from pipeline.launching.planning import load_config
+    from pipeline.launching.sweep_folder import load_config
 
     try:
         config = load_config(assignment.mlruns, assignment.sweep)

@@ -11,10 +11,11 @@ from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.leftovers import empty, hidden
-from pipeline.launching.planning import create_config, keeps_alone, load_config
+from pipeline.launching.planning import keeps_alone
 from pipeline.launching.presence import living
 from pipeline.launching.sbatch import job_name
 from pipeline.launching.slurm import Job, SlurmError, jobs_of, summarise
+from pipeline.launching.sweep_folder import create_config, load_config
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.listing import folder_bytes, size_of
 from pipeline.reporting.spare import spare_files

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import ClassVar
 
@@ -23,6 +22,7 @@ from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.recovery import recover_lost
 from pipeline.launching.results import SweepResults
+from pipeline.launching.running_worker import RunningWorker
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
 from pipeline.measuring.automatic import automatic
@@ -57,15 +57,6 @@ class WorkersFailed(SweetspotError):
 
 
 @dataclass
-class _Worker:
-    """A worker, and the log whose bytes before ``log_start`` are those of earlier runs."""
-
-    process: WorkerProcess
-    log: Path
-    log_start: int = 0
-
-
-@dataclass
 class LocalSupervisor:
     """Runs one sweep on this machine.
 
@@ -87,7 +78,7 @@ class LocalSupervisor:
     patient: bool = True
     #: The signals that tell it to leave.
     _told_by: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGINT, signal.SIGTERM)
-    _workers: list[_Worker] = field(default_factory=list)
+    _workers: list[RunningWorker] = field(default_factory=list)
     _signal: int | None = None
     _restarts: int = 0
     _ended: int = 0
@@ -256,7 +247,7 @@ class LocalSupervisor:
                 self._recovered = False
                 self._restarts = 1 if ended else self._restarts + 1
                 if status == _REFUSED:  # in a sentence, as all commands do
-                    said = last_line(worker.log, worker.log_start).removeprefix("sweetspot: ")
+                    said = worker.last_line().removeprefix("sweetspot: ")
                     raise WorkersFailed(
                         f"{said} (a worker's log, {worker.log.name}, ends with this)"
                     )
@@ -264,7 +255,7 @@ class LocalSupervisor:
                     dead = "worker" if self._restarts == 1 else "workers"
                     raise WorkersFailed(
                         f"{self._restarts} {dead} died, the last with status {status}; the end "
-                        f"of its log {worker.log}: {last_line(worker.log, worker.log_start)}"
+                        f"of its log {worker.log}: {worker.last_line()}"
                     )
             if self._is_work_left(study, results, clean=status == 0):
                 self._workers.append(self._start_worker())
@@ -354,7 +345,7 @@ class LocalSupervisor:
         for _ in range(count):
             self._workers.append(self._start_worker())
 
-    def _start_worker(self) -> _Worker:
+    def _start_worker(self) -> RunningWorker:
         self._started += 1
         logs = self.config.sweep_dir / "logs"
         logs.mkdir(exist_ok=True)
@@ -368,7 +359,7 @@ class LocalSupervisor:
         )
         gpus = [worker.process.gpu for worker in self._workers]
         start = log.stat().st_size if log.exists() else 0
-        return _Worker(process=WorkerProcess(assignment, gpus), log=log, log_start=start)
+        return RunningWorker(process=WorkerProcess(assignment, gpus), log=log, log_start=start)
 
     def _signal_workers(self, number: int) -> None:
         for worker in self._workers:
@@ -396,12 +387,3 @@ class LocalSupervisor:
         records = (*study.records(), *study.finalists.records())
         failed = sum(item.outcome is Outcome.FAILED for item in records)
         return 1 if failed > self.config.search.max_failed else 0
-
-
-def last_line(path: Path, start: int = 0) -> str:
-    """Return the last line of a worker's log from that byte on, or why there is none."""
-    try:
-        lines = path.read_bytes()[start:].decode(errors="replace").strip().splitlines()
-    except OSError as error:
-        return str(error)
-    return lines[-1][:300] if lines else "(empty)"

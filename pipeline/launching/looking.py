@@ -15,7 +15,7 @@ from pipeline.core.journey import ImageShape
 from pipeline.data.dataset import Split
 from pipeline.data.loading import load_training, located, resolve
 from pipeline.data.pictures import fitted, read_picture
-from pipeline.launching.planning import load_config, load_description
+from pipeline.launching.sweep_folder import load_config, load_description
 from pipeline.reporting.files import read_summary
 from pipeline.tracking.event_log import read, trial_log_path, trial_log_paths
 from pipeline.tracking.story import TrialStory, trial_story

@@ -12,7 +12,7 @@ from pipeline.core.errors import ConfigurationError, StorageError, one_of
 from pipeline.core.journey import ImageShape
 from pipeline.data.inputs import NamedImages, read_inputs
 from pipeline.launching.networks import kept_network, set_up_backend
-from pipeline.launching.planning import load_description
+from pipeline.launching.sweep_folder import load_description
 from pipeline.reporting.files import sweeps
 from pipeline.reporting.predictions import Predictions
 from pipeline.tracking.registry import (

@@ -19,8 +19,8 @@ from pipeline.core.trial import TRAINED_COSTS, TrialRecord
 from pipeline.core.wording import percentage
 from pipeline.data.dataset import DataDescription, Split
 from pipeline.launching.networks import SweepNetwork, kept_network, set_up_backend
-from pipeline.launching.planning import backend_of, load_description, unchanged_data
 from pipeline.launching.sessions import Sessions
+from pipeline.launching.sweep_folder import backend_of, load_description, unchanged_data
 from pipeline.reporting.compare import device_name, pace_device
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.model_card import CardContent, model_card

@@ -24,8 +24,9 @@ from pipeline.core.bundle import (
 )
 from pipeline.core.errors import StorageError
 from pipeline.launching.leftovers import RESTORE_PREFIX
-from pipeline.launching.planning import load_config, load_description, load_plan
+from pipeline.launching.planning import load_plan
 from pipeline.launching.presence import supervisor_lock
+from pipeline.launching.sweep_folder import load_config, load_description
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.progress import read_trainings
 from pipeline.search.moving import delete_study, import_studies

@@ -18,11 +18,11 @@ from pipeline.config import Config
 from pipeline.data.dataset import TrainingData
 from pipeline.launching.devices import lock_name
 from pipeline.launching.evaluation import evaluate
-from pipeline.launching.planning import check_backend, load_description, unchanged_data
 from pipeline.launching.presence import Presence
 from pipeline.launching.recovery import Lookout
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
+from pipeline.launching.sweep_folder import check_backend, load_description, unchanged_data
 from pipeline.launching.trainer import Trainer
 from pipeline.launching.trial_run import TrialRun
 from pipeline.measuring.machine import default_threads, describe_device

@@ -92,7 +92,7 @@ def check_config_file(data: bytes) -> None:
     import yaml
 
     from pipeline.config import Config
-    from pipeline.launching.planning import load_config
+    from pipeline.launching.sweep_folder import load_config
 
     with _folder() as mlruns:
         folder = mlruns / "sweeps" / "name"
@@ -155,7 +155,7 @@ TARGETS = {
     "config_file": FuzzTarget(
         check=check_config_file,
         seeds=fuzz_seeds.config_files,
-        modules=("pipeline.config", "pipeline.launching.planning", "yaml"),
+        modules=("pipeline.config", "pipeline.launching.sweep_folder", "yaml"),
     ),
     "settings": FuzzTarget(
         check=check_settings,

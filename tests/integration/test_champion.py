@@ -12,9 +12,10 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.data.loading import load_training
 from pipeline.launching.devices import lock_name
-from pipeline.launching.planning import create_folder, load_config, plan_sweep
+from pipeline.launching.planning import create_folder, plan_sweep
 from pipeline.launching.promotion import promote_at_end
 from pipeline.launching.results import SweepResults
+from pipeline.launching.sweep_folder import load_config
 from pipeline.launching.trial_run import TrialRun
 from pipeline.measuring.quiet import QuietLock
 from pipeline.search.study import SweepStudy

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from pipeline.config import TrackingConfig
-from pipeline.launching.planning import load_config, load_description
+from pipeline.launching.sweep_folder import load_config, load_description
 from pipeline.testing.mlflow_contents import mlflow_contents
 from pipeline.testing.mlflow_server import PASSWORD, MlflowServer
 from pipeline.tracking.event_log import read, trial_log_paths

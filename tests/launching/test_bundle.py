@@ -14,8 +14,8 @@ from pipeline.commands.compose import compose
 from pipeline.core.bundle import MANIFEST_NAME
 from pipeline.core.errors import StorageError
 from pipeline.launching.bundle import bundle_sweep
-from pipeline.launching.planning import load_config
 from pipeline.launching.restore import restore_sweep
+from pipeline.launching.sweep_folder import load_config
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.progress import read_records
 from pipeline.reporting.writing import write_report

@@ -31,7 +31,7 @@ SHORT, LONG = 50, 1000
 @pytest.fixture(autouse=True)
 def _read_once(monkeypatch):
     """Read the test images once: they are the same in every schedule."""
-    monkeypatch.setattr("pipeline.launching.planning.load_all", functools.cache(load_all))
+    monkeypatch.setattr("pipeline.launching.sweep_folder.load_all", functools.cache(load_all))
 
 
 def counted(faults, happened):

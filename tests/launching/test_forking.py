@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.config import PROJECT_ROOT
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
-from pipeline.launching.local import last_line
+from pipeline.launching.running_worker import last_line
 
 #: A supervisor whose worker, told by its log, waits until somebody reads that.
 SUPERVISOR = """

@@ -11,6 +11,7 @@ from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.launching import local
 from pipeline.launching.local import LocalSupervisor, WorkersFailed
 from pipeline.launching.results import SweepResults
+from pipeline.launching.running_worker import RunningWorker
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path
@@ -31,7 +32,7 @@ def test_what_a_worker_that_is_not_its_own_leaves_is_queued_again(plan, monkeypa
 
     def start(self, count):
         worker: Any = SimpleNamespace(poll=poll)
-        self._workers.append(local._Worker(process=worker, log=plan.config.sweep_dir / "log"))
+        self._workers.append(RunningWorker(process=worker, log=plan.config.sweep_dir / "log"))
 
     monkeypatch.setattr(local, "_LOOK_SECONDS", 0.0)
     monkeypatch.setattr(LocalSupervisor, "_start_workers", start)
@@ -120,7 +121,7 @@ def dying(plan, monkeypatch, tmp_path):
             status = statuses[min(len(started), len(statuses) - 1)]
             started.append(status)
             worker: Any = SimpleNamespace(poll=lambda: status)
-            return local._Worker(process=worker, log=log)
+            return RunningWorker(process=worker, log=log)
 
         monkeypatch.setattr(LocalSupervisor, "_start_worker", start)
         supervisor._workers.append(supervisor._start_worker())

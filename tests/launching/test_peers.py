@@ -23,10 +23,11 @@ from pipeline.tracking.events import SessionEnded, SessionStarted, record
 SIMULATED = """
 import sys, time
 from pathlib import Path
-from pipeline.launching import forking, local
+from pipeline.launching import forking
 from pipeline.launching.forking import Assignment, WorkerProcess
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import load_plan
+from pipeline.launching.running_worker import RunningWorker
 from pipeline.launching.worker import work
 from pipeline.testing.simulated import SimulatedTrainer
 
@@ -47,7 +48,7 @@ class SimulatedPeer(Peer):
             mlruns=self.config.mlruns, sweep=self.config.sweep_name, threads=1, gpu_memory=None,
             log=log,
         )
-        return local._Worker(process=WorkerProcess(assignment, work=simulate), log=log)
+        return RunningWorker(process=WorkerProcess(assignment, work=simulate), log=log)
 
 if __name__ == "__main__":
     plan = load_plan(Path(sys.argv[1]), sys.argv[2])

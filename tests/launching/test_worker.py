@@ -14,9 +14,9 @@ from pipeline.core.outcome import LossNotFinite
 from pipeline.core.trial import Outcome, RunKey
 from pipeline.data.loading import load_test
 from pipeline.launching import evaluation
-from pipeline.launching.planning import unchanged_test
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
+from pipeline.launching.sweep_folder import unchanged_test
 from pipeline.launching.worker import RECYCLE_STATUS, work
 from pipeline.reporting.files import read_summary
 from pipeline.search.study import SweepStudy

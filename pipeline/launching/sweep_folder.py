@@ -1,0 +1,116 @@
+"""What a sweep's folder says of it: configuration, backend, data; and the same data again."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from pipeline.config import Config
+from pipeline.core.errors import ConfigurationError, DataError, StorageError
+from pipeline.data.dataset import DataDescription, Split, TrainingData
+from pipeline.data.loading import load_all, located
+from pipeline.measuring.backends import VARIABLE, backend_name
+from pipeline.reporting.files import write_atomically
+
+
+def create_config(config: Config) -> None:
+    """Write a sweep's configuration into its folder."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    write_atomically(config.sweep_dir / "config.yaml", text)
+
+
+def backend_of(sweep_dir: Path) -> str:
+    """Return the backend that a sweep was begun with.
+
+    Raises
+    ------
+    StorageError
+        Its file is damaged.
+    """
+    path = sweep_dir / "identity.json"
+    try:
+        return str(json.loads(path.read_text()).get(VARIABLE, "tensorflow"))
+    except (OSError, ValueError, AttributeError) as error:
+        raise StorageError(f"{path} cannot be read: {error}") from error
+
+
+def check_backend(sweep_dir: Path) -> None:
+    """Refuse to train for a sweep with another backend than its own.
+
+    Raises
+    ------
+    ConfigurationError
+        The environment names another one.
+    StorageError
+        The sweep's file is damaged.
+    """
+    begun, here = backend_of(sweep_dir), backend_name()
+    if begun != here:
+        raise ConfigurationError(
+            f"{sweep_dir.name} was begun with {begun} and would go on with {here}; one backend's "
+            f"times say nothing of another's, so set {VARIABLE}={begun}"
+        )
+
+
+def load_config(mlruns: Path, sweep: str) -> Config:
+    """Return the configuration that a sweep was last started with.
+
+    Raises
+    ------
+    StorageError
+        There is no such sweep, or its files are damaged.
+    """
+    path = mlruns / "sweeps" / sweep / "config.yaml"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = Config.model_validate(values)
+    except FileNotFoundError:
+        raise StorageError(f"there is no sweep {sweep} under {mlruns / 'sweeps'}") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise StorageError(f"{path} cannot be read: {reason}") from error
+    return config.model_copy(update={"mlruns": mlruns, "sweep_name": sweep})
+
+
+def load_description(sweep_dir: Path) -> DataDescription:
+    """Return what a sweep's data are.
+
+    Raises
+    ------
+    StorageError
+        The file is missing or damaged.
+    """
+    path = sweep_dir / "description.json"
+    try:
+        return DataDescription.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{path} cannot be read: {error}") from error
+
+
+def unchanged_data(config: Config, description: DataDescription) -> TrainingData:
+    """Return the images of a sweep, and make sure that they are the same as then.
+
+    Published sets may have moved, as a sweep from another machine finds them.
+
+    Raises
+    ------
+    DataError
+        They are gone, or others.
+    """
+    return _unchanged(config, description)[0]
+
+
+def unchanged_test(config: Config, description: DataDescription) -> Split:
+    """Return a sweep's test images; raises as ``unchanged_data``."""
+    return _unchanged(config, description)[1]
+
+
+def _unchanged(config: Config, description: DataDescription) -> tuple[TrainingData, Split]:
+    data, test = load_all(located(config.data))
+    if data.description.fingerprint != description.fingerprint:
+        raise DataError(
+            f"the images of data={config.data.name} are no longer those that {config.sweep_name} "
+            f"was trained with (fingerprint {data.description.fingerprint[:12]}, then "
+            f"{description.fingerprint[:12]})"
+        )
+    return data, test
