@@ -147,29 +147,15 @@ def simulate_sweep() -> Callable[..., None]:
     from pipeline.commands.compose import compose
     from pipeline.launching.evaluation import evaluate
     from pipeline.launching.planning import create_folder, plan_sweep
-    from pipeline.launching.results import SweepResults
-    from pipeline.launching.trial_run import TrialRun
-    from pipeline.search.study import SweepStudy
-    from pipeline.testing.simulated import SimulatedTrainer
+    from pipeline.testing.simulated_run import run_all, simulated_run
 
     def simulate(mlruns: Path, name: str, *overrides: str, device: str = "Xeon") -> None:
         settings = ("data=digits", "search=random", "tracking=off", "search.trials=4")
         overrides = (*settings, f"sweep_name={name}", f"mlruns={mlruns}", *overrides)
         plan = plan_sweep(compose(CommandLine(command="sweep", overrides=overrides)), print)
         create_folder(plan)
-        config = plan.config
-        run = TrialRun(
-            config=config,
-            description=plan.description,
-            study=SweepStudy(config, plan.space, first=plan.first),
-            results=SweepResults(config, plan.description),
-            trainer=SimulatedTrainer(config=config, description=plan.description),
-            worker="w",
-            device={"device": "cpu", "name": device, "cores": "2"},
-            must_leave=lambda: None,
-        )
-        while (claim := run.study.claim("w")) is not None:
-            run.run(claim)
-        evaluate(config, run.study, run.results, run.trainer)
+        run = simulated_run(plan, device={"device": "cpu", "name": device, "cores": "2"})
+        run_all(run)
+        evaluate(plan.config, run.study, run.results, run.trainer)
 
     return simulate

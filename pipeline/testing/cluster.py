@@ -21,7 +21,7 @@ from pipeline.search.storage import StudyStorage
 from pipeline.search.study import SweepStudy
 from pipeline.testing.faults import SimulatedClock
 from pipeline.testing.memory import MemoryStudies
-from pipeline.testing.simulated import SimulatedTrainer
+from pipeline.testing.simulated_run import simulated_run
 
 #: Of an epoch: it is the worker's last one, with or without a chance to say so, or takes ages.
 KILLED, TOLD_TO_LEAVE, HANGS = 0.04, 0.04, 0.03
@@ -117,7 +117,6 @@ class SimulatedCluster:
 
     def _trial_run(self, number: int, leaving: list[str]) -> TrialRun:
         plan = self._plan
-        study = SweepStudy(plan.config, plan.space, self._open_storage())
 
         def before_epoch(specification: TrialSpecification, epoch: int) -> None:
             fate = self._chance.random()
@@ -129,16 +128,11 @@ class SimulatedCluster:
                 self._hang(number)
             self._pause(number, EPOCH_SECONDS)
 
-        return TrialRun(
-            config=plan.config,
-            description=plan.description,
-            study=study,
-            results=SweepResults(plan.config, plan.description),
-            trainer=SimulatedTrainer(
-                config=plan.config, description=plan.description, before_epoch=before_epoch
-            ),
+        return simulated_run(
+            plan,
+            study=SweepStudy(plan.config, plan.space, self._open_storage()),
+            before_epoch=before_epoch,
             worker=f"simulated-{number}",
-            device={"name": "simulated"},
             must_leave=lambda: leaving[0] if leaving else None,
         )
 

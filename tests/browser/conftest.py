@@ -14,12 +14,10 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.launching.evaluation import evaluate
 from pipeline.launching.planning import create_folder, plan_sweep
-from pipeline.launching.results import SweepResults
 from pipeline.launching.trial_run import TrialRun
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.writing import write_page
-from pipeline.search.study import SweepStudy
-from pipeline.testing.simulated import SimulatedTrainer
+from pipeline.testing.simulated_run import run_all, simulated_run
 
 #: MLflow's pages take their time on a machine that is busy with other tests.
 PATIENCE = 120_000  # ms
@@ -77,20 +75,8 @@ def search(mlruns: Path, *overrides: str, fails: tuple[int, ...] = ()) -> TrialR
         if specification.number in fails:
             raise RuntimeError(HOSTILE[0])
 
-    run = TrialRun(
-        config=plan.config,
-        description=plan.description,
-        study=SweepStudy(plan.config, plan.space),
-        results=SweepResults(plan.config, plan.description),
-        trainer=SimulatedTrainer(
-            config=plan.config, description=plan.description, before_epoch=fail
-        ),
-        worker=HOSTILE[1],
-        device={"name": HOSTILE[3]},
-        must_leave=lambda: None,
-    )
-    while (claim := run.study.claim("w")) is not None:
-        run.run(claim)
+    run = simulated_run(plan, before_epoch=fail, worker=HOSTILE[1], device={"name": HOSTILE[3]})
+    run_all(run)
     evaluate(plan.config, run.study, run.results, run.trainer)
     return run
 

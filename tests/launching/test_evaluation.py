@@ -12,30 +12,20 @@ from pipeline.launching.evaluation import evaluate, is_due
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
-from pipeline.launching.trial_run import TrialRun
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name
 from pipeline.reporting.mistakes import Mistakes, mistakes_name
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
+from pipeline.testing.simulated_run import run_all, simulated_run
 from pipeline.tracking.event_log import read, sweep_log_path
 
 
 def searched(plan):
     """Run a sweep's search to its end and return its run."""
-    run = TrialRun(
-        config=plan.config,
-        description=plan.description,
-        study=SweepStudy(plan.config, plan.space),
-        results=SweepResults(plan.config, plan.description),
-        trainer=SimulatedTrainer(config=plan.config, description=plan.description),
-        worker="w",
-        device={},
-        must_leave=lambda: None,
-    )
-    while (claim := run.study.claim("w")) is not None:
-        run.run(claim)
+    run = simulated_run(plan)
+    run_all(run)
     return run
 
 

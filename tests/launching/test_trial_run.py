@@ -7,36 +7,13 @@ from pipeline.core.errors import StorageError
 from pipeline.core.outcome import LossNotFinite, OutOfMemory, TimeUp
 from pipeline.core.trial import Outcome
 from pipeline.launching.pace import PACE_NAME
-from pipeline.launching.results import SweepResults, model_path
-from pipeline.launching.trial_run import TrialRun
+from pipeline.launching.results import model_path
 from pipeline.reporting.files import read_summary
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
+from pipeline.testing.simulated_run import run_all, simulated_run
 from pipeline.tracking.event_log import EventLog, read, trial_log_path
 from pipeline.tracking.story import trial_record, trial_story
-
-
-def trial_run(plan, *, before_epoch=lambda specification, epoch: None, must_leave=lambda: None):
-    trainer = SimulatedTrainer(
-        config=plan.config, description=plan.description, before_epoch=before_epoch
-    )
-    return TrialRun(
-        config=plan.config,
-        description=plan.description,
-        study=SweepStudy(plan.config, plan.space),
-        results=SweepResults(plan.config, plan.description),
-        trainer=trainer,
-        worker="w",
-        device={"name": "simulated"},
-        must_leave=must_leave,
-    )
-
-
-def run_all(run):
-    found = []
-    while (claim := run.study.claim("w")) is not None:
-        found.append(run.run(claim))
-    return found
 
 
 def raising(error, number=2):
@@ -48,7 +25,7 @@ def raising(error, number=2):
 
 
 def test_a_sweep_from_claim_to_summary(plan):
-    run = trial_run(plan)
+    run = simulated_run(plan)
     records = run_all(run)
     assert [record.outcome for record in records] == [Outcome.COMPLETE] * 5
     summary = read_summary(plan.config.sweep_dir)
@@ -61,7 +38,7 @@ def test_a_sweep_from_claim_to_summary(plan):
 
 
 def test_the_event_log_tells_the_same_story_as_storage(plan):
-    run = trial_run(plan)
+    run = simulated_run(plan)
     records = run_all(run)
     assert run.study.records() == records
     for record in records:
@@ -81,7 +58,7 @@ def test_the_event_log_tells_the_same_story_as_storage(plan):
     ids=["diverged", "device", "memory", "failed"],
 )
 def test_a_trial_that_ends_badly_does_not_end_the_sweep(plan, error, outcome):
-    run = trial_run(plan, before_epoch=raising(error))
+    run = simulated_run(plan, before_epoch=raising(error))
     records = run_all(run)
     assert [record.outcome for record in records] == [
         Outcome.COMPLETE, Outcome.COMPLETE, outcome, Outcome.COMPLETE, Outcome.COMPLETE,
@@ -93,85 +70,9 @@ def test_a_trial_that_ends_badly_does_not_end_the_sweep(plan, error, outcome):
     assert read_summary(plan.config.sweep_dir)["trials"][outcome.value] == 1
 
 
-def test_a_limit_on_a_cost_known_before_training_ends_the_trial_before_its_first_epoch(
-    plan, replan
-):
-    limits = plan.config.objective.limits.model_copy(update={"macs": 300_000.0})
-    run = trial_run(replan(plan, objective={"limits": limits}, search={"trials": 12}))
-    records = run_all(run)
-    dear = [r for r in records if r.costs["macs"] > 300_000 and r.specification.reference is None]
-    assert dear
-    for record in dear:
-        assert record.outcome is Outcome.INFEASIBLE
-        assert record.history == ()
-        assert record.reason == f"macs {record.costs['macs']:,.0f} is above its limit 300,000"
-        assert set(record.costs) == {"macs", "parameters"}
-        assert not record.measurements and record.clocks["measuring"] == 0.0
-    references = [record for record in records if record.specification.reference]
-    assert all(record.outcome is Outcome.COMPLETE for record in references)
-
-
-def test_a_limit_on_training_time_is_checked_each_epoch(plan, replan):
-    limits = plan.config.objective.limits.model_copy(update={"train_seconds": 1e-9})
-    run = trial_run(replan(plan, objective={"limits": limits}))
-    records = run_all(run)[2:]
-    assert [record.outcome for record in records] == [Outcome.INFEASIBLE] * 3
-    assert [len(record.history) for record in records] == [1] * 3
-
-
-def test_a_limit_on_time_to_accuracy_ends_a_trial_before_it_gets_there(plan, replan):
-    limits = plan.config.objective.limits.model_copy(update={"time_to_accuracy_seconds": 1e-9})
-    run = trial_run(replan(plan, objective={"limits": limits, "target_accuracy": 0.999}))
-    records = run_all(run)
-    assert [record.outcome for record in records[:2]] == [Outcome.COMPLETE] * 2
-    for record in records[2:]:
-        assert record.outcome is Outcome.INFEASIBLE
-        assert (record.reason or "").startswith("time_to_accuracy_seconds ")
-        assert len(record.history) == 1
-        assert record.costs["train_seconds"] == record.history[0].epoch_seconds
-        assert "time_to_accuracy_seconds" not in record.costs
-
-
-def test_a_target_with_a_limit_that_is_not_reached_at_all_is_censored(plan, replan):
-    limits = plan.config.objective.limits.model_copy(update={"time_to_accuracy_seconds": 1e9})
-    run = trial_run(replan(plan, objective={"limits": limits, "target_accuracy": 0.999}))
-    assert [record.outcome for record in run_all(run)] == [
-        Outcome.COMPLETE, Outcome.COMPLETE, *[Outcome.CENSORED] * 3,
-    ]  # fmt: skip
-
-
-def test_a_limit_on_what_the_trainer_counts_is_checked_each_epoch(plan, replan):
-    limits = plan.config.objective.limits.model_copy(update={"device_memory_mib": 200.0})
-    run = trial_run(replan(plan, objective={"limits": limits}))
-    for _ in range(2):
-        run.run(run.study.claim("w"))
-    run = replace(run, trainer=replace(run.trainer, memory_mib=lambda epoch: 90.0 * epoch))
-    record = run.run(run.study.claim("w"))
-    assert record.outcome is Outcome.INFEASIBLE
-    assert record.reason == "device_memory_mib 270 is above its limit 200"
-    assert len(record.history) == 3 and record.costs["device_memory_mib"] == 270.0
-
-
-def test_limits_that_nothing_meets_end_the_sweep_early(plan, replan):
-    limits = plan.config.objective.limits.model_copy(
-        update={"latency_ms": 0.01, "epoch_seconds": 1e-6}
-    )
-    run = trial_run(
-        replan(plan, objective={"limits": limits}, search={"trials": 40, "max_infeasible": 4})
-    )
-    records = run_all(run)
-    assert [record.outcome for record in records[2:]] == [Outcome.INFEASIBLE] * 4
-    said = run.study.unmet_limits()
-    assert said is not None and said.startswith(
-        "All 4 trials were above objective.limits.epoch_seconds=1e-06 and "
-        "objective.limits.latency_ms=0.01; "
-    )
-    assert read_summary(plan.config.sweep_dir)["trials"]["infeasible"] == 4
-
-
 def test_rungs_stop_trials_but_no_reference(plan, replan):
     rungs = plan.config.search.rungs.model_copy(update={"enabled": True, "peers": 2})
-    run = trial_run(replan(plan, search={"rungs": rungs, "trials": 25}))
+    run = simulated_run(replan(plan, search={"rungs": rungs, "trials": 25}))
     records = run_all(run)
     stopped = [record for record in records if record.outcome is Outcome.STOPPED]
     assert stopped
@@ -203,7 +104,7 @@ class MeasuringTrainer(SimulatedTrainer):
 
 def measuring_trial_run(plan):
     trainer = MeasuringTrainer(config=plan.config, description=plan.description)
-    return replace(trial_run(plan), trainer=trainer)
+    return replace(simulated_run(plan), trainer=trainer)
 
 
 def test_what_is_measured_after_training_is_told_at_the_devices_pace(plan):
@@ -250,12 +151,14 @@ def test_a_worker_told_to_leave_hands_its_trial_on(plan):
         if specification.number == 2 and epoch == 2:
             told.append("the worker was told to leave")
 
-    run = trial_run(plan, before_epoch=before_epoch, must_leave=lambda: told[0] if told else None)
+    run = simulated_run(
+        plan, before_epoch=before_epoch, must_leave=lambda: told[0] if told else None
+    )
     for _ in range(3):
         record = run.run(run.study.claim("w"))
     assert record.outcome is Outcome.INTERRUPTED
     assert record.reason == "the worker was told to leave"
-    records = run_all(trial_run(plan))
+    records = run_all(simulated_run(plan))
     assert [r.number for r in records] == [2, 3, 4]
     assert records[0].specification.attempt == 1
     story = trial_story(read(trial_log_path(plan.config.sweep_dir, 2)))
@@ -279,7 +182,7 @@ def test_a_trained_trial_is_handed_on_where_its_worker_has_to_leave(plan):
             observer.epoch_ended = epoch_ended
             return super().run(specification, observer, clocks, checkpoint)
 
-    run = trial_run(plan, must_leave=lambda: told[0] if told else None)
+    run = simulated_run(plan, must_leave=lambda: told[0] if told else None)
     trainer = Leaving(config=plan.config, description=plan.description)
     run = replace(run, trainer=trainer)
     records = [run.run(run.study.claim("w")) for _ in range(3)]
@@ -289,7 +192,7 @@ def test_a_trained_trial_is_handed_on_where_its_worker_has_to_leave(plan):
 
 
 def test_a_trained_trial_is_not_timed_out_any_more(plan, replan):
-    run = trial_run(replan(plan, training={"max_seconds": 1000.0}))
+    run = simulated_run(replan(plan, training={"max_seconds": 1000.0}))
 
     class Slow(SimulatedTrainer):
         def run(self, specification, observer, clocks, checkpoint=None):
@@ -310,7 +213,7 @@ def test_a_trained_trial_is_not_timed_out_any_more(plan, replan):
 
 
 def test_a_trial_that_takes_too_long_is_timed_out(plan, replan):
-    run = trial_run(replan(plan, training={"max_seconds": 1e-9}))
+    run = simulated_run(replan(plan, training={"max_seconds": 1e-9}))
     record = run.run(run.study.claim("w"))
     assert record.outcome is Outcome.TIMED_OUT
     assert record.reason == "took longer than training.max_seconds=1e-09"
@@ -318,7 +221,7 @@ def test_a_trial_that_takes_too_long_is_timed_out(plan, replan):
 
 def test_a_reference_that_does_not_fit_small_images_is_infeasible(plan):
     small = replace(plan.description, image_shape=(8, 8, 1))
-    run = replace(trial_run(plan), description=small)
+    run = replace(simulated_run(plan), description=small)
     assert run.run(run.study.claim("w")).outcome is Outcome.COMPLETE
     cnn = run.run(run.study.claim("w"))
     assert cnn.outcome is Outcome.INFEASIBLE
@@ -326,14 +229,14 @@ def test_a_reference_that_does_not_fit_small_images_is_infeasible(plan):
 
 
 def test_a_cost_that_cannot_be_measured_is_a_failure_not_a_number(plan, replan):
-    run = trial_run(replan(plan, objective={"costs": ("device_memory_mib",)}))
+    run = simulated_run(replan(plan, objective={"costs": ("device_memory_mib",)}))
     record = run.run(run.study.claim("w"))
     assert record.outcome is Outcome.FAILED
     assert "device_memory_mib could not be measured" in (record.reason or "")
 
 
 def test_a_full_disk_ends_the_worker_and_leaves_earlier_trials_intact(plan, monkeypatch):
-    run = trial_run(plan)
+    run = simulated_run(plan)
     first = run.run(run.study.claim("w"))
     append = EventLog.append
 
@@ -349,7 +252,7 @@ def test_a_full_disk_ends_the_worker_and_leaves_earlier_trials_intact(plan, monk
         with pytest.raises(StorageError, match="disk is full"):
             run.run(run.study.claim("w"))
     monkeypatch.undo()
-    again = trial_run(plan)
+    again = simulated_run(plan)
     records = run_all(again)
     assert sorted(record.number for record in records) == [1, 2, 3, 4]
     assert {record.outcome for record in again.study.records()} == {Outcome.COMPLETE}
@@ -357,7 +260,7 @@ def test_a_full_disk_ends_the_worker_and_leaves_earlier_trials_intact(plan, monk
 
 
 def test_a_model_without_room_queues_its_trial_again(plan, monkeypatch):
-    run = trial_run(plan)
+    run = simulated_run(plan)
 
     def full(self, trained, path):
         raise StorageError(f"the model {path} cannot be written: No space left on device")
@@ -373,7 +276,7 @@ def test_a_model_without_room_queues_its_trial_again(plan, monkeypatch):
 
 
 def test_an_ending_that_storage_never_heard_of_is_written_anew(plan, replan, monkeypatch):
-    run = trial_run(replan(plan, search={"max_retries": 0}))
+    run = simulated_run(replan(plan, search={"max_retries": 0}))
 
     def away(*_):
         raise StorageError("the server does not answer")
@@ -392,7 +295,7 @@ def test_an_ending_that_storage_never_heard_of_is_written_anew(plan, replan, mon
 
 
 def test_models_of_trials_that_left_the_front_are_removed(plan, replan):
-    run = trial_run(replan(plan, search={"trials": 20}))
+    run = simulated_run(replan(plan, search={"trials": 20}))
     models = plan.config.sweep_dir / "models"
     models.mkdir()
     unfinished = models / ".0003-4711.keras"  # another worker's, or a dead one's

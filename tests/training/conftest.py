@@ -164,3 +164,16 @@ def observing():
 @pytest.fixture
 def clocks():
     return Clocks()
+
+
+@pytest.fixture(scope="session")
+def long_session(session_with):
+    return session_with(epochs=3, patience=3, target_accuracy=0.4)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(long_session, trial, observing):
+    """One trial with everything in it, trained to its end."""
+    observer, clocks = observing(), Clocks()
+    trained = long_session.run(trial("4k3b-d8p0.2", learning_rate=0.1), observer, clocks)
+    return trained, observer, clocks

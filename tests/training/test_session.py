@@ -4,7 +4,6 @@ from itertools import count, pairwise
 import numpy as np
 import pytest
 
-from pipeline.core.errors import StorageError
 from pipeline.core.outcome import Interrupted, LossNotFinite, OutOfMemory, StoppedAtRung
 from pipeline.core.pace import measured_pace
 from pipeline.core.trial import Recipe
@@ -13,19 +12,6 @@ from pipeline.measuring.energy import EnergyCounter, EnergyMeter
 from pipeline.measuring.quiet import QuietLock
 from pipeline.training.reference import Reference
 from pipeline.training.session import predicted_probabilities, save_model
-
-
-@pytest.fixture(scope="module")
-def long_session(session_with):
-    return session_with(epochs=3, patience=3, target_accuracy=0.4)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(long_session, trial, observing):
-    """One trial with everything in it, trained to its end."""
-    observer, clocks = observing(), Clocks()
-    trained = long_session.run(trial("4k3b-d8p0.2", learning_rate=0.1), observer, clocks)
-    return trained, observer, clocks
 
 
 def test_costs_that_decide_are_told_before_the_first_epoch(undisturbed):
@@ -256,65 +242,6 @@ def test_no_trial_has_the_memory_of_the_one_before(
     assert before == ["reset", "reset"] and diary.count("built") == 2
 
 
-def timeless(results):
-    return [replace(result, epoch_seconds=0.0, images_per_second=0.0) for result in results]
-
-
-@pytest.mark.parametrize("epochs_before", [1, 2])
-def test_a_resumed_trial_equals_an_undisturbed_one(
-    long_session, trial, observing, undisturbed, tmp_path, *, epochs_before
-):
-    def leave(observer):
-        if len(observer.epochs) == epochs_before and observer.executions % 3 == 2:
-            raise Interrupted("told to leave")
-
-    checkpoint = tmp_path / "deep" / "trial.npz"
-    clocks = Clocks()
-    specification = trial("4k3b-d8p0.2", learning_rate=0.1)
-    first = observing(at_execution=leave)
-    with pytest.raises(Interrupted):
-        long_session.run(specification, first, clocks, checkpoint)
-    second = observing()
-    trained = long_session.run(specification, second, clocks, checkpoint)
-
-    expected, _, _ = undisturbed
-    assert [result.epoch for result in second.epochs] == [2, 3][epochs_before - 1 :]
-    assert second.costs == first.costs and second.measurements == first.measurements
-    assert (first.measured_again, second.measured_again) == (False, True)
-    assert timeless(trained.epochs) == timeless(expected.epochs)
-    assert trained.val_accuracy == expected.val_accuracy
-    assert trained.costs["train_seconds"] == sum(r.epoch_seconds for r in trained.epochs)
-    np.testing.assert_array_equal(trained.validation_labels, expected.validation_labels)
-    for one, other in zip(trained.model.get_weights(), expected.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_a_finished_checkpoint_needs_no_epoch(session, trial, observing, clocks, tmp_path):
-    checkpoint = tmp_path / "trial.npz"
-    first = session.run(trial("d8"), observing(), clocks, checkpoint)
-    again = observing()
-    second = session.run(trial("d8"), again, clocks, checkpoint)
-    assert not again.epochs and again.costs
-    # What was measured last is in no checkpoint.
-    assert second.costs.keys() == first.costs.keys() >= {"latency_ms", "train_seconds"}
-    assert {"latency_ratio", "latency_64_ms"} <= second.measurements.keys()
-    assert second.val_accuracy == first.val_accuracy and second.epochs == first.epochs
-    np.testing.assert_array_equal(second.validation_labels, first.validation_labels)
-
-
-def test_adam_remembers_as_the_sweep_says_and_no_checkpoint_of_another_memory_is_gone_on_with(
-    session_with, trial, observing, clocks, tmp_path
-):
-    usual, short = session_with(), session_with(adam_beta_2=0.5)
-    checkpoint = tmp_path / "trial.npz"
-    one = usual.run(trial("d8"), observing(), clocks, checkpoint)
-    other = short.run(trial("d8"), observing(), clocks)
-    first = [trained.model.get_weights()[0] for trained in (one, other)]
-    assert not np.allclose(*first)
-    with pytest.raises(StorageError, match="another trial"):
-        short.run(trial("d8"), observing(), clocks, checkpoint)
-
-
 def test_training_stops_at_its_training_accuracy(session_with, trial, observer, clocks):
     session = session_with(epochs=40, stop_at_accuracy=0.6)
     trained = session.run(trial("d16"), observer, clocks)
@@ -381,13 +308,6 @@ def test_the_devices_memory_errors_end_the_trial(session, trial, observing, cloc
 
     with pytest.raises(OutOfMemory, match="the cpu ran out of memory"):
         session.run(trial("d8"), observing(at_execution=fail), clocks)
-
-
-def test_the_same_seed_gives_the_same_trial(session, trial, observing, clocks):
-    one, other, different = (
-        session.run(trial("4k3-d8", seed=seed), observing(), clocks) for seed in (1, 1, 2)
-    )
-    assert timeless(one.epochs) == timeless(other.epochs) != timeless(different.epochs)
 
 
 def test_a_batch_may_be_larger_than_the_data(session, trial, observer, clocks):
