@@ -1,4 +1,4 @@
-# The commands of the project; `make help` lists them. Each one first sets up .venv.
+# The commands of the project; `make help` lists them. Each one but help first sets up .venv.
 #
 #   DATA=mnist TRIALS=20 SWEEP=name ARGS="any Hydra overrides" PYTHON=/path/to/python
 
@@ -62,17 +62,18 @@ compile = $(UV) pyproject.toml --output-file requirements/run.txt $(1) && \
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
-	@echo 'Variables: DATA=mnist  TRIALS=20  SWEEP=name  ARGS="any Hydra overrides"  PYTHON=/path/to/python'
+	@echo 'Variables: DATA=mnist  TRIALS=20  SWEEP=name  ARGS="any Hydra overrides"'
+	@echo '           PYTHON=/path/to/python'
 
-sweep: ## search for the sweet spot; again continues (DATA= TRIALS= SWEEP= ARGS=)
+sweep: ## search for the sweet spot; again continues (variables below)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot sweep "$$@"
 
-train: ## train one network by hand (DATA= ARGS=architecture=64k3-64k3-d128)
+train: ## train one network by hand (DATA= ARGS=architecture=64k3-d128)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot train "$$@"
 
-status: ## how far a sweep is (SWEEP=)
+status: ## how far a sweep is (SWEEP= ARGS=--watch)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot status "$$@"
 
@@ -80,15 +81,15 @@ report: ## write a sweep's page and figures anew (SWEEP=)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot report "$$@"
 
-ui: ## open MLflow on this machine's 127.0.0.1
+ui: ## serve MLflow on this machine's 127.0.0.1 (ARGS=port=5002)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot ui "$$@"
 
-dashboard: ## open optuna-dashboard on this machine's 127.0.0.1
+dashboard: ## serve optuna-dashboard on 127.0.0.1 (ARGS=port=8081)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot dashboard "$$@"
 
-clean: ## list sweeps with their sizes, remove or rename one (ARGS=)
+clean: ## list sweeps and their sizes; free, remove or rename one (ARGS=)
 	$(call setup,)
 	@$(words); exec $(BIN)/sweetspot clean "$$@"
 
@@ -108,7 +109,7 @@ bench: ## measure side by side (ARGS= for python -m benchmarks)
 	$(call setup,)
 	@$(words); exec $(BIN)/python -m benchmarks "$$@"
 
-check: ## lint, format, types, the rooms' order, lock files; needs a package index
+check: ## lint, format, types, layers, lock files; needs a package index
 	$(call setup,dev)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -119,7 +120,7 @@ check: ## lint, format, types, the rooms' order, lock files; needs a package ind
 	if diff -r requirements "$$copy/requirements"; then echo "The lock files fit pyproject.toml"; else \
 	  echo "The lock files do not fit pyproject.toml (above): run make lock" >&2; exit 1; fi
 
-audit: ## look for known vulnerabilities in what is locked; needs a network (ARGS="-s osv")
+audit: ## look up known vulnerabilities; needs a network (ARGS="-s osv")
 	$(call setup,dev)
 	@$(words); $(index); for lock in run build dev cuda; do \
 	  echo "requirements/$$lock.txt:"; \
@@ -127,6 +128,6 @@ audit: ## look for known vulnerabilities in what is locked; needs a network (ARG
 	    --requirement "requirements/$$lock.txt" "$$@" || status=1; \
 	done; exit $${status:-0}
 
-lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade for new versions)
+lock: ## write requirements/*.txt (ARGS=--upgrade for new versions)
 	$(call setup,dev)
 	@$(index); $(call compile,$(ARGS))

@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from pipeline import __version__
@@ -13,19 +14,22 @@ from pipeline.core.errors import ConfigurationError, SweetspotError, one_of
 
 #: What each command does, in the order in which people meet them.
 COMMANDS = {
-    "sweep": "search the space of networks for the sweet spot of accuracy and cost",
-    "train": "train and measure one network by hand: architecture=64k3-d128",
+    "sweep": "search the space of networks for the sweet spot of accuracy and cost (--dry-run: "
+    "only say what would happen; --scheduled: for cron; --multirun: one sweep after the other)",
+    "train": "train and measure one network by hand: architecture=64k3-d128 (--multirun: several)",
     "status": "show what a sweep is doing, or did (--watch: until it ends; --json: for programs)",
     "report": "write a sweep's page (report.html), tables and figures anew",
     "compare": "show 2 to 8 sweeps of the same images side by side (--force: of any device)",
     "filters": "lay a classic filter, or your own, over a picture: see what a convolution does",
     "maps": "show what a network sees: its filters and feature maps (maps.run=, maps.images=)",
-    "ui": "serve the MLflow UI on 127.0.0.1",
-    "dashboard": "serve optuna-dashboard on 127.0.0.1, with every study in it",
-    "predict": "classify pictures (files, folders, .npz, - for stdin) with the champion, or model=",
+    "ui": "serve the MLflow UI on 127.0.0.1 (port=, host=)",
+    "dashboard": "serve optuna-dashboard on 127.0.0.1, with every study in it (port=, host=)",
+    "predict": "classify pictures (files, folders, .npz, - for stdin) with the champion (model=: "
+    "with another network; --json, --csv: for programs; --invert: for dark on light)",
     "promote": "make a sweep's sweet spot the champion, if it is better (--force: even if not)",
     "rollback": "bring the previous champion back",
-    "serve": "answer requests with the champion on 127.0.0.1, through mlflow models serve",
+    "serve": "answer requests with the champion on 127.0.0.1, through mlflow models serve (port=, "
+    "host=, data=)",
     "export": "write a network as ONNX, ONNX int8 and SavedModel, checked and timed (trial=)",
     "sync": "bring MLflow up to date with a sweep's event logs",
     "schedule": "print what runs a sweep regularly: crontab, scrontab, Kubernetes (--install)",
@@ -34,6 +38,8 @@ COMMANDS = {
     "restore": "rebuild the sweep of such an archive here: folder, Optuna study and MLflow",
     "worker": "train trials of a sweep that is set up (sweep starts these itself)",
 }
+#: Of the text of ``--help``.
+_COLUMNS = 80
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,11 +88,20 @@ def _dispatch(arguments: list[str]) -> int:
 def overview() -> str:
     """Return the text of ``sweetspot --help``."""
     width = max(map(len, COMMANDS))
-    commands = "\n".join(f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
+    commands = "\n".join(
+        textwrap.fill(
+            what,
+            _COLUMNS,
+            initial_indent=f"  {name:<{width}}  ",
+            subsequent_indent=" " * (width + 4),
+            break_on_hyphens=False,
+        )
+        for name, what in COMMANDS.items()
+    )
     return (
         "Is there a convolutional network that is both faster and more accurate?\n\n"
         "usage: sweetspot COMMAND [GROUP=OPTION] [SETTING=VALUE] ...\n\n"
         f"{commands}\n\n"
-        "sweetspot COMMAND --help lists every group and setting; --cfg job prints what would be\n"
-        'used. Tab completion: eval "$(sweetspot -sc install=bash)"'
+        "sweetspot COMMAND --help lists every group and setting; --cfg job prints what\n"
+        'would be used. Tab completion: eval "$(sweetspot -sc install=bash)"'
     )

@@ -13,7 +13,11 @@ MAX_DEPTH = 4
 
 
 class SpaceConfig(Section):
-    """The search space: per layer from ``filters`` to ``normalisation``, else per network."""
+    """The search space.
+
+    ``filters`` to ``normalisation`` are chosen for each layer, all other dimensions once for a
+    network.
+    """
 
     name: str  #: part of the default `sweep_name`
     depth: IntegerDimension
