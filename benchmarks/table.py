@@ -63,8 +63,11 @@ def _front_time(name: str) -> Callable[[dict[str, Any]], str]:
             ratio = ratio_of((whole[s], beaten[s]) for s in common)
             said.append(f"to beat every network of its front {_times(ratio)}")
         if own["counted_by_training"]:
-            seeds = ", ".join(map(str, own["counted_by_training"]))
-            said.append(f"its seeds {seeds} counted a training at a time, ours an epoch")
+            seeds = own["counted_by_training"]
+            said.append(
+                f"its {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))} "
+                "counted when a training had ended, ours after each epoch"
+            )
         return "; ".join(said)
 
     return reached
