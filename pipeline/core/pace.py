@@ -14,6 +14,8 @@ from collections.abc import Mapping
 #: ``latency_64_reference_ms`` of batches.
 Pace = Mapping[str, float]
 _REFERENCE = "_reference_ms"
+#: Costs that are times of training.
+TRAINING_TIMES = ("train_seconds", "time_to_accuracy_seconds")
 
 
 def measured_pace(measurements: Mapping[str, float]) -> dict[str, float]:
@@ -83,3 +85,33 @@ def _pace_epoch(
     for end in ("low", "high"):
         share = found[f"step_ratio_{end}"] / ratio
         found[f"epoch_{end}_seconds"] = costs["epoch_seconds"] * share
+
+
+def training_at_pace(
+    costs: Mapping[str, float], measurements: Mapping[str, float], epochs: Mapping[str, int]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return costs and measurements with the times of training as epochs of their usual time.
+
+    Each time that is known becomes its epochs times ``epoch_seconds``, with the interval of that;
+    what the clock showed is kept as ``train_measured_seconds`` and the like. Where the time of
+    an epoch is not known, nothing changes.
+
+    Parameters
+    ----------
+    costs, measurements
+        At the pace, see ``at_pace``.
+    epochs
+        How many by name of the time, see ``TRAINING_TIMES``; at least 1.
+    """
+    costs, found = dict(costs), dict(measurements)
+    epoch = costs.get("epoch_seconds")
+    for name, count in epochs.items():
+        if epoch is None or name not in costs:
+            continue
+        stem = name.removesuffix("_seconds")
+        found[f"{stem}_measured_seconds"] = costs[name]
+        costs[name] = count * epoch
+        for end in ("low", "high"):
+            if f"epoch_{end}_seconds" in found:
+                found[f"{stem}_{end}_seconds"] = count * found[f"epoch_{end}_seconds"]
+    return costs, found

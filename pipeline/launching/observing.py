@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pipeline.config import Config
 from pipeline.core.journey import Stage
 from pipeline.core.outcome import Interrupted, LimitBroken, StoppedAtRung, TimeUp
-from pipeline.core.pace import at_pace, measured_pace
+from pipeline.core.pace import TRAINING_TIMES, at_pace, measured_pace, training_at_pace
 from pipeline.core.trial import EpochResult
 from pipeline.core.wording import number
 from pipeline.launching.pace import SweepPace
@@ -110,9 +110,18 @@ class ClaimObserver:
         self.check_limits(costs)
 
     def trained(self, costs: dict[str, float], measurements: dict[str, float]) -> None:
-        """Keep what training has shown, and what was measured after it."""
+        """Keep what training has shown, and what was measured after it.
+
+        Others trained beside it, so that the times of training are told in epochs at the pace. A
+        limit on them was kept by the clock after each epoch, and holds for what is told, too.
+        """
         with self._clocks.on("tracking"):
             self._keep(costs, measurements)
+            so_far = self.so_far
+            so_far.costs, so_far.measurements = training_at_pace(
+                so_far.costs, so_far.measurements, self._epochs_of_times()
+            )
+        self.check_limits({n: so_far.costs[n] for n in TRAINING_TIMES if n in so_far.costs})
 
     def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
         """Write down how the epoch went, keep the limits, and look at the rung."""
@@ -170,6 +179,16 @@ class ClaimObserver:
         self.so_far.costs |= costs
         self.so_far.measurements |= measurements
         return costs, measurements
+
+    def _epochs_of_times(self) -> dict[str, int]:
+        """Return how many epochs each time of training is of, by its name."""
+        objective, history = self._config.objective, self.so_far.history
+        epochs = {"train_seconds": len(history)} if history else {}
+        for count, result in enumerate(history, start=1):
+            target = objective.target_accuracy
+            if target is not None and objective.towards_target(result) >= target:
+                return epochs | {"time_to_accuracy_seconds": count}
+        return epochs
 
     def _check_rung(self, result: EpochResult) -> None:
         reached = {

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError, SweetspotError
+from pipeline.core.pace import TRAINING_TIMES
 from pipeline.core.promotion import Rival, Verdict, accuracy_to_keep, judge
 from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import TRAINED_COSTS, TrialRecord
@@ -183,6 +184,9 @@ def measuring_protocol(config: Config) -> dict[str, Any]:
         protocol["training.epochs"] = training["epochs"]
         protocol["objective.target_accuracy"] = config.objective.target_accuracy
         protocol["objective.target_on"] = config.objective.target_on
+    if set(config.objective.costs) & set(TRAINING_TIMES):
+        # Champions from before 30 November 2026 have the clock's, which others slowed.
+        protocol["times of training"] = "epochs at the pace"
     began_with = Sessions.read(config.sweep_dir).threads
     protocol["launch.threads"] = config.launch.threads if began_with is None else began_with
     if protocol["launch.threads"] == "auto" and config.launch.workers != "auto":

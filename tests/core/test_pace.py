@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.core.pace import at_pace, measured_pace
+from pipeline.core.pace import at_pace, measured_pace, training_at_pace
 
 COSTS = {"macs": 9.0, "latency_ms": 0.6, "epoch_seconds": 4.0}
 MEASURED = {
@@ -107,3 +107,28 @@ def test_the_latency_of_a_batch_has_another_pace_than_that_of_an_image():
     found, _ = at_pace(costs, measured, of_an_image | {"latency_64_reference_ms": 20.0})
     assert found == {"latency_ms": 10.0}
     assert measured_pace(measured | {"latency_batch_size": 1.0}) == {"latency_reference_ms": 60.0}
+
+
+def test_training_is_told_as_epochs_of_their_usual_time():
+    costs = {"epoch_seconds": 2.0, "train_seconds": 31.0, "device_memory_mib": 9.0}
+    found = {"epoch_low_seconds": 1.5, "epoch_high_seconds": 3.0}
+    epochs = {"train_seconds": 8, "time_to_accuracy_seconds": 3}
+    paced, measured = training_at_pace(costs, found, epochs)
+    assert paced == {"epoch_seconds": 2.0, "train_seconds": 16.0, "device_memory_mib": 9.0}
+    assert measured == found | {
+        "train_measured_seconds": 31.0,
+        "train_low_seconds": 12.0,
+        "train_high_seconds": 24.0,
+    }
+    reached, measured = training_at_pace(
+        costs | {"time_to_accuracy_seconds": 12.0}, {}, epochs
+    )  # fmt: skip
+    assert reached["time_to_accuracy_seconds"] == 6.0
+    assert measured == {
+        "train_measured_seconds": 31.0, "time_to_accuracy_measured_seconds": 12.0
+    }  # fmt: skip
+
+
+def test_training_stays_as_the_clock_showed_it_where_the_time_of_an_epoch_is_not_known():
+    costs = {"train_seconds": 31.0}
+    assert training_at_pace(costs, {}, {"train_seconds": 8}) == (costs, {})

@@ -43,3 +43,10 @@ def test_a_file_that_the_store_refuses_keeps_no_network_from_promotion(mirrored)
 def test_a_pass_that_fails_does(mirrored):
     with pytest.raises(StorageError, match=r"^the server is down$"):
         mirrored(SyncReport(failure="the server is down", refused="413"))
+
+
+def test_times_of_training_by_the_clock_are_of_another_protocol(plan, replan):
+    told = "times of training"
+    assert told not in promotion.measuring_protocol(plan.config)
+    timed = replan(plan, objective={"costs": ("train_seconds",)}).config
+    assert promotion.measuring_protocol(timed)[told] == "epochs at the pace"
