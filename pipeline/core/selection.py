@@ -152,24 +152,24 @@ def _explain_knee(
     if count < len(front):
         members += f" from accuracy {percentage(_given(settings.floor))} (the dnn reference) on"
     if count == 1:
-        return f"it is the only member of {members}, {_described(low, leading_cost)}"
+        return f"it is the only member of {members}, {described(low, leading_cost)}"
     if high[0] == low[0]:
         return (
             f"no member of {members} is more accurate than the cheapest one, "
-            f"{_described(low, leading_cost)}"
+            f"{described(low, leading_cost)}"
         )
     above = picking.heights(fronts)[0]
     if above.max() <= ROUNDING:
         lies = "between" if count == _ENDS else "above the line between"
         return (
-            f"{members} has no knee, as nothing lies {lies} {_described(low, leading_cost)} and "
-            f"{_described(high, leading_cost)}; the more accurate end is taken"
+            f"{members} has no knee, as nothing lies {lies} {described(low, leading_cost)} and "
+            f"{described(high, leading_cost)}; the more accurate end is taken"
         )
     gained, paid = picking.shares(fronts)
     tied = int((above >= above.max() - ROUNDING).sum())
     return (
         f"of the {count} members of {members} it lies farthest above the line from "
-        f"{_described(low, leading_cost)} to {_described(high, leading_cost)}: "
+        f"{described(low, leading_cost)} to {described(high, leading_cost)}: "
         f"{_percent(gained[0, index])} of that gain in accuracy for "
         f"{_percent(paid[0, index])} of that way in log10({leading_cost}){_tie_remark(tied)}"
     )
@@ -181,15 +181,15 @@ def _explain_budget(
     most = _given(settings.budget)
     limit = f"{leading_cost} of at most {number(most)}"
     fitting = [point for point in front if point[1] <= most]
-    described = _described(front[index], leading_cost)
+    it = described(front[index], leading_cost)
     if not fitting:
         if settings.trainings is not None:
-            return f"no finalist has {limit}; it is the cheapest of them, {described}"
-        return f"nothing on the front has {limit}; it is the cheapest there, {described}"
+            return f"no finalist has {limit}; it is the cheapest of them, {it}"
+        return f"nothing on the front has {limit}; it is the cheapest there, {it}"
     tied = sum(point[0] == front[index][0] for point in fitting)
     return (
         f"it is the most accurate of the {_members(len(fitting), settings)} with {limit}: "
-        f"{described}{_tie_remark(tied)}"
+        f"{it}{_tie_remark(tied)}"
     )
 
 
@@ -197,9 +197,9 @@ def _explain_price(
     front: Sequence[Point], index: int, leading_cost: str, settings: RuleSettings
 ) -> str:
     price = _given(settings.price)
-    described = _described(front[index], leading_cost)
+    it = described(front[index], leading_cost)
     if len(front) == 1:
-        return f"it is the only {_members(1, settings, counted=False)}, {described}"
+        return f"it is the only {_members(1, settings, counted=False)}, {it}"
     terms = f"{_points(price)} of accuracy for a doubling of {leading_cost}"
     values = picking.worth(Fronts.of(front, None), price)[0]
     behind = values[index] - values
@@ -208,13 +208,13 @@ def _explain_price(
     if not rest:
         return (
             f"at {terms} all {_members(len(front), settings, counted=False)} are worth the same; "
-            f"it is the cheapest, {described}"
+            f"it is the cheapest, {it}"
         )
     next_best = min(rest, key=lambda i: (behind[i], front[i][1]))
     return (
         f"at {terms} none of the {_members(len(front), settings)} is worth more: "
-        f"{described}, {_points(behind[next_best])} ahead of "
-        f"{_described(front[next_best], leading_cost)}{_tie_remark(tied)}"
+        f"{it}, {_points(behind[next_best])} ahead of "
+        f"{described(front[next_best], leading_cost)}{_tie_remark(tied)}"
     )
 
 
@@ -225,7 +225,7 @@ def _explain_one_standard_error(
     trainings = settings.trainings
     if len(front) == 1:
         only = _members(1, settings, counted=False)
-        return f"it is the only {only}, {_described(front[0], leading_cost)}"
+        return f"it is the only {only}, {described(front[0], leading_cost)}"
     best = int(fronts.best(fronts.everyone)[0])
     errors = _errors(fronts, settings)
     error = (
@@ -236,13 +236,13 @@ def _explain_one_standard_error(
         first = "front's most accurate member" if trainings is None else "most accurate finalist"
         return (
             f"nothing cheaper is within {error} of the {first}, "
-            f"{_described(front[best], leading_cost)}"
+            f"{described(front[best], leading_cost)}"
         )
     tied = sum(point[1] == front[index][1] for point in within)
     return (
         f"it is the cheapest of the {_members(len(within), settings)} within {error} of the "
-        f"most accurate one, {_described(front[best], leading_cost)}: "
-        f"{_described(front[index], leading_cost)}{_tie_remark(tied, 'most accurate')}"
+        f"most accurate one, {described(front[best], leading_cost)}: "
+        f"{described(front[index], leading_cost)}{_tie_remark(tied, 'most accurate')}"
     )
 
 
@@ -277,7 +277,8 @@ def _errors(fronts: Fronts, settings: RuleSettings) -> picking.Floats:
     return picking.standard_errors(fronts, settings.standard_errors, settings.images)
 
 
-def _described(point: Point, leading_cost: str) -> str:
+def described(point: Point, leading_cost: str) -> str:
+    """Return a point in words: ``accuracy 91.00% at epoch_seconds 4``."""
     return f"accuracy {percentage(point[0])} at {leading_cost} {number(point[1])}"
 
 

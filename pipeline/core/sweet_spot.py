@@ -8,6 +8,8 @@ the front is looked for anew.
 
 A finalist with trainings that ended without a result comes behind those with fewer of them,
 whatever the mean of the others is.
+
+Of a single candidate it is not said how often it is picked again: there is nothing else to pick.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +26,10 @@ from pipeline.core.records import (
     cost_interval,
     dnn_accuracy,
     front_records,
+    point,
 )
 from pipeline.core.resampling import Repeated, probability_on_front, stability
-from pipeline.core.selection import RuleSettings, select
+from pipeline.core.selection import RuleSettings, described, select
 from pipeline.core.trial import RunKey, TrialRecord
 
 #: By training: whether each validation image was classified rightly, shape ``(images,)``.
@@ -88,10 +91,17 @@ def choose_sweet_spot(
     surest = [finalist for finalist in finalists if finalist.without_result == least]
     left_out = [finalist for finalist in finalists if finalist.without_result > least]
     if settings.name != "knee":
-        return _among_finalists(surest, costs, settings, right, left_out)
+        if len(surest) > 1:
+            return _among_finalists(surest, costs, settings, right, left_out)
+        if left_out:
+            return _the_surest(surest[0], costs, settings, left_out)
+        on_the_front = replace(rule.without_auto(finalists=False), floor=settings.floor)
+        return _the_only_one(surest[0], members, costs, on_the_front, settings.name)
     trained = {finalist.number: finalist for finalist in finalists}
     everyone = [trained.get(member.number, Finalist(original=member)) for member in members]
     candidates = [candidate for candidate in everyone if candidate not in left_out]
+    if len(candidates) == 1 and left_out:
+        return _the_surest(candidates[0], costs, settings, left_out)
     return _on_the_front(candidates, costs, settings, right, left_out)
 
 
@@ -125,6 +135,55 @@ def _among_finalists(
     )
 
 
+def _the_surest(
+    finalist: Finalist, costs: Sequence[str], rule: RuleSettings, left_out: Sequence[Finalist]
+) -> SweetSpot:
+    """Return the finalist that no other one equals in how often it ended with a result."""
+    return SweetSpot(
+        record=finalist.original,
+        rule=rule.name,
+        reason="it is the finalist that ended with a result most often, "
+        f"{_mean(finalist, costs)}{_failures(finalist, left_out)}",
+    )
+
+
+def _the_only_one(
+    finalist: Finalist,
+    members: Sequence[TrialRecord],
+    costs: Sequence[str],
+    on_the_front: RuleSettings,
+    among_finalists: str,
+) -> SweetSpot:
+    """Return the only finalist, for the reason why the front's member it is was trained again.
+
+    Parameters
+    ----------
+    on_the_front
+        The rule as it is without finalists. It may pick another one by now: the finalist alone
+        has been trained again.
+    among_finalists
+        The name of the rule that finalists are compared by.
+    """
+    selection = select([point(member, costs) for member in members], costs[0], on_the_front)
+    is_picked = members[selection.index].number == finalist.number
+    if is_picked:
+        reason = f"{selection.reason}; it is the only finalist, {_mean(finalist, costs)}"
+    else:
+        reason = f"it is the only finalist, {_mean(finalist, costs)}"
+    return SweetSpot(
+        record=finalist.original,
+        rule=selection.rule if is_picked else among_finalists,
+        reason=f"{reason}{_failures(finalist, ())}",
+    )
+
+
+def _mean(finalist: Finalist, costs: Sequence[str]) -> str:
+    """Return a finalist's mean in words."""
+    trainings = len(finalist.trainings)
+    of_how_many = f" (mean of its {trainings} trainings)" if trainings > 1 else ""
+    return described(finalist.mean_point(costs), costs[0]) + of_how_many
+
+
 def _on_the_front(
     candidates: Sequence[Finalist],
     costs: Sequence[str],
@@ -151,23 +210,22 @@ def _on_the_front(
     selected = on_front[selection.index]
     intervals = [cost_interval(candidate.original, costs[0]) for candidate in candidates]
     again_trained = {i: c for i, c in enumerate(candidates) if c.further}
-    again = stability(
-        points,
-        selected,
-        costs[0],
-        settings,
-        floor_index=floor_index,
-        # One that reaches down to 0 has no place on a logarithmic scale.
-        cost_intervals=[i if i is not None and i.low > 0 else None for i in intervals],
-        repeated=_repeated(again_trained, costs, right),
-    )
     chosen = candidates[selected]
     counted = ", finalists counting with the means of their trainings" if again_trained else ""
-    return SweetSpot(
-        record=chosen.original,
-        rule=selection.rule,
-        reason=f"{selection.reason}{counted}{_failures(chosen, left_out)}; {again.reason}",
-    )
+    reason = f"{selection.reason}{counted}{_failures(chosen, left_out)}"
+    if len(candidates) > 1:
+        again = stability(
+            points,
+            selected,
+            costs[0],
+            settings,
+            floor_index=floor_index,
+            # One that reaches down to 0 has no place on a logarithmic scale.
+            cost_intervals=[i if i is not None and i.low > 0 else None for i in intervals],
+            repeated=_repeated(again_trained, costs, right),
+        )
+        reason += f"; {again.reason}"
+    return SweetSpot(record=chosen.original, rule=selection.rule, reason=reason)
 
 
 def _failures(chosen: Finalist, left_out: Sequence[Finalist]) -> str:

@@ -225,9 +225,9 @@ def test_a_finalist_with_failures_comes_behind_one_without(rule: RuleSettings) -
     assert chosen(settled(sure, finalist(4, 0.98)), rule).record.number == 4
     spot = chosen(settled(sure, lucky), rule)
     assert spot.record.number == 3
-    assert (
-        "(means of its trainings); behind it are finalists that ended with a result less often: "
-        "trial 4 in 2 of 5 trainings; the same is picked in " in spot.reason
+    assert spot.reason.endswith(
+        "(mean of its 5 trainings); behind it are finalists that ended with a result less often: "
+        "trial 4 in 2 of 5 trainings"
     )
 
 
@@ -277,3 +277,60 @@ def test_without_all_answers_no_probability_is_known() -> None:
     members = front_records(RECORDS, COSTS)
     assert probabilities_on_front(members, last, COSTS, right) == {}
     assert probabilities_on_front(members, FinalRound(), COSTS, answers(last)) == {}
+
+
+def test_of_a_single_candidate_no_share_is_said() -> None:
+    only = [trial(2, 0.89, 2.0)]
+    spot = choose_sweet_spot(only, COSTS, AUTO, FinalRound(), {})
+    assert spot is not None
+    assert spot.reason == (
+        "it is the only member of the front, accuracy 89.00% at epoch_seconds 2"
+    )  # fmt: skip
+
+
+def test_the_only_finalist_is_there_for_the_front_s_reason() -> None:
+    spot = chosen(settled(finalist(3, 0.89)))
+    assert (spot.record.number, spot.rule) == (3, "knee")
+    assert spot.reason.startswith("of the 5 members of the front it lies farthest above the line")
+    assert spot.reason.endswith(
+        "; it is the only finalist, accuracy 90.00% at epoch_seconds 4 (mean of its 2 trainings)"
+    )
+    budget = replace(BUDGET, budget=5.0)
+    assert chosen(settled(finalist(3, 0.89)), budget).reason.startswith(
+        "it is the most accurate of the 3 members of the front with epoch_seconds of at most 5: "
+    )
+
+
+def test_an_only_finalist_that_the_front_would_not_pick_any_more() -> None:
+    spot = chosen(settled(finalist(4, 0.905, without_result=1)))
+    assert (spot.record.number, spot.rule) == (4, "one_standard_error")
+    assert spot.reason == (
+        "it is the only finalist, accuracy 91.00% at epoch_seconds 7 (mean of its 2 trainings); it "
+        "ended with a result in 2 of 3 trainings"
+    )
+
+
+@pytest.mark.parametrize("rule", [AUTO, BUDGET, PRICE])
+def test_one_without_failures_is_not_called_the_only_finalist(rule: RuleSettings) -> None:
+    spot = chosen(settled(finalist(3, 0.91), finalist(4, 0.98, without_result=1)), rule)
+    assert spot.record.number == 3
+    assert spot.reason == (
+        "it is the finalist that ended with a result most often, accuracy 91.00% at epoch_seconds "
+        "4 (mean of its 2 trainings); behind it are finalists that ended with a result less "
+        "often: trial 4 in 2 of 3 trainings"
+    )
+
+
+def test_a_knee_of_one_candidate_is_none() -> None:
+    records = [trial(2, 0.89, 2.0), trial(3, 0.91, 4.0)]
+    sure, lucky = (
+        Finalist(original=r, further=(trial(r.number, 0.9, 4.0, repetition=1),), without_result=n)
+        for n, r in enumerate(records)
+    )
+    spot = choose_sweet_spot(records, COSTS, KNEE, settled(sure, lucky), {})
+    assert spot is not None
+    assert spot.reason == (
+        "it is the finalist that ended with a result most often, accuracy 89.50% at epoch_seconds "
+        "3 (mean of its 2 trainings); behind it are finalists that ended with a result less "
+        "often: trial 3 in 2 of 3 trainings"
+    )
