@@ -11,11 +11,13 @@
                      or waiting
     front            trial, architecture, val_accuracy, costs {name: value} of every member,
                      cheapest first
-    sweet_spot       trial, architecture, rule, reason, val_accuracy, test_accuracy,
-                     batch_size, parameters, macs, epoch_seconds, latency_ms, train_seconds,
-                     time_to_accuracy_seconds, device_memory_mib, outcome (null while it is on
-                     its way); null while the front is empty
-    references       dnn, cnn: the same keys but rule and reason
+    sweet_spot       trial, architecture, rule, reason, other_seed_of (the reference that differs
+                     from it in the seed alone; null where none does), val_accuracy,
+                     test_accuracy, batch_size, epochs (that it was trained for), parameters,
+                     macs, epoch_seconds, latency_ms, train_seconds, time_to_accuracy_seconds,
+                     device_memory_mib, outcome (null while it is on its way); null while the
+                     front is empty
+    references       dnn, cnn: the same keys but rule, reason and other_seed_of
     hypervolume      value: over accuracy and log10 of each cost;
                      reference_point: chance accuracy and ten times the cnn's costs, as
                      accuracy and costs themselves, not their logarithms; both null while the
@@ -129,6 +131,7 @@ def build_summary(
         "architecture": chosen.record.specification.architecture.notation,
         "rule": chosen.rule,
         "reason": chosen.reason,
+        "other_seed_of": _other_seed_of(chosen.record, latest),
         **_values(chosen.record, data, test_accuracies),
     }
     probabilities = probabilities_on_front(members, last, costs, right)
@@ -241,10 +244,30 @@ def _values(
         "val_accuracy": record.val_accuracy if complete else None,
         "test_accuracy": test_accuracies.get(record.number),
         "batch_size": record.specification.recipe.batch_size,
+        "epochs": (len(record.history) or None) if complete else None,
         **_size(record.specification.architecture, data),
         **{name: record.costs.get(name) for name in _MEASURED},
         "outcome": None if record.outcome is None else record.outcome.value,
     }
+
+
+def _other_seed_of(record: TrialRecord, records: Iterable[TrialRecord]) -> str | None:
+    """Return the reference that is the same network, trained alike with another seed."""
+    own = record.specification
+
+    def is_alike(other: TrialRecord) -> bool:
+        theirs = other.specification
+        # A recipe that names no epochs is of those of the sweep.
+        as_long = theirs.recipe.epochs == own.recipe.epochs or (
+            0 < len(record.history) == len(other.history)
+        )
+        recipe = replace(theirs.recipe, epochs=own.recipe.epochs)
+        return as_long and (theirs.architecture, recipe) == (own.architecture, own.recipe)
+
+    if own.reference is not None:
+        return None
+    references = (other for other in records if other.specification.reference is not None)
+    return next((r.specification.reference for r in references if is_alike(r)), None)
 
 
 def _reference(
@@ -266,6 +289,7 @@ def _reference(
         "val_accuracy": None,
         "test_accuracy": None,
         "batch_size": None,
+        "epochs": None,
         **_size(REFERENCES[name], data),
         **dict.fromkeys(_MEASURED),
         "outcome": None,

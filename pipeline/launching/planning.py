@@ -21,7 +21,9 @@ from pipeline.config import (
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.journey import macs, parameters, shape_journey
+from pipeline.core.pace import TRAINING_TIMES
 from pipeline.core.proposal import Proposal
+from pipeline.core.trial import ANALYTIC_COSTS
 from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
 from pipeline.launching.sweep_folder import create_config, load_config, load_description
@@ -79,6 +81,9 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     config = config.model_copy(update={"data": data, "training": training})
     space = SearchSpace(config.space, description.image_shape, len(description.classes))
     _check_costs(config)
+    longer = _longer_for_nothing(config)
+    if longer is not None:
+        say(longer)
     for value in ("budget", "price"):
         if getattr(config.objective, value) is not None and config.objective.rule != value:
             say(
@@ -132,6 +137,19 @@ def _check_costs(config: Config) -> None:
                 f"{setting}: device_memory_mib needs a GPU and TensorFlow, which counts a trial's "
                 "memory, and they are not both here"
             )
+
+
+def _longer_for_nothing(config: Config) -> str | None:
+    """Return a remark where the space varies epochs and no cost depends on how many there are."""
+    costs, epochs = set(config.objective.costs), config.space.epochs
+    is_counted = bool(costs & set(TRAINING_TIMES)) or costs <= set(ANALYTIC_COSTS)
+    is_varied = epochs is not None and len(epochs.values()) > 1 and config.architecture is None
+    if is_counted or not is_varied:
+        return None
+    return (
+        "the space varies the epochs, and longer trainings cost nothing by this objective: "
+        "objective.costs=[train_seconds] counts them"
+    )
 
 
 def _check_limits(config: Config, space: SearchSpace) -> None:

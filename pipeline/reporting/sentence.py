@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.statistics import Interval
 from pipeline.core.summary import finalist_trainings, interval_on_test, why_no_sweet_spot
-from pipeline.core.trial import Outcome
+from pipeline.core.trial import ANALYTIC_COSTS, Outcome
+from pipeline.reporting.ratios import difference, order, times, training_ratio
 
 #: By reference: ``epoch_ratio_equal_batch``, see ``sweet_spot_sentence``.
 Comparison = Mapping[str, Mapping[str, float]]
@@ -37,10 +38,15 @@ _WORDS = {
         "fewer multiply-accumulates", "more multiply-accumulates", "as many multiply-accumulates as"
     ),
 }
-#: Ratios nearer to 1 than this, either way, are within what a machine's moods do.
-_SAME_WITHIN = 1.05
-#: Ratios from here on are given without a decimal.
-_WHOLE_FROM = 9.95
+#: What a reference did that never has a result.
+_WITHOUT_RESULT = {
+    Outcome.CENSORED: "did not reach the target accuracy",
+    Outcome.INFEASIBLE: "does not fit the images",
+    Outcome.DIVERGED: "diverged",
+    Outcome.OUT_OF_MEMORY: "ran out of memory",
+    Outcome.TIMED_OUT: "took longer than it may",
+    Outcome.FAILED: "failed",
+}
 
 
 def sweet_spot_sentence(summary: Mapping[str, Any], comparison: Comparison | None = None) -> str:
@@ -56,8 +62,10 @@ def sweet_spot_sentence(summary: Mapping[str, Any], comparison: Comparison | Non
 
     Notes
     -----
-    The cost compared is the sweep's leading one. Accuracies are compared on the test images where
-    both are known there, else on the validation images; a difference is given in percentage points.
+    The cost compared is the sweep's leading one. Where that is the time of an epoch, and one was
+    trained for more of them, the time of the whole training is told as well. Accuracies are
+    compared on the test images where both are known there, else on the validation images; a
+    difference is given in percentage points.
     """
     spot = summary["sweet_spot"]
     if spot is None:
@@ -68,7 +76,8 @@ def sweet_spot_sentence(summary: Mapping[str, Any], comparison: Comparison | Non
     if itself is not None:
         who = f"the {itself} reference itself, {who}"
     elif spot["architecture"] in (twins := {a.notation: n for n, a in REFERENCES.items()}):
-        who += f" (the {twins[spot['architecture']]} reference's network, trained another way)"
+        way = "with another seed" if spot.get("other_seed_of") else "another way"
+        who += f" (the {twins[spot['architecture']]} reference's network, trained {way})"
     for finalist in summary.get("finalists", ()):
         if finalist["trial"] == spot["trial"] and finalist.get("without_result"):
             who += f" (which ended with a result in {finalist_trainings(finalist)} trainings)"
@@ -86,33 +95,43 @@ def _against(
 ) -> str:
     spot, reference = summary["sweet_spot"], summary["references"][name]
     accuracy = _accuracy(summary, spot, reference)
+    never = without_result(summary, name)
     paid, price = reference.get(cost), spot.get(cost)  # an earlier version's may lack it
     if not paid or not price:
         if accuracy is None:
-            if never_there(summary, name):
-                return f"the {name} reference did not reach the target accuracy"
+            if never is not None:
+                return f"the {name} reference {never}"
             return f"the {name} reference has no result to compare with yet"
         linked = f"{accuracy.words} {'than' if accuracy.sign else 'as'}"
         return f"{linked} the {name} reference{accuracy.brackets}, its cost not known yet"
-    words = _WORDS[cost]
-    sign = _sign(paid / price)
+    words, exact = _WORDS[cost], cost in ANALYTIC_COSTS
+    sign = order(paid / price, exact=exact)
     if sign == 0:
-        speed = f"about {words.same} the {name} reference"
+        speed = f"{'' if exact else 'about '}{words.same} the {name} reference"
     else:
-        better = words.better if sign > 0 else words.worse
-        speed = f"{_times(paid / price)} {better} than the {name} reference"
+        much = difference(paid / price) if exact else times(paid / price)
+        speed = f"{much} {words.better if sign > 0 else words.worse} than the {name} reference"
     if cost == "epoch_seconds":
-        speed += _batch_remark(spot, reference, measured.get("epoch_ratio_equal_batch"))
+        remarks = (
+            _batch_remark(spot, reference, measured.get("epoch_ratio_equal_batch")),
+            _length_remark(spot, reference),
+        )
+        said = "; ".join(filter(None, remarks))
+        speed += f" ({said})" if said else ""
     if accuracy is None:
-        return f"{speed} (its accuracy not known yet)"
+        return f"{speed}, which {never}" if never else f"{speed} (its accuracy not known yet)"
     joint = "but" if sign * accuracy.sign < 0 else "and"
     return f"{speed} {joint} {accuracy.words}{accuracy.brackets}"
 
 
-def never_there(summary: Mapping[str, Any], name: str) -> bool:
-    """Say whether a reference was trained to its end without the target accuracy."""
+def without_result(summary: Mapping[str, Any], name: str) -> str | None:
+    """Return what a reference did that never has a result; None where it has one, or may have.
+
+    In words that follow its name: ``ran out of memory``.
+    """
     # An earlier version's summary does not tell how a reference has ended.
-    return bool(summary["references"][name].get("outcome") == Outcome.CENSORED)
+    outcome = summary["references"][name].get("outcome")
+    return None if outcome is None else _WITHOUT_RESULT.get(Outcome(outcome))
 
 
 def readings_sentence(summary: Mapping[str, Any]) -> str:
@@ -170,24 +189,24 @@ def _percents(interval: Interval) -> str:
 
 def _batch_remark(
     spot: Mapping[str, Any], reference: Mapping[str, Any], equal: float | None
-) -> str:
+) -> str | None:
     ours, theirs = spot["batch_size"], reference["batch_size"]
     if ours == theirs:
-        return ""
+        return None
     if equal is None:
-        return f" (trained with batch size {ours} against {theirs})"
-    sign = _sign(equal)
+        return f"trained with batch size {ours} against {theirs}"
+    sign = order(equal)
     if sign == 0:
-        return " (about as fast at equal batch size)"
-    return f" ({_times(equal)} {'faster' if sign > 0 else 'slower'} at equal batch size)"
+        return "about as fast at equal batch size"
+    return f"{times(equal)} {'faster' if sign > 0 else 'slower'} at equal batch size"
 
 
-def _sign(ratio: float) -> int:
-    if ratio >= _SAME_WITHIN:
-        return 1
-    return -1 if ratio <= 1 / _SAME_WITHIN else 0
-
-
-def _times(ratio: float) -> str:
-    larger = max(ratio, 1 / ratio)
-    return f"{larger:.0f} times" if larger >= _WHOLE_FROM else f"{larger:.1f} times"
+def _length_remark(spot: Mapping[str, Any], reference: Mapping[str, Any]) -> str | None:
+    ratio = training_ratio(spot, reference)
+    if ratio is None:
+        return None
+    sign, words = order(ratio), _WORDS["train_seconds"]
+    whole = f"{times(ratio)} {words.better if sign > 0 else words.worse}"
+    if sign == 0:
+        whole = "about as fast to train"
+    return f"trained for {spot['epochs']} epochs against {reference['epochs']}: {whole}"

@@ -18,7 +18,7 @@ from pipeline.core.summary import (
     open_trials,
     why_no_sweet_spot,
 )
-from pipeline.core.trial import Outcome, Recipe, TrialRecord, TrialSpecification
+from pipeline.core.trial import EpochResult, Outcome, Recipe, TrialRecord, TrialSpecification
 
 DATA = DataSummary(
     name="fashion_mnist",
@@ -92,8 +92,8 @@ def keys(value: Any) -> Any:
 
 SHARED = ("trial", "architecture")
 MEASURED = (
-    "val_accuracy", "test_accuracy", "batch_size", "parameters", "macs", "epoch_seconds",
-    "latency_ms", "train_seconds", "time_to_accuracy_seconds", "device_memory_mib",
+    "val_accuracy", "test_accuracy", "batch_size", "epochs", "parameters", "macs",
+    "epoch_seconds", "latency_ms", "train_seconds", "time_to_accuracy_seconds", "device_memory_mib",
     "outcome",
 )  # fmt: skip
 
@@ -117,7 +117,9 @@ def test_keys_and_their_order_are_the_agreed_ones(records: list[TrialRecord]) ->
     for member in summary["front"]:
         assert list(member) == ["trial", "architecture", "val_accuracy", "costs"]
     if records:
-        assert list(summary["sweet_spot"]) == [*SHARED, "rule", "reason", *MEASURED]
+        assert list(summary["sweet_spot"]) == [
+            *SHARED, "rule", "reason", "other_seed_of", *MEASURED
+        ]  # fmt: skip
     else:
         assert summary["sweet_spot"] is None
 
@@ -149,6 +151,7 @@ def test_values_of_a_sweep() -> None:
         "val_accuracy": 0.912,
         "test_accuracy": 0.909,
         "batch_size": 128,
+        "epochs": None,
         "parameters": 243_786,
         "macs": 26 * 26 * 9 * 64 + 11 * 11 * 9 * 64 * 64 + 1600 * 128 + 128 * 10,
         "epoch_seconds": 8.0,
@@ -273,3 +276,50 @@ def test_without_a_sweet_spot_it_is_known_why(
 def test_an_unknown_rule_is_a_sentence() -> None:
     with pytest.raises(ConfigurationError, match=r"objective\.rule"):
         summary_of(RECORDS, rule=RuleSettings(name="elbow"))
+
+
+def history(epochs: int) -> tuple[EpochResult, ...]:
+    return tuple(
+        EpochResult(
+            epoch=epoch, train_loss=0.5, train_accuracy=0.9, val_loss=0.5, val_accuracy=0.9,
+            epoch_seconds=2.0, images_per_second=1.0,
+        )
+        for epoch in range(1, epochs + 1)
+    )  # fmt: skip
+
+
+def test_epochs_are_those_of_a_complete_training() -> None:
+    cnn = trial(1, "64k3-64k3-d128", 0.9, reference="cnn", epoch_seconds=8.0)
+    spot = trial(2, "8k3-d64", 0.91, epoch_seconds=2.0)
+    dnn = trial(0, "d128", 0.8, reference="dnn", outcome=None, epoch_seconds=1.0)
+    lengths = ((dnn, 3), (cnn, 4), (spot, 16))
+    records = [dataclasses.replace(record, history=history(n)) for record, n in lengths]
+    summary = summary_of(records)
+    assert summary["sweet_spot"]["epochs"] == 16
+    assert summary["references"]["cnn"]["epochs"] == 4
+    assert summary["references"]["dnn"]["epochs"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "epochs", "known"),
+    [
+        ({}, 0, "cnn"),
+        ({"epochs": 4}, 4, "cnn"),  # as many as the sweep's, which the reference does not name
+        ({"epochs": 8}, 8, None),
+        ({"learning_rate": 2e-3}, 4, None),
+        ({"augmentation": "shift"}, 4, None),
+    ],
+)
+def test_a_sweet_spot_may_be_a_reference_with_another_seed(
+    changes: dict[str, Any], epochs: int, known: str | None
+) -> None:
+    cnn = dataclasses.replace(
+        trial(1, "64k3-64k3-d128", 0.9, reference="cnn", epoch_seconds=8.0), history=history(4)
+    )
+    drawn = trial(2, "64k3-64k3-d128", 0.91, epoch_seconds=7.9)
+    specification = dataclasses.replace(
+        drawn.specification, recipe=dataclasses.replace(RECIPE, **changes)
+    )
+    drawn = dataclasses.replace(drawn, specification=specification, history=history(epochs))
+    assert summary_of([cnn, drawn])["sweet_spot"]["other_seed_of"] == known
+    assert summary_of([cnn])["sweet_spot"]["other_seed_of"] is None

@@ -213,3 +213,27 @@ def test_a_limit_on_memory_that_nothing_counts_is_refused(tmp_path, monkeypatch,
     monkeypatch.setattr("pipeline.launching.planning.backend_name", lambda: backend)
     with pytest.raises(ConfigurationError, match=r"objective\.limits: device_memory_mib needs"):
         planned(tmp_path, "objective.limits.device_memory_mib=100")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "count"),
+    [
+        ((), 1),
+        (("objective=latency",), 1),
+        (("objective.costs=[epoch_seconds,parameters]",), 1),
+        (("objective=size",), 0),
+        (("objective=time_to_accuracy",), 0),
+        (("objective.costs=[train_seconds]",), 0),
+        (("space.epochs.choices=[8]",), 0),
+        (("architecture=d128", "search.trials=3", "search.first=[]"), 0),
+    ],
+)
+def test_epochs_that_cost_nothing_are_remarked(tmp_path, overrides, count):
+    heard: list[str] = []
+    words = ("data=digits", f"mlruns={tmp_path}", "space/epochs=doubling", *overrides)
+    plan_sweep(compose(CommandLine(command="sweep", overrides=words)), heard.append)
+    said = [sentence for sentence in heard if "epochs" in sentence]
+    assert said == count * [
+        "the space varies the epochs, and longer trainings cost nothing by this objective: "
+        "objective.costs=[train_seconds] counts them"
+    ]

@@ -197,3 +197,90 @@ def test_a_reference_that_is_the_sweet_spot_is_read_once(
     dnn = trial(0, "d128", 0.9, 1.0, reference="dnn")
     said = readings_sentence(summarise([dnn], test_accuracies={0: 0.89}, test_readings=1))
     assert said == "The test images were read once for the dnn reference."
+
+
+@pytest.mark.parametrize(
+    ("epochs", "remark"),
+    [
+        ((16, 8), "trained for 16 epochs against 8: about as fast to train"),
+        ((20, 8), "trained for 20 epochs against 8: 1.2 times slower to train"),
+        ((4, 8), "trained for 4 epochs against 8: 4.0 times faster to train"),
+    ],
+)
+def test_a_longer_training_is_said(
+    trial: Maker, summarise: Summarise, epochs: tuple[int, int], remark: str
+) -> None:
+    cnn = trial(1, "64k3-64k3-d128", 0.9, 4.0, reference="cnn")
+    summary = summarise([cnn, trial(7, "8k3-d64", 0.91, 2.0, batch_size=256)])
+    summary["sweet_spot"]["epochs"], summary["references"]["cnn"]["epochs"] = epochs
+    comparison = {"cnn": {"epoch_ratio_equal_batch": 1.5}}
+    assert (
+        "2.0 times faster an epoch than the cnn reference (1.5 times faster at equal batch size; "
+        f"{remark}) and 1.0 points more accurate"
+    ) in sweet_spot_sentence(summary, comparison)
+    # What an earlier version has written does not tell.
+    del summary["references"]["cnn"]["epochs"]
+    assert "trained for" not in sweet_spot_sentence(summary, comparison)
+    summary["references"]["cnn"]["epochs"] = epochs[0]
+    assert "trained for" not in sweet_spot_sentence(summary, comparison)
+
+
+def test_other_costs_than_an_epoch_s_hold_whatever_the_epochs(
+    trial: Maker, summarise: Summarise
+) -> None:
+    cnn = trial(1, "64k3-64k3-d128", 0.9, 4.0, reference="cnn")
+    summary = summarise([cnn, trial(7, "8k3-d64", 0.91, 2.0)], costs=["latency_ms"])
+    summary["sweet_spot"]["epochs"], summary["references"]["cnn"]["epochs"] = 16, 8
+    assert "trained for" not in sweet_spot_sentence(summary)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "clause"),
+    [
+        (236_618, "2.9% fewer parameters than"),
+        (243_787, "0.00041% more parameters than"),
+        (243_786, "as many parameters as"),
+        (250_000, "2.5% more parameters than"),
+        (121_893, "2.0 times fewer parameters than"),
+    ],
+)
+def test_what_is_counted_needs_no_margin(
+    trial: Maker, summarise: Summarise, parameters: int, clause: str
+) -> None:
+    cnn = trial(1, "64k3-64k3-d128", 0.9, 4.0, reference="cnn", parameters=243_786.0)
+    spot = trial(2, "16k3-32k3-d128", 0.91, 2.0, parameters=float(parameters))
+    summary = summarise([cnn, spot], costs=["parameters"])
+    summary["sweet_spot"] = summarise([spot])["sweet_spot"] | {"parameters": parameters}
+    said = sweet_spot_sentence(summary).split(": ", 1)[1]
+    assert said.startswith(f"{clause} the cnn reference ")
+
+
+def test_a_reference_s_network_with_another_seed(trial: Maker, summarise: Summarise) -> None:
+    cnn = trial(1, "64k3-64k3-d128", 0.90, 8.0, reference="cnn")
+    said = sweet_spot_sentence(summarise([cnn, trial(4, "64k3-64k3-d128", 0.92, 8.0)]))
+    assert "64k3-64k3-d128 (the cnn reference's network, trained with another seed): " in said
+    other = trial(4, "64k3-64k3-d128", 0.92, 8.0, batch_size=64)
+    assert "trained another way" in sweet_spot_sentence(summarise([cnn, other]))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "what"),
+    [
+        (Outcome.INFEASIBLE, "does not fit the images"),
+        (Outcome.DIVERGED, "diverged"),
+        (Outcome.OUT_OF_MEMORY, "ran out of memory"),
+        (Outcome.TIMED_OUT, "took longer than it may"),
+        (Outcome.FAILED, "failed"),
+        (Outcome.CENSORED, "did not reach the target accuracy"),
+    ],
+)
+def test_a_reference_that_never_has_a_result_is_not_waited_for(
+    trial: Maker, summarise: Summarise, outcome: Outcome, what: str
+) -> None:
+    spot = trial(2, "8k3-d64", 0.9, 2.0)
+    for seconds, clause in (
+        (None, f": the cnn reference {what};"),
+        (8.0, f": 4.0 times faster an epoch than the cnn reference, which {what};"),
+    ):
+        cnn = trial(1, "64k3-64k3-d128", None, seconds, reference="cnn", outcome=outcome)
+        assert clause in sweet_spot_sentence(summarise([cnn, spot]))

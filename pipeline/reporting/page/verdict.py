@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from pipeline.core.promotion import EQUAL_WITHIN
 from pipeline.core.statistics import PairedTest, mcnemar
 from pipeline.core.summary import open_trials
+from pipeline.core.trial import ANALYTIC_COSTS, Outcome
 from pipeline.reporting.page.sources import ReportSources
-from pipeline.reporting.sentence import never_there, sweet_spot_sentence
+from pipeline.reporting.ratios import order, training_ratio
+from pipeline.reporting.sentence import sweet_spot_sentence, without_result
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, counted
 
-#: Costs that differ by less, either way, are equal but for a machine's moods.
-_SAME_WITHIN = 1.05
 Tone = Literal["good", "mixed", "bad", "open"]
 
 
@@ -53,8 +53,11 @@ def verdict(sources: ReportSources) -> Verdict:
     test = _against_cnn(summary, {n: known.right for n, known in sources.answers.items()})
     paired = test or _against_cnn(summary, sources.validation_right)
     tone: Tone
-    if never_there(summary, "cnn"):
+    never = without_result(summary, "cnn")
+    if cnn.get("outcome") == Outcome.CENSORED:
         tone, answer = "good", "Yes: it reaches the target accuracy, and the cnn reference does not"
+    elif never is not None:
+        tone, answer = "open", f"Not known: the cnn reference {never}"
     else:
         images = "validation images" if test is None else "test images"
         tone, answer = _answer(spot, cnn, summary["costs"][0], paired, images)
@@ -98,15 +101,17 @@ def _answer(
 ) -> tuple[Tone, str]:
     """Return the answer from both networks' answers to the same images, as far as known.
 
-    As accurate is what is surely not less accurate by more than ``EQUAL_WITHIN``. Where the
-    answers are not known, what differs by no more than that is called as accurate.
+    Where one was trained for more epochs, the cheaper one is cheaper to train as a whole, not by
+    the epoch. As accurate is what is surely not less accurate by more than ``EQUAL_WITHIN``.
+    Where the answers are not known, what differs by no more than that is called as accurate.
     """
     if spot["trial"] == cnn["trial"]:
         return "bad", "No: nothing beats the cnn reference"
     paid, price = cnn.get(cost), spot.get(cost)
     if cnn["val_accuracy"] is None or not paid or not price:
         return "open", "Not known yet"
-    cheaper = (paid / price >= _SAME_WITHIN) - (price / paid >= _SAME_WITHIN)
+    ratio = (training_ratio(spot, cnn) if cost == "epoch_seconds" else None) or paid / price
+    cheaper = order(ratio, exact=cost in ANALYTIC_COSTS)
     if paired is not None:
         more = (paired.interval.low > 0) - (paired.interval.high < 0)
     else:

@@ -180,7 +180,7 @@ def test_a_reference_that_never_reaches_the_target_is_beaten(
         "good", "Yes: it reaches the target accuracy, and the cnn reference does not"
     )  # fmt: skip
     assert "the cnn reference did not reach the target accuracy" in found.sentence
-    for outcome in (Outcome.INTERRUPTED, Outcome.OUT_OF_MEMORY, None):
+    for outcome in (Outcome.INTERRUPTED, None):
         summary["references"]["cnn"]["outcome"] = outcome
         found = verdict(replace(sources, summary=summary, answers={}))
         assert found.answer == "Not known yet"
@@ -194,3 +194,52 @@ def test_while_finalists_are_trained_an_answer_is_one_so_far(sources: ReportSour
         answers.append(verdict(replace(sources, summary=summary)).answer)
     assert answers[0].startswith("Yes: cheaper")
     assert answers[1].startswith("Yes, so far: cheaper")
+
+
+def test_a_reference_that_never_has_a_result_leaves_the_answer_open(
+    sources: ReportSources, summarise: Summarise
+) -> None:
+    records = [
+        replace(record, outcome=Outcome.OUT_OF_MEMORY, val_accuracy=None)
+        if record.specification.reference == "cnn"
+        else record
+        for record in sources.records
+    ]
+    found = verdict(replace(sources, summary=summarise(records), answers={}))
+    assert (found.tone, found.answer) == (
+        "open", "Not known: the cnn reference ran out of memory"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("epochs", "answer"),
+    [
+        ((8, 8), "Yes: cheaper and more accurate"),
+        ((16, 8), "In part: more accurate than the cnn reference, but no cheaper"),
+        ((24, 8), "In part: more accurate than the cnn reference, but dearer"),
+        ((None, 8), "Yes: cheaper and more accurate"),
+    ],
+)
+def test_the_whole_training_is_judged(
+    sources: ReportSources, epochs: tuple[int | None, int], answer: str
+) -> None:
+    summary = {**sources.summary, "references": dict(sources.summary["references"])}
+    summary["sweet_spot"] = {
+        **summary["sweet_spot"], "val_accuracy": 0.93, "epoch_seconds": 3.8, "epochs": epochs[0]
+    }  # fmt: skip
+    summary["references"]["cnn"] = {**summary["references"]["cnn"], "epochs": epochs[1]}
+    found = verdict(replace(sources, summary=summary, answers={}))
+    assert found.answer.startswith(answer)
+
+
+def test_what_is_counted_is_cheaper_by_however_little(
+    sources: ReportSources, summarise: Summarise
+) -> None:
+    records = [
+        replace(r, costs={**r.costs, "parameters": 243_786.0}) if r.costs else r
+        for r in sources.records
+    ]
+    summary = summarise(records, costs=("parameters",))
+    spot = {**summary["sweet_spot"], "trial": 3, "val_accuracy": 0.93, "parameters": 236_618}
+    found = verdict(replace(sources, summary={**summary, "sweet_spot": spot}, answers={}))
+    assert found.answer.startswith("Yes: cheaper and more accurate than the cnn reference")
