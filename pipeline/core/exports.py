@@ -5,14 +5,15 @@
     schema_version   1
     sweep, trial, architecture
     classes          names, in the order of the probabilities; no format holds them itself
-    device           what was measured on
+    device           what Keras ran on
     threads          compute threads
     images           validation images that were classified
     keras            accuracy and latency of the network as it was trained, and its precision
     exports          by format (onnx, onnx_int8, saved_model): file (relative to the sweep's
                      folder; null where it failed its check), bytes, accuracy, same_labels
                      (share of the images with the label of the same weights in float32),
-                     same_labels_as_trained, failure (null, or the sentence why), latency
+                     same_labels_as_trained, failure (null, or the sentence why), latency,
+                     device (that it ran on; earlier versions have none)
 
 A latency has median_ms, low_ms and high_ms (95% interval of the median), p90_ms, batch_size,
 noisy, and of an export ratio (to Keras', measured in turn). Accuracies are shares in [0, 1].
@@ -24,6 +25,8 @@ from typing import Literal, get_args
 EXPORT_DIR = "export"
 ExportFormat = Literal["onnx", "onnx_int8", "saved_model"]
 FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+#: Formats that run on the processor, here and whatever device Keras runs on.
+ON_PROCESSOR: frozenset[ExportFormat] = frozenset({"onnx", "onnx_int8"})
 EXPORTS_SCHEMA_VERSION = 1
 
 #: The same weights in float32 give the same label for this share of images.

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from pipeline.core.exports import (
     EXPORT_DIR,
     EXPORTS_SCHEMA_VERSION,
     FORMATS,
+    ON_PROCESSOR,
     ExportFormat,
     export_failure,
 )
@@ -29,7 +30,7 @@ from pipeline.launching.networks import SweepNetwork, set_up_backend
 from pipeline.launching.sweep_folder import load_description, unchanged_data
 from pipeline.measuring.backends import VARIABLE, backend_name
 from pipeline.measuring.latency import TimedLatency
-from pipeline.measuring.machine import default_threads, describe_device
+from pipeline.measuring.machine import default_threads, describe_device, this_machine
 from pipeline.measuring.quiet import QuietLock
 from pipeline.measuring.turns import Turns, take_turns
 from pipeline.reporting.compare import device_name
@@ -72,7 +73,7 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
     set_up_backend()
     from pipeline.training.exporting import ExportedNetwork
 
-    threads = default_threads()
+    threads, device = default_threads(), device_name(describe_device())
     exported = ExportedNetwork(network.path, Architecture.parse(network.architecture), threads)
     labels = data.validation.labels
     as_trained = _labels(exported.as_trained, data.validation)
@@ -103,6 +104,7 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
                 trained_accuracy=trained_accuracy,
             )
             result["latency"] = _latency(config, infer, exported.as_trained, image)
+            result["device"] = _processor() if form in ON_PROCESSOR else device
             kept = result["failure"] is None
             _put(unfinished, path, kept=kept)
             result["file"] = str(path.relative_to(config.sweep_dir)) if kept else None
@@ -112,7 +114,7 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
         "sweep": network.sweep,
         "trial": network.trial,
         "architecture": network.architecture,
-        "device": device_name(describe_device()),
+        "device": device,
         "threads": threads,
         "images": len(labels),
         "classes": list(data.description.classes),
@@ -126,6 +128,11 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
     kept_at = export_file(config.sweep_dir, network.trial)
     write_atomically(kept_at, json.dumps(outcome, indent=1) + "\n")
     return outcome
+
+
+def _processor() -> str:
+    """Return what runs here that does not run on a GPU."""
+    return device_name(describe_device(replace(this_machine(), gpus=())))
 
 
 @contextmanager

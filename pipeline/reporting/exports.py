@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from pipeline.core.errors import StorageError
 from pipeline.core.exports import EXPORT_DIR, EXPORTS_SCHEMA_VERSION
 from pipeline.reporting.console import terminal
+from pipeline.reporting.ratios import order, times
 from pipeline.reporting.wording import accuracy_text, printable
 
 COLUMNS = ("format", "accuracy", "same labels", "size", "latency", "than Keras")
@@ -56,7 +57,7 @@ def export_rows(outcome: Mapping[str, Any]) -> list[tuple[str, ...]]:
                 accuracy_text(_same_labels(form, result)),
                 f"{result['bytes'] / 1e6:.2f} MB",
                 _latency(result["latency"]),
-                _against_keras(result["latency"]["ratio"]),
+                _against_keras(outcome, result),
             )
         )
     return rows
@@ -73,10 +74,16 @@ def export_failures(outcome: Mapping[str, Any]) -> list[str]:
 
 def export_note(outcome: Mapping[str, Any]) -> str:
     """Return what the numbers of the rows are about."""
+    others: dict[str, list[str]] = {}
+    for form, result in outcome["exports"].items():
+        device = _device(outcome, result)
+        if device != outcome["device"]:
+            others.setdefault(device, []).append(_TITLES.get(form, form))
+    elsewhere = "".join(f", of {' and '.join(forms)} on {at}" for at, forms in others.items())
     return (
         f"Trial {outcome['trial']}, {outcome['architecture']}, trained in "
         f"{outcome['keras']['precision']}; {outcome['images']:,} validation images; latency of one "
-        f"image on {outcome['device']}, threads: {outcome['threads']}."
+        f"image on {outcome['device']}{elsewhere}, threads: {outcome['threads']}."
     )
 
 
@@ -122,5 +129,15 @@ def _latency(latency: Mapping[str, Any]) -> str:
     return f"{latency['median_ms']:.3g} ms{noisy}"
 
 
-def _against_keras(ratio: float) -> str:
-    return f"{1.0 / ratio:.2g}× faster" if ratio <= 1.0 else f"{ratio:.2g}× slower"
+def _against_keras(outcome: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """Return how a format's latency compares; nothing where another device shows its own."""
+    if _device(outcome, result) != outcome["device"]:
+        return ""
+    ratio = result["latency"]["ratio"]
+    sign = order(ratio)
+    return "as fast" if sign == 0 else f"{times(ratio)} {'slower' if sign > 0 else 'faster'}"
+
+
+def _device(outcome: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """Return what a format ran on; exports of earlier versions name one device for all."""
+    return str(result.get("device", outcome["device"]))

@@ -61,7 +61,7 @@ def write_int8(model: onnx.ModelProto, path: Path, images: NDArray[np.uint8]) ->
 
 
 def open_onnx(path: Path, *, threads: int) -> Inference:
-    """Return the model in a file as a callable, for batches of any size.
+    """Return the model in a file as a callable, for batches of any size, on the processor.
 
     Parameters
     ----------

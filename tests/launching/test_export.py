@@ -11,6 +11,10 @@ import pytest
 from pipeline.launching import export as exporting
 from pipeline.launching.export import export
 from pipeline.launching.networks import SweepNetwork
+from pipeline.measuring import machine as measured_machine
+from pipeline.measuring.machine import Gpu, Machine
+
+H200 = Gpu(name="H200", uuid="GPU-1", memory_mib=1, capability=(9, 0))
 
 
 def first_class(images):
@@ -48,4 +52,16 @@ def test_the_names_of_the_classes_are_kept_beside_the_files(plan, outcome):
     assert json.loads((folder / "0003.json").read_text()) == outcome
     assert {path.name for path in folder.iterdir()} == {
         "0003.json", "0003.onnx", "0003.int8.onnx", "0003.saved_model",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("gpus", "device"), [((), "EPYC with 16 cores"), ((H200,), "H200")])
+def test_each_format_says_what_it_ran_on(plan, monkeypatch, request, gpus, device):
+    machine = Machine(cpu="EPYC", flags=frozenset(), cores=16, memory_bytes=None, gpus=gpus)
+    monkeypatch.setattr(measured_machine, "this_machine", lambda: machine)
+    monkeypatch.setattr(exporting, "this_machine", lambda: machine)
+    outcome = request.getfixturevalue("outcome")
+    assert outcome["device"] == device
+    assert {form: result["device"] for form, result in outcome["exports"].items()} == {
+        "onnx": "EPYC with 16 cores", "onnx_int8": "EPYC with 16 cores", "saved_model": device,
     }  # fmt: skip

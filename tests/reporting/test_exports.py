@@ -10,6 +10,7 @@ from pipeline.core.exports import SAME_LABELS
 from pipeline.reporting.exports import (
     COLUMNS,
     export_failures,
+    export_note,
     export_rows,
     read_exports,
     show_exports,
@@ -19,9 +20,9 @@ from pipeline.reporting.exports import (
 def test_a_row_for_each_format(exported: dict[str, Any]) -> None:
     assert export_rows(exported) == [
         ("Keras", "94.90%", "", "", "0.3 ms", ""),
-        ("ONNX float32", "94.90%", "100.00%", "0.61 MB", "0.05 ms", "6× faster"),
-        ("ONNX int8", "93.00%", "97.00%", "0.16 MB", "0.6 ms, noisy", "2× slower"),
-        ("SavedModel", "94.90%", "100.00%", "0.90 MB", "0.3 ms", "1× faster"),
+        ("ONNX float32", "94.90%", "100.00%", "0.61 MB", "0.05 ms", "6.0 times faster"),
+        ("ONNX int8", "93.00%", "97.00%", "0.16 MB", "0.6 ms, noisy", "2.0 times slower"),
+        ("SavedModel", "94.90%", "100.00%", "0.90 MB", "0.3 ms", "as fast"),
     ]
     assert {len(row) for row in export_rows(exported)} == {len(COLUMNS)}
     assert export_failures(exported) == [
@@ -69,3 +70,31 @@ def test_those_of_a_sweep_are_read_and_of_other_versions_not(
     (tmp_path / "export" / "0005.json").write_text("{")
     with pytest.raises(StorageError, match=r"cannot read .*0005\.json"):
         read_exports(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (0.99, "as fast"),
+        (1.04, "as fast"),
+        (1.1, "1.1 times slower"),
+        (1 / 120, "120 times faster"),
+    ],
+)
+def test_a_latency_beside_keras_is_said_as_everywhere(
+    exported: dict[str, Any], ratio: float, said: str
+) -> None:
+    exported["exports"]["onnx"]["latency"]["ratio"] = ratio
+    assert export_rows(exported)[1][-1] == said
+
+
+def test_another_device_is_named_and_not_compared(exported: dict[str, Any]) -> None:
+    exported["device"] = "NVIDIA H200"
+    assert "on NVIDIA H200, threads" in export_note(exported)
+    for form, result in exported["exports"].items():
+        result["device"] = "NVIDIA H200" if form == "saved_model" else "EPYC with 16 cores"
+    assert (
+        "latency of one image on NVIDIA H200, of ONNX float32 and ONNX int8 on EPYC with 16 cores, "
+        "threads: "
+    ) in export_note(exported)
+    assert [row[-1] for row in export_rows(exported)] == ["", "", "", "as fast"]
