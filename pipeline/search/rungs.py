@@ -178,7 +178,7 @@ def _hardly_reaches_the_front(
         return None
     return (
         f"epoch {epoch}: would end at about {percentage(predicted.accuracy)}, "
-        f"{percentage(predicted.at_best)} at best, and a cheaper trial has "
+        f"{percentage(predicted.at_best)} at best, and a trial that costs no more has "
         f"{percentage(max(rivals))}"
     )
 
@@ -205,6 +205,6 @@ def _is_behind(
     if better < rungs.keep * len(points):
         return None
     return (
-        f"epoch {epoch}: {better} of {len(here)} other trials are ahead of accuracy "
-        f"{percentage(accuracy)} at this cost"
+        f"epoch {epoch}: {better} of {len(here)} other trials have a better rank by accuracy and "
+        f"cost (it has {percentage(accuracy)})"
     )

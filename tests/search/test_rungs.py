@@ -55,7 +55,7 @@ def test_nothing_is_stopped_before_there_are_enough_peers():
 def test_a_trial_behind_most_of_its_peers_stops():
     peers = [peer(0.9, 1.0), peer(0.8, 0.5), peer(0.85, 0.7)]
     assert reason_to_stop(RUNGS, 1, 8, peer(0.5, 2.0), peers) == (
-        "epoch 1: 3 of 3 other trials are ahead of accuracy 50.00% at this cost"
+        "epoch 1: 3 of 3 other trials have a better rank by accuracy and cost (it has 50.00%)"
     )
     assert reason_to_stop(changed(keep=1.0), 1, 8, peer(0.5, 2.0), peers) is None
 
@@ -86,7 +86,8 @@ def test_a_trial_that_will_not_reach_the_front_stops_and_is_told_where_it_would_
     peers = [*finished(10), peer(0.9, 0.5, 0.95, loss=0.2)]
     never_sorted = changed(keep=1.0)
     assert reason_to_stop(never_sorted, 1, 8, peer(0.7, 5.0, loss=0.6), peers) == (
-        "epoch 1: would end at about 85.00%, 85.00% at best, and a cheaper trial has 95.00%"
+        "epoch 1: would end at about 85.00%, 85.00% at best, and a trial that costs no more has "
+        "95.00%"
     )
     assert reason_to_stop(never_sorted, 1, 8, peer(0.91, 5.0, loss=0.18), peers) is None
     assert reason_to_stop(never_sorted, 1, 8, peer(0.7, 0.4, loss=0.6), peers) is None
