@@ -1,6 +1,7 @@
 """A trial: what is to be trained, and what came of it."""
 
 import hashlib
+import math
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -18,6 +19,9 @@ Augmentation = Literal[
 #: The share of the mean square of its gradients that Adam keeps from step to step, by Kingma and
 #: Ba (2015), in Keras, and in sweeps that name none.
 ADAM_BETA_2 = 0.999
+
+#: The batch size at which a recipe's learning rate is the peak itself.
+REFERENCE_BATCH_SIZE = 128
 
 #: Costs known from the architecture alone.
 ANALYTIC_COSTS = ("parameters", "macs")
@@ -69,6 +73,17 @@ class Recipe:
     schedule: Schedule
     augmentation: Augmentation = "none"
     epochs: int | None = None
+
+
+def peak_rate(recipe: Recipe) -> float:
+    """Return the largest learning rate of a training with this recipe.
+
+    A batch ``k`` times as large has a gradient with ``1/k`` of the noise, so the rate grows with
+    it: with the square root for optimisers that divide by the gradient's size (Malladi et al.
+    2022), linearly for SGD (Goyal et al. 2017).
+    """
+    scale = recipe.batch_size / REFERENCE_BATCH_SIZE
+    return recipe.learning_rate * (scale if recipe.optimizer == "sgd" else math.sqrt(scale))
 
 
 class RunKey(NamedTuple):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.core.journey import shape_journey
 from pipeline.core.promotion import Verdict
 from pipeline.core.statistics import wilson_interval
-from pipeline.core.trial import TrialRecord
+from pipeline.core.trial import REFERENCE_BATCH_SIZE, Recipe, TrialRecord, peak_rate
 from pipeline.data.dataset import DataDescription
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text
 from pipeline.tracking.summary_metrics import escaped
@@ -98,8 +98,8 @@ def model_card(content: CardContent) -> str:
             "## Where it comes from",
             "",
             f"Trial {trial.number} of the sweep {escaped(content.sweep)}, trained on "
-            f"{data.train:,} images for {content.epochs} epochs: {_optimizer(content)}, learning "
-            f"rate {recipe.learning_rate:g}, schedule {escaped(recipe.schedule)}, batches of "
+            f"{data.train:,} images for {content.epochs} epochs: {_optimizer(content)}, "
+            f"{_peak_rate(recipe)}, schedule {escaped(recipe.schedule)}, batches of "
             f"{recipe.batch_size}, augmentation {escaped(recipe.augmentation)}, "
             f"{escaped(content.precision)}. Commit {content.git_commit or 'unknown'}, data "
             f"fingerprint {data.fingerprint}.",
@@ -119,6 +119,13 @@ def model_card(content: CardContent) -> str:
 def _optimizer(content: CardContent) -> str:
     name = content.trial.specification.recipe.optimizer
     return f"{name} (beta_2 {content.adam_beta_2:g})" if name == "adam" else name
+
+
+def _peak_rate(recipe: Recipe) -> str:
+    said = f"peak learning rate {peak_rate(recipe):.3g}"
+    if recipe.batch_size == REFERENCE_BATCH_SIZE:
+        return said
+    return f"{said} ({recipe.learning_rate:.3g} for batches of {REFERENCE_BATCH_SIZE})"
 
 
 def _named(classes: Sequence[str]) -> str:

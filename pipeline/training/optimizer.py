@@ -4,9 +4,9 @@ import itertools
 import math
 from typing import Any
 
-from pipeline.core.trial import ADAM_BETA_2, Recipe
+from pipeline.core.trial import ADAM_BETA_2, Recipe, peak_rate
 from pipeline.training.backend import keras
-from pipeline.training.schedule import TrainingSchedule, peak_rate
+from pipeline.training.schedule import TrainingSchedule
 
 ops = keras.ops
 

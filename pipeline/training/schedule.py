@@ -1,27 +1,18 @@
 """Learning rates over the steps of a training whose length is known.
 
-The recipe's rate is the peak at batch size 128. A batch ``k`` times as large has a gradient
-with ``1/k`` of the noise, so the rate grows with it: with the square root for optimisers that
-divide by the gradient's size (Malladi et al. 2022), linearly for SGD (Goyal et al. 2017).
+How high they get is ``pipeline.core.trial.peak_rate``.
 """
 
 import math
 from typing import Any
 
-from pipeline.core.trial import Recipe, Schedule
+from pipeline.core.trial import Schedule
 from pipeline.training.backend import keras
 
 ops = keras.ops
 
-REFERENCE_BATCH_SIZE = 128
 #: Share of the steps in which the rate climbs linearly to its peak.
 WARM_UP: dict[Schedule, float] = {"one_cycle": 0.15, "cosine": 0.05, "constant": 0.0}
-
-
-def peak_rate(recipe: Recipe) -> float:
-    """Return the largest learning rate of a training with this recipe."""
-    scale = recipe.batch_size / REFERENCE_BATCH_SIZE
-    return recipe.learning_rate * (scale if recipe.optimizer == "sgd" else math.sqrt(scale))
 
 
 class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]

@@ -1,10 +1,11 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from pipeline.core.architecture import Architecture
 from pipeline.core.promotion import Verdict
-from pipeline.core.trial import Outcome, Recipe, TrialRecord, TrialSpecification
+from pipeline.core.trial import Optimizer, Outcome, Recipe, TrialRecord, TrialSpecification
 from pipeline.data.dataset import DataDescription
 from pipeline.reporting.model_card import CardContent, model_card
 
@@ -73,3 +74,23 @@ def test_a_decision_of_somebody_is_called_so():
     verdict = Verdict(better=False, reason="it is less accurate")
     text = card(verdict=verdict, forced=True)
     assert "Somebody decided so (`--force`). The gate said: it is less accurate." in text
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "optimizer", "said"),
+    [
+        (128, "adam", "adam (beta_2 0.95), peak learning rate 0.006, schedule "),
+        (512, "adam", "adam (beta_2 0.95), peak learning rate 0.012 (0.006 for batches of 128), "),
+        (64, "sgd", "sgd, peak learning rate 0.003 (0.006 for batches of 128), schedule "),
+    ],
+)
+def test_the_learning_rate_is_the_one_that_was_used(
+    batch_size: int, optimizer: Optimizer, said: str
+) -> None:
+    recipe = Recipe(
+        batch_size=batch_size, optimizer=optimizer, learning_rate=0.006, schedule="one_cycle"
+    )
+    specification = TrialSpecification(
+        number=7, architecture=Architecture.parse("8k3b-d32"), recipe=recipe, seed=1
+    )
+    assert said in card(trial=TrialRecord(specification=specification, val_accuracy=0.6))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.trial import Recipe
-from pipeline.training.schedule import WARM_UP, TrainingSchedule, peak_rate
+from pipeline.core.trial import Recipe, peak_rate
+from pipeline.training.schedule import WARM_UP, TrainingSchedule
 
 
 def recipe(batch_size, optimizer="adam"):
