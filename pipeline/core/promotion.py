@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.statistics import CONFIDENCE, PairedTest, mcnemar
 from pipeline.core.trial import ANALYTIC_COSTS
-from pipeline.core.wording import number
+from pipeline.core.wording import number, p_text
 
 #: A champion may be followed by one that is so much less accurate and cheaper, if chance alone
 #: explains the difference.
@@ -166,10 +166,9 @@ def _best(champion: Rival) -> float:
 
 
 def _accuracies(ours: NDArray[np.bool_], theirs: NDArray[np.bool_], test: PairedTest) -> str:
-    chance = "p < 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
     return (
         f"{100 * ours.mean():.2f}% against {100 * theirs.mean():.2f}% of the same "
-        f"{test.images:,} validation images, {chance}"
+        f"{test.images:,} validation images, {p_text(test.p_value)}"
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.core.picking import Floats, Fronts
 from pipeline.core.selection import Point, RuleSettings, named_rule
 from pipeline.core.statistics import Interval, normal_quantile
+from pipeline.core.wording import share_of_draws
 
 RESAMPLES = 1_000
 _TABLE = 2  #: dimensions of an array of seeds by images, or of measurements by costs
@@ -42,9 +43,8 @@ class Stability:
     def reason(self) -> str:
         """In words; continues a selection's reason after a semicolon."""
         drawn = " of seeds and validation images" if self.seeds else ""
-        return (
-            f"the same is picked in {100 * self.share:.0f}% of {self.resamples:,} resamples{drawn}"
-        )
+        share = share_of_draws(self.share)
+        return f"the same is picked in {share} of {self.resamples:,} resamples{drawn}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)

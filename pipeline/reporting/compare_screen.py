@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, TextIO
 
+from pipeline.core.wording import SIGNIFICANT, p_text
 from pipeline.reporting.compare import ComparedSweep, Pair, SweepComparison, device_text
 from pipeline.reporting.console import terminal
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, counted, printable
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 _Row = dict[str, str]  #: a table's row: cell by heading
 _LEAST_NAME_WIDTH = 12
 _ROOM = 1_000
-#: Below this, a difference is called more than chance.
-SIGNIFICANT = 0.05
-_LEAST_P = 0.001
 
 
 def letter(index: int) -> str:
@@ -60,12 +58,8 @@ def pair_sentence(comparison: SweepComparison, pair: Pair) -> str:
     return (
         f"On the same {counted(test.images, 'test image')} {found} (95% interval {low:.2f} to "
         f"{high:.2f}): {test.only_first:,} of them only {second} gets right, "
-        f"{test.only_second:,} only {first}; {_p_text(pair.p_value)} ({method}), {said}."
+        f"{test.only_second:,} only {first}; {p_text(pair.p_value)} ({method}), {said}."
     )
-
-
-def _p_text(p_value: float) -> str:
-    return f"p < {_LEAST_P}" if p_value < _LEAST_P else f"p = {p_value:.2g}"
 
 
 def _remarks(comparison: SweepComparison) -> list[str]:

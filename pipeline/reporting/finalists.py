@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.summary import finalist_trainings
+from pipeline.core.wording import share_of_draws
 from pipeline.reporting.files import write_atomically
 from pipeline.reporting.tables import NARROW, plain_table
 from pipeline.reporting.wording import cost_label, cost_text, printable
@@ -67,7 +68,7 @@ def finalists_table(
                 printable(_cost(cost, finalist["costs"][cost]), encoding)
                 for cost in summary["costs"]
             ),
-            "-" if probability is None else f"{100 * probability:.0f}%",
+            "-" if probability is None else share_of_draws(probability),
             style="bold" if chosen else "",
         )
     return table

@@ -180,3 +180,13 @@ def test_who_overrules_the_gate_says_what_is_accurate_enough():
     assert not verdict.better
     assert accuracy_to_keep(forced, champion, verdict) == pytest.approx(0.85)
     assert accuracy_to_keep(forced, None, judge(forced, None, [])) == pytest.approx(0.85)
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "better", "said"),
+    [(42, 25, True, "p = 0.0498"), (22, 10, False, "p = 0.0501)")],
+)
+def test_a_p_value_beside_the_border_shows_its_side(gained, lost, better, said):
+    verdict = judge(rival(right=right(gained=gained, lost=lost)), CHAMPION, ["epoch_seconds"])
+    assert verdict.better == better
+    assert said in verdict.reason

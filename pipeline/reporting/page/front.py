@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.core.records import above_limits, comparable
 from pipeline.core.summary import finalist_trainings
 from pipeline.core.trial import COSTS, TrialRecord
+from pipeline.core.wording import share_of_draws
 from pipeline.reporting.axes import (
     Limits,
     accuracy_floor,
@@ -203,7 +204,7 @@ def _finalist_row(finalist: Mapping[str, Any], costs: Sequence[str]) -> Finalist
         costs=tuple(
             _mean_text(finalist["costs"][name], partial(cost_text, name)) for name in costs
         ),
-        probability="-" if probability is None else f"{100 * probability:.0f}%",
+        probability="-" if probability is None else share_of_draws(probability),
     )
 
 
