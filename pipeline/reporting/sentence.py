@@ -130,8 +130,7 @@ def without_result(summary: Mapping[str, Any], name: str) -> str | None:
     In words that follow its name: ``ran out of memory``.
     """
     # An earlier version's summary does not tell how a reference has ended.
-    outcome = summary["references"][name].get("outcome")
-    return None if outcome is None else _WITHOUT_RESULT.get(Outcome(outcome))
+    return _WITHOUT_RESULT.get(summary["references"][name].get("outcome"))
 
 
 def readings_sentence(summary: Mapping[str, Any]) -> str:

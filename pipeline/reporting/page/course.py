@@ -3,8 +3,9 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -13,6 +14,7 @@ from pipeline.reporting.axes import Limits, linear_limits
 from pipeline.reporting.page.plot import Plot, plot, whole_ticks
 from pipeline.reporting.page.sources import Attempt, ReportSources
 from pipeline.reporting.page.trials import headline, kinds
+from pipeline.reporting.sentence import without_result
 from pipeline.reporting.wording import duration_text
 from pipeline.tracking.events import SummaryChanged, content_of
 
@@ -96,9 +98,16 @@ class Timeline:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CourseView:
-    """The section; None where nothing is known yet."""
+    """The section; None where nothing is known yet.
+
+    Parameters
+    ----------
+    why_no_hypervolume
+        A sentence, for where there is none.
+    """
 
     hypervolume: tuple[Plot, str, float] | None
+    why_no_hypervolume: str
     rungs: tuple[Rung, ...]
     timeline: Timeline | None
     outcomes: tuple[OutcomeRow, ...]
@@ -108,7 +117,8 @@ def course_view(sources: ReportSources) -> CourseView:
     """Return the section's values."""
     return CourseView(
         hypervolume=_hypervolume(sources),
-        rungs=rungs(sources.records, _rung_epochs(sources)),
+        why_no_hypervolume=_why_no_hypervolume(sources.summary),
+        rungs=_rungs(sources),
         timeline=_timeline(sources),
         outcomes=outcome_rows(sources.records),
     )
@@ -139,8 +149,15 @@ def _hypervolume(sources: ReportSources) -> tuple[Plot, str, float] | None:
     return drawing, drawing.line(stairs), points[-1][1]
 
 
-def _rung_epochs(sources: ReportSources) -> tuple[int, ...]:
-    """Return the rungs' epochs as the configuration has them; none where it is not known.
+def _why_no_hypervolume(summary: Mapping[str, Any]) -> str:
+    never = without_result(summary, "cnn")
+    if never is not None and summary["hypervolume"]["value"] is None:
+        return f"There is none: the cnn reference {never}."
+    return "Not known before the cnn reference and another trial have ended."
+
+
+def _rungs(sources: ReportSources) -> tuple[Rung, ...]:
+    """Return the rungs as the configuration has them; none where it is not known.
 
     Where the space varies the epochs, those of the longest trial.
     """
@@ -153,29 +170,37 @@ def _rung_epochs(sources: ReportSources) -> tuple[int, ...]:
         values = yaml.safe_load(sources.config_text or "")
         settings = RungsConfig.model_validate(values["search"]["rungs"])
         usual = int(values["training"]["epochs"])
-        own = [record.specification.recipe.epochs or usual for record in sources.records]
-        return rung_epochs(settings, max(own, default=usual))
     except (yaml.YAMLError, LookupError, TypeError, ValueError):
         return ()
+    own = [record.specification.recipe.epochs or usual for record in sources.records]
+    return rungs(sources.records, rung_epochs(settings, max(own, default=usual)), usual)
 
 
-def rungs(records: Sequence[TrialRecord], epochs: Sequence[int]) -> tuple[Rung, ...]:
-    """Return how many trials reached each rung and were stopped there, references left out."""
+def rungs(records: Sequence[TrialRecord], epochs: Sequence[int], usual: int) -> tuple[Rung, ...]:
+    """Return how many trials reached each rung and were stopped there, references left out.
+
+    Parameters
+    ----------
+    usual
+        The epochs of a trial that does not name its own. Its last one is no rung of a trial.
+    """
     drawn = [r for r in records if r.specification.reference is None and r.history]
-    last = {record.number: record.history[-1].epoch for record in drawn}
-    first = max(sum(epoch >= epochs[0] for epoch in last.values()), 1) if epochs else 1
-    found = []
+    first = 1
+    found: list[Rung] = []
     for epoch in epochs:
-        reached = sum(done >= epoch for done in last.values())
+        own = [r for r in drawn if epoch < (r.specification.recipe.epochs or usual)]
+        here = [record for record in own if record.history[-1].epoch >= epoch]
         stopped = sum(
-            record.outcome is Outcome.STOPPED and last[record.number] == epoch for record in drawn
+            record.outcome is Outcome.STOPPED and record.history[-1].epoch == epoch
+            for record in here
         )
+        first = first if found else max(len(here), 1)
         found.append(
             Rung(
                 epoch=epoch,
-                reached=reached,
+                reached=len(here),
                 stopped=stopped,
-                reached_share=round(100 * (reached - stopped) / first, 1),
+                reached_share=round(100 * (len(here) - stopped) / first, 1),
                 stopped_share=round(100 * stopped / first, 1),
             )
         )

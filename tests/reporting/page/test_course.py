@@ -1,6 +1,8 @@
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-from pipeline.core.trial import TrialRecord
+from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.reporting.page.course import busy_time, course_view, outcome_rows, rungs
 from pipeline.reporting.page.sources import Attempt, ReportSources
 from pipeline.tracking.event_log import Event
@@ -14,10 +16,10 @@ def attempt(trial: int, started: float, ended: float, host: str = "here") -> Att
 
 
 def test_rungs_count_who_came_and_who_was_stopped(sources: ReportSources) -> None:
-    assert [(r.epoch, r.reached, r.stopped) for r in rungs(sources.records, (1, 2))] == [
+    assert [(r.epoch, r.reached, r.stopped) for r in rungs(sources.records, (1, 2), 3)] == [
         (1, 4, 1), (2, 3, 0)
     ]  # fmt: skip
-    assert rungs(sources.records, ()) == ()
+    assert rungs(sources.records, (), 3) == ()
     assert [rung.epoch for rung in course_view(sources).rungs] == [1, 2]
     assert course_view(replace(sources, config_text="search: [")).rungs == ()
 
@@ -78,3 +80,34 @@ def test_hypervolume_is_drawn_from_the_summarys_history(sources: ReportSources) 
     assert drawn[2] == 1.5
     assert len(drawn[1].split()) == 5
     assert course_view(sources).hypervolume is None
+
+
+def test_a_trial_has_no_rung_at_its_own_last_epoch_nor_beyond(sources: ReportSources) -> None:
+    """Those of the conftest train for three epochs; one trains for two, and one for four."""
+    records = []
+    for record, epochs in zip(sources.records[2:5], (None, 2, 4), strict=True):
+        specification = replace(
+            record.specification, recipe=replace(record.specification.recipe, epochs=epochs)
+        )
+        history = tuple(
+            replace(record.history[0], epoch=epoch) for epoch in range(1, (epochs or 3) + 1)
+        )
+        records.append(replace(record, specification=specification, history=history))
+    found = rungs(records, (1, 2, 3), 3)
+    assert [(rung.epoch, rung.reached) for rung in found] == [(1, 3), (2, 2), (3, 1)]
+
+
+def test_a_hypervolume_that_never_comes_is_not_waited_for(
+    sources: ReportSources, summarise: Callable[..., dict[str, Any]]
+) -> None:
+    assert course_view(sources).why_no_hypervolume == (
+        "Not known before the cnn reference and another trial have ended."
+    )
+    records = [
+        replace(record, outcome=Outcome.INFEASIBLE, val_accuracy=None, costs={})
+        if record.specification.reference == "cnn"
+        else record
+        for record in sources.records
+    ]
+    view = course_view(replace(sources, summary=summarise(records)))
+    assert view.why_no_hypervolume == "There is none: the cnn reference does not fit the images."
