@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.core.architecture import Architecture, ConvolutionBlock
+from pipeline.core.architecture import REFERENCES, Architecture, ConvolutionBlock
 from pipeline.core.errors import ConfigurationError
 
 LayerKind = Literal["input", "convolution", "normalisation", "pooling", "flatten", "dense"]
@@ -63,6 +63,18 @@ def shape_journey(
         A kernel or a pooling window does not fit the feature map that it meets.
     """
     return tuple(_stages(architecture, image_shape, classes))
+
+
+def timed_beside(image_shape: ImageShape, classes: int) -> str:
+    """Return which reference others are timed in turn with: ``cnn``, or ``dnn`` where none fits.
+
+    The images may be too small for the two blocks of the ``cnn``.
+    """
+    try:
+        shape_journey(REFERENCES["cnn"], image_shape, classes)
+    except ConfigurationError:
+        return "dnn"
+    return "cnn"
 
 
 def _stages(architecture: Architecture, image_shape: ImageShape, classes: int) -> Iterator[Stage]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from pipeline.core.journey import Stage
+from pipeline.core.journey import Stage, timed_beside
 from pipeline.core.trial import COSTS, TrialRecord
 from pipeline.reporting.console import terminal
 from pipeline.reporting.tables import cost_interval_text
@@ -45,8 +45,9 @@ def show_trial(sweep_dir: Path, number: int, stream: TextIO | None = None) -> No
     console.print("Costs, measured on this machine")
     console.print(cost_table(record))
     if "latency_batch_size" in record.measurements:
-        console.print("Latency, taken in turn with the cnn reference")
-        console.print(latency_table(record))
+        beside = _timed_beside(story.journey)
+        console.print(f"Latency, taken in turn with the {beside} reference")
+        console.print(latency_table(record, beside))
     if record.history:
         console.print("Epochs")
         console.print(epoch_table(record))
@@ -57,6 +58,14 @@ def show_trial(sweep_dir: Path, number: int, stream: TextIO | None = None) -> No
         soft_wrap=True,
     )
     console.print(f"make ui  (its curves, summary and model, in the browser)\n{sweep_dir}")
+
+
+def _timed_beside(journey: tuple[Stage, ...]) -> str:
+    """Return which reference a network with this journey was timed in turn with."""
+    if not journey:
+        return "cnn"
+    height, width, channels = journey[0].shape
+    return timed_beside((height, width, channels), journey[-1].shape[0])
 
 
 def journey_table(journey: tuple[Stage, ...]) -> "Table":
@@ -84,8 +93,8 @@ def cost_table(record: TrialRecord) -> "Table":
     return table
 
 
-def latency_table(record: TrialRecord) -> "Table":
-    """Return the latency at each batch size, with the ratio to the reference's."""
+def latency_table(record: TrialRecord, beside: str) -> "Table":
+    """Return the latency at each batch size, with the ratio to that of the reference ``beside``."""
     found = record.measurements
     names = {int(found["latency_batch_size"]): "latency"}
     names |= {
@@ -113,7 +122,7 @@ def latency_table(record: TrialRecord) -> "Table":
     row("90th percentile", value("p90_ms"))
     row("99th percentile", value("p99_ms"))
     row("images/s", value("images_per_second"))
-    row("share of the cnn's", value("ratio"))
+    row(f"share of the {beside}'s", value("ratio"))
     row("95% interval", interval("ratio_low", "ratio_high"))
     row("calls", value("samples"))
     if any(found.get(f"{name}_noisy") for name in names.values()):

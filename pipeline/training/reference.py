@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline.core.architecture import REFERENCES, Architecture
-from pipeline.core.errors import ConfigurationError
-from pipeline.core.journey import shape_journey
+from pipeline.core.journey import timed_beside
 from pipeline.training.backend import Inference
 from pipeline.training.network import CompiledNetwork
 
@@ -50,8 +49,4 @@ class Reference:
 
 def reference_architecture(image_shape: tuple[int, int, int], classes: int) -> Architecture:
     """Return the ``cnn`` reference, or ``dnn`` for images too small for its two blocks."""
-    try:
-        shape_journey(REFERENCES["cnn"], image_shape, classes)
-    except ConfigurationError:
-        return REFERENCES["dnn"]
-    return REFERENCES["cnn"]
+    return REFERENCES[timed_beside(image_shape, classes)]

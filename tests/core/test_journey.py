@@ -8,6 +8,7 @@ from pipeline.core.journey import (
     macs,
     parameters,
     shape_journey,
+    timed_beside,
 )
 
 IMAGE = (28, 28, 1)
@@ -102,3 +103,9 @@ def test_each_size_comes_with_its_reason():
     assert wide[2].reason == "batch normalisation keeps the size"
     assert wide[3].reason == "keeps the mean of each 2×2 square: half of 22"
     assert wide[4].reason == "1×1 filters keep 11"
+
+
+def test_networks_are_timed_beside_the_cnn_where_it_fits():
+    assert timed_beside(IMAGE, 10) == "cnn"
+    assert timed_beside((10, 10, 1), 10) == "cnn"
+    assert timed_beside((8, 8, 1), 10) == "dnn"

@@ -59,3 +59,21 @@ def test_everything_that_was_measured_is_shown(tmp_path):
 
 def test_a_trial_that_has_not_started(tmp_path):
     assert "has not started" in shown(tmp_path)
+
+
+def test_small_images_are_timed_beside_the_dnn(tmp_path):
+    for name, side in (("cnn", 28), ("dnn", 8)):
+        folder = tmp_path / name
+        journey = shape_journey(SPECIFICATION.architecture, (side, side, 1), 10)
+        measured = {"latency_batch_size": 1.0, "latency_ratio": 0.81}
+        with EventLog(trial_log_path(folder, 0)) as log:
+            record(
+                log, Started(attempt=0, specification=SPECIFICATION, worker="w", host="h", pid=1)
+            )
+            record(
+                log, Measured(attempt=0, costs={}, measurements=measured, summary="",
+                              journey=journey)
+            )  # fmt: skip
+        text = shown(folder)
+        assert f"Latency, taken in turn with the {name} reference" in text
+        assert f"share of the {name}'s" in text
