@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core.pace import TRAINING_TIMES
 from pipeline.core.records import cost_interval
 from pipeline.core.trial import COSTS, TrialRecord
 from pipeline.reporting.files import write_atomically
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 #: A rule under the header and nothing else; `rich.box.SIMPLE_HEAD` without Unicode.
 _ASCII_LINES = "    \n    \n -- \n    \n    \n    \n    \n    \n"
+#: What was timed for a cost.
+_TIMED = {
+    "latency_ms": "latency",
+    **dict.fromkeys(("epoch_seconds", *TRAINING_TIMES), "step"),
+}
 RECIPE_COLUMNS = ("batch_size", "optimizer", "learning_rate", "schedule", "augmentation")
 
 #: Terminals of fewer columns get tables with fewer columns.
@@ -94,11 +100,15 @@ def front_table(
 
 
 def cost_interval_text(record: TrialRecord, cost: str) -> str:
-    """Return the 95% interval of a cost that was sampled, ``1.2 to 1.4``; else nothing."""
+    """Return the 95% interval of a cost that was sampled, ``1.2 to 1.4``; else nothing.
+
+    Where the machine was too noisy for it, it ends in ``, noisy``.
+    """
     interval = cost_interval(record, cost)
     if interval is None:
         return ""
-    return f"{cost_text(cost, interval.low)} to {cost_text(cost, interval.high)}"
+    noisy = ", noisy" if record.measurements.get(f"{_TIMED.get(cost)}_noisy") else ""
+    return f"{cost_text(cost, interval.low)} to {cost_text(cost, interval.high)}{noisy}"
 
 
 def plain_table(title: str, *, ascii_only: bool) -> "Table":

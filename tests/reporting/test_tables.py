@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.core.trial import TrialRecord
-from pipeline.reporting.tables import front_rows, front_table, write_front_csv
+from pipeline.reporting.tables import cost_interval_text, front_rows, front_table, write_front_csv
 
 Maker = Callable[..., TrialRecord]
 Summarise = Callable[..., dict[str, Any]]
@@ -144,3 +145,22 @@ def test_no_mark_is_cut_off_and_no_short_name_is_folded(
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
     if width >= 80:
         assert all(member["architecture"] in text for member in summary["front"])
+
+
+@pytest.mark.parametrize(
+    ("cost", "low", "high", "timed"),
+    [
+        ("epoch_seconds", "epoch_low_seconds", "epoch_high_seconds", "step"),
+        ("train_seconds", "train_low_seconds", "train_high_seconds", "step"),
+        ("latency_ms", "latency_low_ms", "latency_high_ms", "latency"),
+    ],
+)
+def test_an_interval_says_where_the_machine_was_too_noisy(
+    trial: Maker, cost: str, low: str, high: str, timed: str
+) -> None:
+    measured = {low: 1.2, high: 1.4, "step_noisy": 0.0, "latency_noisy": 0.0}
+    record = replace(trial(0, "d128", 0.88, 1.0), measurements=measured)
+    assert cost_interval_text(record, cost) == "1.2 to 1.4"
+    record.measurements[f"{timed}_noisy"] = 1.0
+    assert cost_interval_text(record, cost) == "1.2 to 1.4, noisy"
+    assert cost_interval_text(record, "parameters") == ""
