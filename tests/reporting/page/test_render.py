@@ -166,3 +166,17 @@ def test_values_that_are_no_numbers_do_no_harm(sources: ReportSources) -> None:
     content = render_page(replace(sources, stories=stories)).decode()
     assert "NaN" not in Page(content.encode()).scripts[2]
     assert 'points="nan' not in content and ",nan" not in content
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [
+        (14, "No parameter differs between these trials."),
+        (1, "Importance needs at least 10 complete trials besides the references; there is 1."),
+    ],
+)
+def test_why_no_importance_is_shown(sources: ReportSources, trials: int, said: str) -> None:
+    importance = {"trials": trials, "best_share": 0.5, "importance": {"val_accuracy": None}}
+    text = " ".join(Page(render_page(replace(sources, importance=importance))).text.split())
+    assert said in text
+    assert ("Importance needs" in text) == (trials < 10)
