@@ -42,6 +42,13 @@ def simulated_run(
     )
 
 
+def run_next(run: TrialRun) -> TrialRecord:
+    """Claim the next trial, which there has to be, and return what came of it."""
+    claim = run.study.claim(run.worker)
+    assert claim is not None
+    return run.run(claim)
+
+
 def run_all(run: TrialRun) -> list[TrialRecord]:
     """Claim and run trials until none is left; return what came of them, in this order."""
     records = []

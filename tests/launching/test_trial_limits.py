@@ -2,7 +2,8 @@ from dataclasses import replace
 
 from pipeline.core.trial import Outcome
 from pipeline.reporting.files import read_summary
-from pipeline.testing.simulated_run import run_all, simulated_run
+from pipeline.testing.simulated import SimulatedTrainer
+from pipeline.testing.simulated_run import run_all, run_next, simulated_run
 
 
 def test_a_limit_on_a_cost_known_before_training_ends_the_trial_before_its_first_epoch(
@@ -54,11 +55,17 @@ def test_a_target_with_a_limit_that_is_not_reached_at_all_is_censored(plan, repl
 
 def test_a_limit_on_what_the_trainer_counts_is_checked_each_epoch(plan, replan):
     limits = plan.config.objective.limits.model_copy(update={"device_memory_mib": 200.0})
-    run = simulated_run(replan(plan, objective={"limits": limits}))
+    changed = replan(plan, objective={"limits": limits})
+    run = simulated_run(changed)
     for _ in range(2):
-        run.run(run.study.claim("w"))
-    run = replace(run, trainer=replace(run.trainer, memory_mib=lambda epoch: 90.0 * epoch))
-    record = run.run(run.study.claim("w"))
+        run_next(run)
+    counting = SimulatedTrainer(
+        config=changed.config,
+        description=changed.description,
+        memory_mib=lambda epoch: 90.0 * epoch,
+    )
+    run = replace(run, trainer=counting)
+    record = run_next(run)
     assert record.outcome is Outcome.INFEASIBLE
     assert record.reason == "device_memory_mib 270 is above its limit 200"
     assert len(record.history) == 3 and record.costs["device_memory_mib"] == 270.0

@@ -11,7 +11,7 @@ from pipeline.launching.results import model_path
 from pipeline.reporting.files import read_summary
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
-from pipeline.testing.simulated_run import run_all, simulated_run
+from pipeline.testing.simulated_run import run_all, run_next, simulated_run
 from pipeline.tracking.event_log import EventLog, read, trial_log_path
 from pipeline.tracking.story import trial_record, trial_story
 
@@ -122,7 +122,7 @@ def test_all_seconds_of_a_sweep_are_those_of_the_device_that_measured_first(plan
     for claimed in range(3):
         device = {"name": f"machine {claimed}"}
         run = replace(measuring_trial_run(plan), device=device)
-        record = run.run(run.study.claim("w"))
+        record = run_next(run)
         assert record.costs["latency_ms"] == 1.0
         assert record.measurements["latency_measured_ms"] == 1.0 + claimed
 
@@ -133,7 +133,7 @@ def test_a_pace_that_cannot_be_kept_queues_a_trained_trial_again(plan):
     for _ in range(plan.config.search.max_retries + 2):  # it is not the trial's fault
         run = measuring_trial_run(plan)  # a new worker each time, which knows of no pace
         with pytest.raises(StorageError, match=r"pace\.json is damaged; remove it"):
-            run.run(run.study.claim("w"))
+            run_next(run)
     story = trial_story(read(trial_log_path(plan.config.sweep_dir, 0)))
     assert story is not None and story.record.outcome is Outcome.INTERRUPTED
     assert len(story.record.history) == plan.config.training.epochs
@@ -155,7 +155,7 @@ def test_a_worker_told_to_leave_hands_its_trial_on(plan):
         plan, before_epoch=before_epoch, must_leave=lambda: told[0] if told else None
     )
     for _ in range(3):
-        record = run.run(run.study.claim("w"))
+        record = run_next(run)
     assert record.outcome is Outcome.INTERRUPTED
     assert record.reason == "the worker was told to leave"
     records = run_all(simulated_run(plan))
@@ -185,7 +185,7 @@ def test_a_trained_trial_is_handed_on_where_its_worker_has_to_leave(plan):
     run = simulated_run(plan, must_leave=lambda: told[0] if told else None)
     trainer = Leaving(config=plan.config, description=plan.description)
     run = replace(run, trainer=trainer)
-    records = [run.run(run.study.claim("w")) for _ in range(3)]
+    records = [run_next(run) for _ in range(3)]
     assert [r.outcome for r in records[:2]] == [Outcome.COMPLETE] * 2
     assert records[2].outcome is Outcome.INTERRUPTED
     assert len(records[2].history) == epochs
@@ -214,7 +214,7 @@ def test_a_trained_trial_is_not_timed_out_any_more(plan, replan):
 
 def test_a_trial_that_takes_too_long_is_timed_out(plan, replan):
     run = simulated_run(replan(plan, training={"max_seconds": 1e-9}))
-    record = run.run(run.study.claim("w"))
+    record = run_next(run)
     assert record.outcome is Outcome.TIMED_OUT
     assert record.reason == "took longer than training.max_seconds=1e-09"
 
@@ -222,22 +222,22 @@ def test_a_trial_that_takes_too_long_is_timed_out(plan, replan):
 def test_a_reference_that_does_not_fit_small_images_is_infeasible(plan):
     small = replace(plan.description, image_shape=(8, 8, 1))
     run = replace(simulated_run(plan), description=small)
-    assert run.run(run.study.claim("w")).outcome is Outcome.COMPLETE
-    cnn = run.run(run.study.claim("w"))
+    assert run_next(run).outcome is Outcome.COMPLETE
+    cnn = run_next(run)
     assert cnn.outcome is Outcome.INFEASIBLE
     assert "does not fit" in (cnn.reason or "") or "too small to pool" in (cnn.reason or "")
 
 
 def test_a_cost_that_cannot_be_measured_is_a_failure_not_a_number(plan, replan):
     run = simulated_run(replan(plan, objective={"costs": ("device_memory_mib",)}))
-    record = run.run(run.study.claim("w"))
+    record = run_next(run)
     assert record.outcome is Outcome.FAILED
     assert "device_memory_mib could not be measured" in (record.reason or "")
 
 
 def test_a_full_disk_ends_the_worker_and_leaves_earlier_trials_intact(plan, monkeypatch):
     run = simulated_run(plan)
-    first = run.run(run.study.claim("w"))
+    first = run_next(run)
     append = EventLog.append
 
     def full(self, kind, **values):
@@ -250,7 +250,7 @@ def test_a_full_disk_ends_the_worker_and_leaves_earlier_trials_intact(plan, monk
     monkeypatch.setattr(EventLog, "append", full)
     for _ in range(plan.config.search.max_retries + 2):  # it is not the trial's fault
         with pytest.raises(StorageError, match="disk is full"):
-            run.run(run.study.claim("w"))
+            run_next(run)
     monkeypatch.undo()
     again = simulated_run(plan)
     records = run_all(again)
@@ -268,7 +268,7 @@ def test_a_model_without_room_queues_its_trial_again(plan, monkeypatch):
     monkeypatch.setattr(SimulatedTrainer, "save", full)
     for _ in range(plan.config.search.max_retries + 2):
         with pytest.raises(StorageError, match="cannot be written: No space"):
-            run.run(run.study.claim("w"))
+            run_next(run)
     monkeypatch.undo()
     assert {record.outcome for record in run_all(run)} == {Outcome.COMPLETE}
     path = trial_log_path(plan.config.sweep_dir, 0)
@@ -283,7 +283,7 @@ def test_an_ending_that_storage_never_heard_of_is_written_anew(plan, replan, mon
 
     monkeypatch.setattr(SweepStudy, "end", away)
     with pytest.raises(StorageError, match="does not answer"):
-        run.run(run.study.claim("w"))
+        run_next(run)
     monkeypatch.undo()
     path = trial_log_path(plan.config.sweep_dir, 0)
     assert trial_record(read(path)).outcome is Outcome.COMPLETE
