@@ -6,6 +6,7 @@ import yaml
 
 from pipeline.config import KubernetesSchedule
 from pipeline.core.errors import AGAIN_STATUS, ConfigurationError
+from pipeline.launching.sessions import RUN_VARIABLE
 from pipeline.measuring.backends import backend_part
 
 #: Where the volume is mounted; the Containerfile makes both folders.
@@ -15,6 +16,8 @@ _DATA = "/sweetspot/data"
 _LONGEST_NAME = 52
 #: Characters of a question's digest in a name, with the hyphen before it.
 _END = 7
+#: The name of a pod's Job, which is another one each night.
+_JOB_OF_THE_POD = "metadata.labels['batch.kubernetes.io/job-name']"
 #: What all pods of this project have in common.
 _LABEL = {"app.kubernetes.io/name": "sweetspot"}
 #: So long a pod that is told to leave may take.
@@ -60,6 +63,7 @@ def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -
         ],
         "env": [
             {"name": "SWEETSPOT_DATA_DIR", "value": _DATA},
+            {"name": RUN_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": _JOB_OF_THE_POD}}},
             *({"name": name, "value": value} for name, value in backend_part().items()),
         ],
         "resources": {"requests": dict(limits), "limits": limits},

@@ -17,13 +17,13 @@ from typing import ClassVar
 
 from filelock import FileLock
 
-from pipeline.core.errors import AGAIN_STATUS
+from pipeline.core.errors import AGAIN_STATUS, SIGNAL_STATUS
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.presence import Presence, is_supervised, living
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
-from pipeline.launching.sessions import Sessions
+from pipeline.launching.sessions import Sessions, this_run
 from pipeline.launching.worker import out_of_time
 from pipeline.reporting.writing import write_report
 from pipeline.search.opening import open_storage
@@ -114,7 +114,7 @@ class Peer(LocalSupervisor):
             status = 1
             try:
                 # A task that starts late, when all is done, does not even look for work.
-                staying = not self._is_finished(study, results)
+                staying = not (self._is_finished(study, results) or self._is_too_late())
                 while staying:
                     self._take_part(study, results, presence)
                     staying = self._is_needed(study, results, presence)
@@ -129,6 +129,19 @@ class Peer(LocalSupervisor):
                         self._end(study, results, status)
                 self._hand_over()
         return status
+
+    def _is_too_late(self) -> bool:
+        """Whether our scheduler's run has ended by ``search.minutes``, and has told of its end.
+
+        Tasks that come to a place in the queue after that would each have the minutes anew. Where
+        all were told to leave, nobody has told: whoever comes back has that to do.
+        """
+        minutes, run = self.config.search.minutes, this_run()
+        sessions = Sessions.read(self.config.sweep_dir)
+        if minutes is None or run is None or sessions.open_since is not None:
+            return False
+        was_told = (sessions.exit_status or 0) > SIGNAL_STATUS
+        return not was_told and sessions.seconds_of(run) > 60 * minutes
 
     def verdict(self, since: float = math.inf) -> int | None:
         """Return the exit status of a sweep in which nothing is left to do; else None.
@@ -165,6 +178,8 @@ class Peer(LocalSupervisor):
         return f"worker-{socket.gethostname().partition('.')[0]}-{os.getpid()}"
 
     def _take_part(self, study: SweepStudy, results: SweepResults, presence: Presence) -> None:
+        # First, so that workers find a session that is open, and how much of its time is left.
+        self._lead = self._lead or self._try_to_lead(presence)
         self._start_workers(self._wanted_workers())
         looked = -_ROUND_SECONDS
         while self._workers and self._signal is None:
@@ -224,6 +239,7 @@ class Peer(LocalSupervisor):
             host=os.uname().nodename,
             versions=versions(),
             git_commit=git_commit(),
+            run=this_run(),
         )
         with EventLog(sweep_log_path(self.config.sweep_dir)) as log:
             record(log, started)

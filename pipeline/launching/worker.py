@@ -203,10 +203,16 @@ def _next_claim(run: TrialRun, lookout: Lookout, wait: Callable[[float], None]) 
 
 
 def out_of_time(config: Config) -> bool:
-    """Return whether the run in progress has used up ``search.minutes``."""
+    """Return whether the run in progress has used up ``search.minutes``.
+
+    Where a scheduler's run is interrupted, and all that belong to it leave, what they had of them
+    is gone when the first one comes back.
+    """
     minutes = config.search.minutes
-    since = Sessions.read(config.sweep_dir).open_since
-    return minutes is not None and since is not None and time.time() - since > 60 * minutes
+    if minutes is None:
+        return False
+    sessions = Sessions.read(config.sweep_dir)
+    return sessions.open_since is not None and sessions.seconds_of(sessions.run) > 60 * minutes
 
 
 def _keras_session(config: Config) -> Callable[[TrainingData, int], Trainer]:

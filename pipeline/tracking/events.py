@@ -229,6 +229,8 @@ class SessionStarted(Content):
         Of the project; None outside a git checkout.
     threads
         Compute threads of a worker; None in the logs of earlier versions.
+    run
+        The scheduler's run that it is part of; None where there is none, or in earlier logs.
     """
 
     kind: ClassVar[str] = "session_started"
@@ -237,6 +239,7 @@ class SessionStarted(Content):
     versions: dict[str, str]
     git_commit: str | None
     threads: int | None = None
+    run: str | None = None
 
     @classmethod
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -246,6 +249,7 @@ class SessionStarted(Content):
             "versions": {str(name): str(text) for name, text in values["versions"].items()},
             "git_commit": _text(values["git_commit"]),
             "threads": None if values.get("threads") is None else int(values["threads"]),
+            "run": _text(values.get("run")),
         }
 
 

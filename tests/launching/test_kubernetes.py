@@ -7,6 +7,7 @@ import yaml
 from pipeline.config import KubernetesSchedule
 from pipeline.core.errors import ConfigurationError
 from pipeline.launching.kubernetes import cron_job, object_name
+from pipeline.launching.sessions import RUN_VARIABLE
 
 SCHEDULE = KubernetesSchedule(
     kind="kubernetes", when="0 2 * * *", image="registry/sweetspot:1", pods=3, claim="runs",
@@ -52,7 +53,7 @@ def test_pods_train_with_the_backend_of_whoever_schedules(monkeypatch):
     def variables():
         manifest = yaml.safe_load(cron_job("nightly", ("data=digits",), SCHEDULE))
         (container,) = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
-        return {item["name"]: item["value"] for item in container["env"]}
+        return {item["name"]: item.get("value") for item in container["env"]}
 
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     assert "KERAS_BACKEND" not in variables()
@@ -75,3 +76,11 @@ def test_names_are_what_kubernetes_allows():
     assert object_name("Digits_small.7") == "sweetspot-digits-small-7"
     assert len(object_name(100 * "a")) == 52
     assert object_name(f"{100 * 'a'}-0f1e2d").endswith("aa-0f1e2d")
+
+
+def test_the_pods_of_a_night_know_that_they_belong_together():
+    manifest = yaml.safe_load(cron_job("nightly", ("data=digits",), SCHEDULE))
+    (container,) = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    (run,) = [item for item in container["env"] if item["name"] == RUN_VARIABLE]
+    path = run["valueFrom"]["fieldRef"]["fieldPath"]
+    assert path == "metadata.labels['batch.kubernetes.io/job-name']"

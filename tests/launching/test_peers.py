@@ -222,3 +222,41 @@ def test_a_peer_that_is_told_to_leave_waits_for_no_storage(plan, monkeypatch, to
         assert peer.run() == AGAIN_STATUS
     assert leaving == [False, told is not None]
     assert living(plan.config.sweep_dir, "peers") == set()
+
+
+def of_run(config, run, *, seconds, status):
+    """Leave a session of a scheduler's run behind that has ended."""
+    started = SessionStarted(
+        workers=1, threads=1, host="here", versions={}, git_commit=None, run=run
+    )
+    with EventLog(sweep_log_path(config.sweep_dir)) as log:
+        record(log, started)
+        record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
+
+
+def counted_sessions(config):
+    kinds = [event.kind for event in read(sweep_log_path(config.sweep_dir))]
+    assert kinds.count("session_started") == kinds.count("session_ended")
+    return kinds.count("session_ended")
+
+
+def test_a_run_has_its_minutes_once_however_often_its_peers_leave_and_come(
+    sweep, replan, monkeypatch
+):
+    config, start = sweep
+    replan(load_plan(config.mlruns, config.sweep_name), search={"minutes": 5.0})
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
+    of_run(config, "7", seconds=301.0, status=128 + signal.SIGUSR2)
+    # All were told to leave. Whoever comes back begins no trial, but has the end to tell.
+    assert ended(start()) == (0, "")
+    assert counted_sessions(config) == 2
+    assert Sessions.read(config.sweep_dir).exit_status == 0
+    assert (config.sweep_dir / "report.html").exists()
+    # Whoever comes late, to a place that is free in the queue, has nothing to do.
+    assert ended(start()) == (0, "")
+    assert counted_sessions(config) == 2
+    assert trial_log_paths(config.sweep_dir) == {}
+    # The next night has minutes of its own.
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "8")
+    assert ended(start()) == (0, "")
+    check_complete(config, sessions=3)

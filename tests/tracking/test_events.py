@@ -96,6 +96,7 @@ CONTENTS: list[TrialContent | SweepContent] = [
 #: What the logs of earlier versions do not have.
 LATER: dict[tuple[str, str], object] = {
     ("session_started", "threads"): None,
+    ("session_started", "run"): None,
     ("measured", "clocks"): {},
 }
 
