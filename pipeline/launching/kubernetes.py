@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 
 from pipeline.config import KubernetesSchedule
-from pipeline.core.errors import AGAIN_STATUS, ConfigurationError
+from pipeline.core.errors import AGAIN_STATUS, ConfigurationError, SweetspotError
 from pipeline.launching.sessions import RUN_VARIABLE
 from pipeline.measuring.backends import backend_part
 
@@ -22,7 +22,11 @@ _JOB_OF_THE_POD = "metadata.labels['batch.kubernetes.io/job-name']"
 _LABEL = {"app.kubernetes.io/name": "sweetspot"}
 #: So long a pod that is told to leave may take.
 _GRACE_SECONDS = 60
+#: How often a pod is started anew after an end that nothing is known about.
 _MOST_FAILURES = 6
+#: A trial that failed stays counted, and what was asked wrongly is wrong a second time. The other
+#: pods go on, for whoever is last writes the report.
+_FINAL = (1, SweetspotError.status)
 
 
 def object_name(sweep: str) -> str:
@@ -100,10 +104,8 @@ def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -
         ],
     }
     # A pod that was told to leave is started again, and is no failure.
-    told = {
-        "action": "Ignore",
-        "onExitCodes": {"containerName": "worker", "operator": "In", "values": [AGAIN_STATUS]},
-    }
+    told = _on_status("Ignore", AGAIN_STATUS)
+    final = _on_status("FailIndex", *_FINAL)
     moved = {
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
@@ -112,8 +114,8 @@ def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -
         "completionMode": "Indexed",
         "completions": schedule.pods,
         "parallelism": schedule.pods,
-        "backoffLimit": _MOST_FAILURES,
-        "podFailurePolicy": {"rules": [told, moved]},
+        "backoffLimitPerIndex": _MOST_FAILURES,
+        "podFailurePolicy": {"rules": [told, moved, final]},
         "template": {"metadata": {"labels": dict(_LABEL)}, "spec": pod},
     }
     manifest = {
@@ -129,3 +131,9 @@ def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -
         },
     }
     return yaml.safe_dump(manifest, sort_keys=False)
+
+
+def _on_status(action: str, *values: int) -> dict[str, Any]:
+    """Return a rule for pods whose worker ends with one of these exit statuses."""
+    codes = {"containerName": "worker", "operator": "In", "values": list(values)}
+    return {"action": action, "onExitCodes": codes}

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from pipeline.config import KubernetesSchedule
-from pipeline.core.errors import ConfigurationError
+from pipeline.core.errors import AGAIN_STATUS, ConfigurationError
 from pipeline.launching.kubernetes import cron_job, object_name
 from pipeline.launching.sessions import RUN_VARIABLE
 
@@ -84,3 +84,19 @@ def test_the_pods_of_a_night_know_that_they_belong_together():
     (run,) = [item for item in container["env"] if item["name"] == RUN_VARIABLE]
     path = run["valueFrom"]["fieldRef"]["fieldPath"]
     assert path == "metadata.labels['batch.kubernetes.io/job-name']"
+
+
+def test_what_a_second_try_cannot_mend_is_not_tried_again():
+    job = yaml.safe_load(cron_job("nightly", ("data=digits",), SCHEDULE))["spec"]["jobTemplate"]
+    rules = job["spec"]["podFailurePolicy"]["rules"]
+    actions = {
+        status: rule["action"]
+        for rule in rules
+        if "onExitCodes" in rule
+        for status in rule["onExitCodes"]["values"]
+    }
+    assert actions == {AGAIN_STATUS: "Ignore", 1: "FailIndex", 2: "FailIndex"}
+    # An eviction may end a pod with any status, and the first rule that matches counts.
+    assert [rule["action"] for rule in rules] == ["Ignore", "Ignore", "FailIndex"]
+    # FailIndex needs it, and with a limit for all pods together one would end the others.
+    assert job["spec"]["backoffLimitPerIndex"] > 0 and "backoffLimit" not in job["spec"]
