@@ -97,12 +97,15 @@ def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "fsGroup": 1000},
+        "securityContext": {
+            "runAsNonRoot": True, "runAsUser": 1000, "fsGroup": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [container],
         "volumes": [
             {"name": "shared", "persistentVolumeClaim": {"claimName": schedule.claim}},
         ],
-    }
+    }  # fmt: skip
     # A pod that was told to leave is started again, and is no failure.
     told = _on_status("Ignore", AGAIN_STATUS)
     final = _on_status("FailIndex", *_FINAL)

@@ -100,3 +100,18 @@ def test_what_a_second_try_cannot_mend_is_not_tried_again():
     assert [rule["action"] for rule in rules] == ["Ignore", "Ignore", "FailIndex"]
     # FailIndex needs it, and with a limit for all pods together one would end the others.
     assert job["spec"]["backoffLimitPerIndex"] > 0 and "backoffLimit" not in job["spec"]
+
+
+def test_pods_keep_the_restricted_standard():
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted."""
+    manifest = yaml.safe_load(cron_job("nightly", ("data=digits",), SCHEDULE))
+    pod = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
+    }  # fmt: skip
+    assert {kind for volume in pod["volumes"] for kind in volume} == {
+        "name", "persistentVolumeClaim",
+    }  # fmt: skip
