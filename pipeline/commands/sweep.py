@@ -125,7 +125,8 @@ def run_sweep(config: "Config", view: "ProgressView", *, patient: bool = True) -
     Parameters
     ----------
     patient
-        Whether to wait where the sweep is being run by somebody else.
+        Whether to wait where the sweep is being run by somebody else; else, as a scheduler's run
+        does, for a storage server that is away.
     """
     if config.launch.kind == "slurm":
         return _run_on_cluster(config, view, patient=patient)
@@ -133,7 +134,7 @@ def run_sweep(config: "Config", view: "ProgressView", *, patient: bool = True) -
 
     settle(config, _say)
     from pipeline.launching.notify import failure_told, tell_end
-    from pipeline.launching.planning import plan_sweep, set_up
+    from pipeline.launching.planning import plan_sweep
     from pipeline.reporting.files import SUMMARY_NAME
     from pipeline.reporting.progress import ProgressReader
 
@@ -146,7 +147,7 @@ def run_sweep(config: "Config", view: "ProgressView", *, patient: bool = True) -
     if config.launch.kind == "peer":
         from pipeline.launching.peers import Peer
 
-        peer = Peer(plan=set_up(plan), say=view.note, show=show)
+        peer = Peer(plan=plan, say=view.note, show=show, patient=patient, sets_up=True)
         with failure_told(plan.config, view.note, lambda: peer.ended):
             status = peer.run()
         ended = peer.ended

@@ -43,7 +43,9 @@ def _take_part(mlruns: Path, name: str) -> int:
     plan = load_plan(mlruns, name)
     reader = ProgressReader(plan.config.sweep_dir)
     with LineView(sys.stdout) as view:
-        peer = Peer(plan=plan, say=view.note, show=lambda: view.update(reader.read()))
+        peer = Peer(
+            plan=plan, say=view.note, show=lambda: view.update(reader.read()), patient=False
+        )
         with failure_told(plan.config, view.note, lambda: peer.ended):
             status = peer.run()
         if peer.ended:

@@ -19,6 +19,7 @@ from pipeline.launching.sbatch import LOGS, SweepArray, sbatch_text
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.slurm import Job, SlurmError, check_lines, jobs_of, submit, summarise
 from pipeline.reporting.files import write_atomically
+from pipeline.search.opening import open_storage
 
 SCRIPT = "array.sbatch"
 _DISPLAY_SECONDS = 1.0
@@ -83,7 +84,8 @@ class ClusterSweep:
     show
         Called about once a second while jobs run.
     patient
-        Whether to follow jobs that are there already; else ``SweepBusy`` is raised.
+        Whether to follow jobs that are there already; else ``SweepBusy`` is raised. Who does not
+        is a scheduler, and waits instead for a storage server that is away.
     """
 
     plan: SweepPlan
@@ -140,11 +142,13 @@ class ClusterSweep:
         return self._follow(began)
 
     def _set_up(self) -> None:
-        self.plan = set_up(self.plan)
+        storage = open_storage(self.plan.config, patient=not self.patient)
+        self.plan = set_up(self.plan, storage)
         (self.plan.config.sweep_dir / LOGS).mkdir(exist_ok=True)
 
     def _supervisor(self) -> Peer:
-        return Peer(plan=self.plan, say=self.say, show=self.show)
+        # Whoever follows has heard at the beginning whether there is a storage server.
+        return Peer(plan=self.plan, say=self.say, show=self.show, patient=False)
 
     def _jobs(self) -> list[Job]:
         config = self.plan.config

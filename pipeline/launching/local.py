@@ -69,7 +69,8 @@ class LocalSupervisor:
     show
         Called about once a second while workers train.
     patient
-        Whether to wait while somebody else runs the sweep; else ``SweepBusy`` is raised.
+        Whether to wait while somebody else runs the sweep; else ``SweepBusy`` is raised. Who does
+        not is a scheduler, and waits instead for a storage server that is away.
     """
 
     plan: SweepPlan
@@ -137,8 +138,10 @@ class LocalSupervisor:
     def _run(self) -> int:
         folder = self.config.sweep_dir
         # Before anything is written, and before any worker: a fresh storage is set up once.
-        storage = open_storage(self.config, is_leaving=lambda: self._signal is not None)
-        self.plan = set_up(self.plan)
+        storage = open_storage(
+            self.config, is_leaving=lambda: self._signal is not None, patient=not self.patient
+        )
+        self.plan = set_up(self.plan, storage)
         study = SweepStudy(self.config, self.plan.space, storage, self.plan.first)
         results = SweepResults(self.config, self.plan.description)
         began = time.monotonic()

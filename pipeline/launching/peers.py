@@ -17,9 +17,10 @@ from typing import ClassVar
 
 from filelock import FileLock
 
-from pipeline.core.errors import AGAIN_STATUS, SIGNAL_STATUS
+from pipeline.core.errors import AGAIN_STATUS, SIGNAL_STATUS, SweetspotError
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.local import LocalSupervisor
+from pipeline.launching.planning import set_up
 from pipeline.launching.presence import Presence, is_supervised, living
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
@@ -27,7 +28,7 @@ from pipeline.launching.sessions import Sessions, this_run
 from pipeline.launching.worker import out_of_time
 from pipeline.reporting.writing import write_report
 from pipeline.search.opening import open_storage
-from pipeline.search.storage import StorageLost
+from pipeline.search.storage import StorageLost, StudyStorage
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
@@ -58,7 +59,14 @@ class Peer(LocalSupervisor):
 
     The sweep's folder has to be on a file system whose locks hold between the machines: NFS
     from version 4 on, GPFS, Lustre mounted with ``flock``.
+
+    Parameters
+    ----------
+    sets_up
+        Whether the plan is still to be set up; one that was loaded is.
     """
+
+    sets_up: bool = False
 
     _told_by: ClassVar[tuple[signal.Signals, ...]] = (
         signal.SIGINT,
@@ -71,11 +79,11 @@ class Peer(LocalSupervisor):
     _session: float | None = None
     #: When this peer came.
     _came: float = 0.0
-    #: Whether this peer was the last one and has ended the sweep's session.
+    #: Whether this peer was the last one and has ended the sweep's session, or found it lost.
     ended: bool = False
 
     def run(self) -> int:
-        """Work on the sweep, which is set up, until there is nothing left to do here.
+        """Work on the sweep until there is nothing left to do here.
 
         Returns
         -------
@@ -102,13 +110,23 @@ class Peer(LocalSupervisor):
 
     def _work(self) -> int:
         folder = self.config.sweep_dir
+        folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             with FileLock(folder / "leaving.lock"):
                 alone = not living(folder, "peers")
                 presence = stack.enter_context(Presence(folder, "peers"))
                 if alone:
                     self._leave_behind_what_was_killed()
-            storage = open_storage(self.config, is_leaving=lambda: self._signal is not None)
+            try:
+                storage = self._open_storage()
+                if self.sets_up:
+                    self.plan = set_up(self.plan, storage)
+            except SweetspotError:
+                # Nobody begins: of those that have waited together for a server, one tells.
+                with FileLock(folder / "leaving.lock"):
+                    self.ended = self._is_last(presence) and self._signal is None
+                    presence.release()
+                raise
             study = SweepStudy(self.config, self.plan.space, storage, self.plan.first)
             results = SweepResults(self.config, self.plan.description)
             status = 1
@@ -130,6 +148,11 @@ class Peer(LocalSupervisor):
                 self._hand_over()
         return status
 
+    def _open_storage(self) -> StudyStorage:
+        return open_storage(
+            self.config, is_leaving=lambda: self._signal is not None, patient=not self.patient
+        )
+
     def _is_too_late(self) -> bool:
         """Whether our scheduler's run has ended by ``search.minutes``, and has told of its end.
 
@@ -149,7 +172,9 @@ class Peer(LocalSupervisor):
         Nothing is, either, where ``search.minutes`` have ended a session after ``since`` (in
         seconds since the epoch) that no worker's failure has ended.
         """
-        study = SweepStudy(self.config, self.plan.space, first=self.plan.first)
+        study = SweepStudy(
+            self.config, self.plan.space, self._open_storage(), first=self.plan.first
+        )
         results = SweepResults(self.config, self.plan.description)
         if self._is_finished(study, results):
             return self._status(study)

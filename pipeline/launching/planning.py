@@ -35,6 +35,7 @@ from pipeline.reporting.files import write_atomically
 from pipeline.search.moving import is_begun
 from pipeline.search.space import AnalyticCost, SearchSpace
 from pipeline.search.startup import startup_proposals
+from pipeline.search.storage import StudyStorage
 from pipeline.tracking.event_log import trial_log_paths
 
 
@@ -238,8 +239,13 @@ def _check_storage(config: Config) -> None:
         )
 
 
-def set_up(plan: SweepPlan) -> SweepPlan:
+def set_up(plan: SweepPlan, storage: StudyStorage | None = None) -> SweepPlan:
     """Write the sweep's folder, unless somebody has begun another sweep of this name meanwhile.
+
+    Parameters
+    ----------
+    storage
+        The sweep's, where it is open already; its patience with a server is this call's.
 
     Returns
     -------
@@ -258,7 +264,7 @@ def set_up(plan: SweepPlan) -> SweepPlan:
         if not plan.exists and _check_identity(plan.config, plan.identity):
             _check_storage(plan.config)
             plan = replace(plan, exists=True, first=read_first(folder))
-        _check_trials(plan)
+        _check_trials(plan, storage)
         create_folder(plan)
     return plan
 
@@ -268,13 +274,13 @@ def keeps_alone(config: Config) -> bool:
     return config.storage.kind == "journal" and config.storage_path.is_relative_to(config.mlruns)
 
 
-def _check_trials(plan: SweepPlan) -> None:
+def _check_trials(plan: SweepPlan, opened: StudyStorage | None) -> None:
     """Refuse a sweep whose trials in storage and in its folder are not the same ones."""
     config, folder = plan.config, plan.config.sweep_dir
     storage = f"storage={config.storage.kind}"
     # In this order: who claims a trial meanwhile writes its log after that.
     logs = trial_log_paths(folder)
-    if is_begun(config):
+    if is_begun(config, opened):
         if not plan.exists:
             removed = f"; {_removal(config)} removes them" if keeps_alone(config) else ""
             raise StorageError(

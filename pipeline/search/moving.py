@@ -14,19 +14,25 @@ from pipeline.search.opening import open_storage
 from pipeline.search.storage import StudyStorage
 
 
-def is_begun(config: Config) -> bool:
-    """Say whether storage knows of a trial of the sweep that somebody has claimed."""
+def is_begun(config: Config, storage: StudyStorage | None = None) -> bool:
+    """Say whether storage knows of a trial of the sweep that somebody has claimed.
+
+    Parameters
+    ----------
+    storage
+        What the configuration names, where it is open already.
+    """
     name = config.sweep_name
     assert name is not None
-    storage = open_storage(config)
+    opened = storage or open_storage(config)
 
     def look() -> bool:
-        if name not in _names(storage):
+        if name not in _names(opened):
             return False
-        study = optuna.load_study(study_name=name, storage=storage.optuna)
+        study = optuna.load_study(study_name=name, storage=opened.optuna)
         return any(trial.state is not TrialState.WAITING for trial in study.get_trials(False))
 
-    return storage.retrying(look)
+    return opened.retrying(look)
 
 
 def delete_study(config: Config, name: str) -> None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,7 +12,7 @@ from pipeline.core.errors import AGAIN_STATUS
 from pipeline.launching import peers
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import load_plan
-from pipeline.launching.presence import living
+from pipeline.launching.presence import Presence, living
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.reporting.files import read_summary
@@ -206,7 +207,7 @@ def test_one_is_killed_the_other_told_to_leave_and_a_third_goes_on_later(sweep):
 def test_a_peer_that_is_told_to_leave_waits_for_no_storage(plan, monkeypatch, told):
     leaving = []
 
-    def lost(config, *, is_leaving):
+    def lost(config, *, is_leaving, patient):
         leaving.append(is_leaving())
         if told is not None:
             signal.raise_signal(told)
@@ -260,3 +261,24 @@ def test_a_run_has_its_minutes_once_however_often_its_peers_leave_and_come(
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "8")
     assert ended(start()) == (0, "")
     check_complete(config, sessions=3)
+
+
+def test_of_peers_that_find_no_storage_the_last_one_tells(plan, monkeypatch):
+    asked = []
+
+    def lost(config, *, is_leaving, patient):
+        asked.append(patient)
+        raise StorageLost("the server is away")
+
+    monkeypatch.setattr(peers, "open_storage", lost)
+    folder = plan.config.sweep_dir
+    for patient, others in ((False, [Presence(folder, "peers")]), (True, [])):
+        peer = Peer(plan=plan, say=print, show=lambda: None, patient=patient)
+        with ExitStack() as stack:
+            for other in others:
+                stack.enter_context(other)
+            with pytest.raises(StorageLost):
+                peer.run()
+        assert peer.ended is not bool(others)
+    assert asked == [True, False]  # a job waits, and a person is told at once
+    assert living(folder, "peers") == set()
