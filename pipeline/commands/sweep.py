@@ -167,6 +167,7 @@ def run_sweep(config: "Config", view: "ProgressView", *, patient: bool = True) -
 
 def _run_on_cluster(config: "Config", view: "ProgressView", *, patient: bool) -> Run:
     from pipeline.launching.cluster import ClusterSweep, settled_precision
+    from pipeline.launching.notify import failure_told, tell_end
     from pipeline.launching.planning import plan_sweep
     from pipeline.reporting.files import SUMMARY_NAME
     from pipeline.reporting.progress import ProgressReader
@@ -180,7 +181,11 @@ def _run_on_cluster(config: "Config", view: "ProgressView", *, patient: bool) ->
         if progress.active:
             view.update(progress)
 
-    status = ClusterSweep(plan=plan, say=view.note, show=show, patient=patient).run()
+    sweep = ClusterSweep(plan=plan, say=view.note, show=show, patient=patient)
+    with failure_told(plan.config, view.note, lambda: not sweep.is_left):
+        status = sweep.run()
     if status is None:
         return Run(status=0, folder=folder, has_result=False)
+    if sweep.ended:
+        tell_end(plan.config, status, view.note)
     return Run(status=status, folder=folder, has_result=(folder / SUMMARY_NAME).exists())

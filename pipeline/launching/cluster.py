@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, SlurmLaunch
+from pipeline.core.errors import SIGNAL_STATUS
 from pipeline.launching.holder import SweepBusy
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import SweepPlan, set_up
@@ -92,6 +93,10 @@ class ClusterSweep:
     say: Callable[[str], None]
     show: Callable[[], None]
     patient: bool = True
+    #: Whether the sweep has ended without a job that has told of it.
+    ended: bool = False
+    #: Whether jobs are left to themselves, the last of which will tell.
+    is_left: bool = False
 
     def run(self) -> int | None:
         """Submit what is needed, and follow it where that is asked for.
@@ -172,6 +177,7 @@ class ClusterSweep:
             raise
         status = self._verdict(began)
         if status is None:
+            self.ended = not self._is_told(began)
             self.say(
                 f"The jobs of {self.plan.config.sweep_name} are over before it is complete; "
                 f"{self._last_words()}. The same command goes on."
@@ -183,8 +189,16 @@ class ClusterSweep:
         """Return a sweep's exit status, see ``Peer.verdict``; a session left open is ended."""
         status = self._supervisor().verdict(began)
         if status is not None and Sessions.read(self.plan.config.sweep_dir).open_since is not None:
-            self._supervisor().run()  # whoever was to do it was cancelled: the report is due
+            supervisor = self._supervisor()
+            supervisor.run()  # whoever was to do it was cancelled: the report is due
+            self.ended = supervisor.ended
         return status
+
+    def _is_told(self, began: float) -> bool:
+        """Whether a job has ended the session since, as one does that was not told to leave."""
+        sessions = Sessions.read(self.plan.config.sweep_dir)
+        status = sessions.exit_status
+        return sessions.last_ended > began and status is not None and status <= SIGNAL_STATUS
 
     def _last_words(self) -> str:
         folder = self.plan.config.sweep_dir / LOGS
@@ -207,6 +221,7 @@ class ClusterSweep:
                     jobs = self._jobs()
                 except SlurmError:
                     if now - answered > _SILENCE_SECONDS:
+                        self.is_left = True
                         raise
                 else:
                     answered = now

@@ -8,7 +8,11 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.commands.sweep import Run, run_each, run_sweep
 from pipeline.core.errors import AGAIN_STATUS, StorageError
+from pipeline.launching import cluster
+from pipeline.launching.slurm import SlurmError
 from pipeline.search.storage import StorageLost
+from pipeline.tracking.event_log import EventLog, sweep_log_path
+from pipeline.tracking.events import SessionEnded, SessionStarted, record
 
 
 @pytest.mark.parametrize("status", [AGAIN_STATUS, 130])
@@ -57,7 +61,7 @@ def telling(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("patient", "said"), [(True, "away"), (False, "asked again")])
-@pytest.mark.parametrize("launch", ["local", "peer"])
+@pytest.mark.parametrize("launch", ["local", "peer", "slurm"])
 def test_a_schedulers_run_waits_for_its_storage_and_a_persons_does_not(
     telling, monkeypatch, launch, patient, said
 ):
@@ -68,8 +72,74 @@ def test_a_schedulers_run_waits_for_its_storage_and_a_persons_does_not(
         raise next(answers)
 
     monkeypatch.setattr("pipeline.search.postgres._open", opened)
+    monkeypatch.setattr("pipeline.launching.cluster.jobs_of", lambda *_: [])
     monkeypatch.setenv("SWEETSPOT_STORAGE_URL", "postgresql://me@nowhere/sweeps")
     config = composed(f"launch={launch}", "storage=postgres")
     with pytest.raises(StorageError, match=said):
         run_sweep(config, SimpleNamespace(note=print, update=print), patient=patient)
     assert json.loads(told.read_text())["status"] == 2
+
+
+@pytest.fixture
+def on_slurm(telling, monkeypatch):
+    """Return a function that runs a sweep on a Slurm whose jobs are over at once.
+
+    It returns the status, or the error, and the status that was told, if any was.
+    """
+    composed, told = telling
+    for wait in ("_DISPLAY_SECONDS", "_ASK_SECONDS", "_SETTLE_SECONDS"):
+        monkeypatch.setattr(cluster, wait, 0.0)
+    config = composed("launch=slurm", "sweep_name=one")
+
+    def run(*, submit=lambda path: "7", jobs=lambda: []):
+        monkeypatch.setattr(cluster, "submit", lambda path, environment: submit(path))
+        monkeypatch.setattr(cluster, "jobs_of", lambda *_: jobs())
+        view = SimpleNamespace(note=print, update=print)
+        try:
+            found = run_sweep(config, view, patient=False).status
+        except SlurmError as error:
+            found = error
+        return found, json.loads(told.read_text())["status"] if told.exists() else None
+
+    return run
+
+
+def refused(*_):
+    raise SlurmError("sbatch failed: invalid partition specified: x")
+
+
+def test_what_slurm_refuses_is_told(on_slurm):
+    error, told = on_slurm(submit=refused)
+    assert isinstance(error, SlurmError) and told == 2
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        (None, 1),  # the node was gone
+        (128 + 12, 1),  # the last job was told to leave, and told nobody
+        (1, None),  # the last job has told itself
+    ],
+)
+def test_jobs_that_die_before_the_sweep_is_complete_are_told_of_once(on_slurm, ended, told):
+    def submit(script):
+        if ended is not None:
+            with EventLog(sweep_log_path(script.parent)) as log:
+                started = SessionStarted(workers=1, host="n1", versions={}, git_commit=None)
+                record(log, started)
+                record(log, SessionEnded(wall_seconds=1.0, exit_status=ended))
+        return "7"
+
+    assert on_slurm(submit=submit) == (1, told)
+
+
+def test_of_jobs_that_nobody_can_ask_about_the_last_one_tells(on_slurm, monkeypatch):
+    monkeypatch.setattr(cluster, "_SILENCE_SECONDS", -1.0)
+    asked = []
+
+    def jobs():
+        asked.append(None)
+        return [] if len(asked) == 1 else refused()
+
+    error, told = on_slurm(jobs=jobs)
+    assert isinstance(error, SlurmError) and told is None
