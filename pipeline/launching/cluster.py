@@ -18,7 +18,15 @@ from pipeline.launching.planning import SweepPlan, set_up
 from pipeline.launching.running_worker import last_line
 from pipeline.launching.sbatch import LOGS, SweepArray, sbatch_text
 from pipeline.launching.sessions import Sessions
-from pipeline.launching.slurm import Job, SlurmError, check_lines, jobs_of, submit, summarise
+from pipeline.launching.slurm import (
+    Job,
+    SlurmError,
+    check_lines,
+    check_moving,
+    jobs_of,
+    submit,
+    summarise,
+)
 from pipeline.reporting.files import write_atomically
 from pipeline.search.opening import open_storage
 
@@ -109,7 +117,7 @@ class ClusterSweep:
         Raises
         ------
         SlurmError
-            Slurm refuses the jobs or does not answer.
+            Slurm refuses the jobs, holds all that are left, or does not answer.
         SweepBusy
             There are jobs already, and nobody wants to follow them.
         """
@@ -120,6 +128,7 @@ class ClusterSweep:
         config.sweep_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(config.sweep_dir / "submit.lock"):
             jobs = self._settled_jobs()
+            check_moving(str(config.sweep_name), jobs)
             if jobs:
                 busy = (
                     f"{config.sweep_name} is on the cluster already: {summarise(jobs)}; nothing "
@@ -227,6 +236,8 @@ class ClusterSweep:
                     answered = now
                     if not jobs:
                         return
+                    if not self.patient:  # nobody is there to release them
+                        check_moving(str(self.plan.config.sweep_name), jobs)
                     if (news := summarise(jobs)) != said:
                         said = news
                         self.say(f"{self.plan.config.sweep_name}: {news}")

@@ -13,7 +13,10 @@ from pipeline.launching.sbatch import job_name
 _SECONDS = 60.0
 #: Ends of jobs for which `squeue` may still show them for a moment.
 _LEAVING = frozenset({"COMPLETING", "CANCELLED", "COMPLETED", "FAILED", "TIMEOUT"})
-_WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"})
+_HELD = frozenset({"REQUEUE_HOLD", "SPECIAL_EXIT"})
+_WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", *_HELD})
+#: As in JobHeldAdmin, JobHoldMaxRequeue, and "launch failed requeued held".
+_HELD_REASON = re.compile(r"held|JobHold", re.IGNORECASE)
 
 
 class SlurmError(SweetspotError):
@@ -47,6 +50,12 @@ class Job:
     def is_waiting(self) -> bool:
         """Whether it has not started yet."""
         return self.state in _WAITING
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits until somebody releases it."""
+        held = self.state in _HELD or _HELD_REASON.search(self.reason) is not None
+        return self.is_waiting and held
 
 
 def jobs_of(sweep: str, sweep_dir: Path) -> list[Job]:
@@ -106,6 +115,24 @@ def check_lines(lines: Sequence[str]) -> None:
             # bash: -c: line 1: unexpected EOF while looking for …
             why = re.sub(r"^.*?line \d+: ", "", checked.stderr.strip().splitlines()[0])
             raise ConfigurationError(f"launch.setup: {line!r} is no command of bash: {why}")
+
+
+def check_moving(sweep: str, jobs: Sequence[Job]) -> None:
+    """Check that of a sweep's jobs, if there are any, one runs or will by itself.
+
+    Raises
+    ------
+    SlurmError
+        All of them wait until somebody releases them.
+    """
+    if not jobs or not all(job.is_held for job in jobs):
+        return
+    why = ", ".join(sorted({job.reason for job in jobs} - {"", "None"})) or jobs[0].state
+    arrays = ",".join(sorted({job.id.partition("_")[0] for job in jobs}))
+    raise SlurmError(
+        f"{sweep} does not go on, for what is left of its jobs is held by Slurm ({why}): "
+        f"`scontrol release {arrays}` lets it, `scancel --name={job_name(sweep)}` gives it up"
+    )
 
 
 def summarise(jobs: Sequence[Job]) -> str:

@@ -9,7 +9,8 @@ from pipeline.commands.compose import compose
 from pipeline.commands.sweep import Run, run_each, run_sweep
 from pipeline.core.errors import AGAIN_STATUS, StorageError
 from pipeline.launching import cluster
-from pipeline.launching.slurm import SlurmError
+from pipeline.launching.holder import SweepBusy
+from pipeline.launching.slurm import Job, SlurmError
 from pipeline.search.storage import StorageLost
 from pipeline.tracking.event_log import EventLog, sweep_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
@@ -143,3 +144,32 @@ def test_of_jobs_that_nobody_can_ask_about_the_last_one_tells(on_slurm, monkeypa
 
     error, told = on_slurm(jobs=jobs)
     assert isinstance(error, SlurmError) and told is None
+
+
+def test_jobs_that_slurm_holds_are_told_of_and_not_waited_for(on_slurm):
+    held = Job(id="7_0", state="PENDING", reason="JobHeldAdmin")
+    error, told = on_slurm(jobs=lambda: [held], submit=refused)
+    assert "held by Slurm (JobHeldAdmin)" in str(error) and told == 2
+
+
+def test_jobs_that_slurm_holds_later_are_not_followed_for_ever(on_slurm):
+    asked = []
+
+    def jobs():
+        asked.append(None)
+        state = ("PENDING", "RUNNING")[len(asked) == 2]
+        reason = "None" if state == "RUNNING" else "launch failed requeued held"
+        return [] if len(asked) == 1 else [Job(id="7_0", state=state, reason=reason)]
+
+    error, told = on_slurm(jobs=jobs)
+    assert "held by Slurm" in str(error) and told == 2 and len(asked) == 3
+
+
+def test_jobs_that_are_held_beside_one_that_runs_are_another_ones_run(on_slurm):
+    held, runs = (
+        Job(id="7_0", state="PENDING", reason="JobHeldUser"),
+        Job(id="7_1", state="RUNNING"),
+    )
+    with pytest.raises(SweepBusy) as caught:
+        on_slurm(jobs=lambda: [held, runs])
+    assert caught.value.status == AGAIN_STATUS

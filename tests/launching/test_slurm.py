@@ -8,6 +8,7 @@ from pipeline.launching.slurm import (
     Job,
     SlurmError,
     check_lines,
+    check_moving,
     jobs_of,
     parse_jobs,
     submit,
@@ -77,3 +78,35 @@ def test_jobs_inherit_what_is_given_to_them_and_it_is_on_no_command_line(program
     assert submit(tmp_path / "array.sbatch", variables) == "12"
     assert "s3cret" not in (tmp_path / "words").read_text()
     assert (tmp_path / "secret").read_text() == "s3cret\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "is_held"),
+    [
+        ("PENDING", "JobHeldAdmin", True),
+        ("PENDING", "JobHeldUser", True),
+        ("PENDING", "JobHoldMaxRequeue", True),
+        ("PENDING", "launch failed requeued held", True),
+        ("PENDING", "launch_failed_requeued_held", True),
+        ("REQUEUE_HOLD", "None", True),
+        ("SPECIAL_EXIT", "job requeued in special exit state", True),
+        ("PENDING", "QOSUsageThreshold", False),
+        ("PENDING", "Priority", False),
+        ("RUNNING", "None", False),
+        ("COMPLETING", "JobHeldUser", False),
+    ],
+)
+def test_jobs_that_wait_for_somebody_are_an_error_where_no_other_one_moves(state, reason, is_held):
+    held = Job(id="7_3", state=state, reason=reason)
+    assert held.is_held is is_held
+    waiting = Job(id="8_0", state="PENDING", reason="Resources")
+    check_moving("one", [])
+    check_moving("one", [held, waiting])
+    if not is_held:
+        check_moving("one", [held])
+        return
+    with pytest.raises(SlurmError) as caught:
+        check_moving("one", [held, Job(id="7_5", state=state, reason=reason)])
+    why = "REQUEUE_HOLD" if reason == "None" else reason
+    assert f"held by Slurm ({why}): `scontrol release 7` lets it, `scancel " in str(caught.value)
+    assert "--name=sweetspot-one` gives it up" in str(caught.value)

@@ -261,3 +261,17 @@ def seconds_of(time_used: str) -> int:
     for part in time_used.split(":"):
         seconds = 60 * seconds + int(part)
     return seconds
+
+
+def test_jobs_that_are_held_are_an_error_and_not_for_ever_busy(slurm, command):
+    words = (*QUICK, "sweep_name=held", "launch.options=['--begin=now+1hour']")
+    ask(command, *words)
+    (job,) = slurm.call("squeue", "--noheader", "--format=%F", "--name=sweetspot-held").split()
+    assert "nothing more was submitted" in ask(command, *words)
+    slurm.call("scontrol", "hold", job)
+    done = command.here(*words, "launch.follow=false", status=2)
+    release = re.search(r"held by Slurm \(JobHeld\w+\): `(scontrol release \d+)`", done.stderr)
+    slurm.call(*release[1].split())
+    assert "nothing more was submitted" in ask(command, *words)
+    slurm.call("scancel", "--name=sweetspot-held")
+    slurm.wait_until(lambda: slurm.jobs("held") == [], "the job to be gone")
