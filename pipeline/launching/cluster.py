@@ -16,7 +16,7 @@ from pipeline.launching.holder import SweepBusy
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import SweepPlan, set_up
 from pipeline.launching.running_worker import last_line
-from pipeline.launching.sbatch import LOGS, SweepArray, sbatch_text
+from pipeline.launching.sbatch import LOGS, SweepArray, obeyed, sbatch_text
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.slurm import (
     Job,
@@ -144,7 +144,7 @@ class ClusterSweep:
                     return status
                 path = config.sweep_dir / SCRIPT
                 write_atomically(path, script)
-                number = submit(path, _environment(config))
+                number = submit(path, obeyed(_environment(config), script))
                 self.say(
                     f"submitted job {number}: {config.launch.workers} "
                     f"{'worker' if config.launch.workers == 1 else 'workers'} for "

@@ -9,7 +9,9 @@ Each task of the array is one peer with one worker. What it does when it is told
 - Lost nodes are Slurm's to notice, and ``--requeue`` is what it does then.
 """
 
+import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,18 @@ from pipeline.config import SlurmLaunch, hydra_value
 from pipeline.core.errors import AGAIN_STATUS, ConfigurationError
 
 LOGS = "logs"
+#: Of the options whose variables are not called after them, or that others contradict.
+_VARIABLES = {
+    "array": ("ARRAY_INX",),
+    "cpus-per-task": ("CPUS_PER_TASK", "CPUS_PER_GPU"),
+    "gres": ("GRES", "GPUS", "GPUS_PER_NODE", "GPUS_PER_TASK"),
+    "mem": ("MEM_PER_NODE", "MEM_PER_CPU", "MEM_PER_GPU"),
+    "output": ("OUTPUT", "ERROR"),
+    "requeue": ("REQUEUE", "NO_REQUEUE"),
+    "time": ("TIMELIMIT",),
+}
+#: We ask this cluster about the jobs, and sbatch is to answer at once.
+_NEVER = ("CLUSTERS", "WAIT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +98,18 @@ def sbatch_text(array: SweepArray) -> str:
         "exit $status",
     ]
     return "\n".join(lines) + "\n"
+
+
+def obeyed(environment: Mapping[str, str], script: str) -> dict[str, str]:
+    """Return the variables with which ``sbatch`` does what the script says.
+
+    Its own variables, such as ``SBATCH_PARTITION``, win over the script's lines: those of lines
+    that are there are left out. The others stay, for a site may say with them who pays.
+    """
+    stated = re.findall(r"^#SBATCH --([a-z-]+)", script, re.MULTILINE)
+    called = [_VARIABLES.get(name, (name.upper().replace("-", "_"),)) for name in stated]
+    dropped = {f"SBATCH_{name}" for names in (*called, _NEVER) for name in names}
+    return {name: value for name, value in environment.items() if name not in dropped}
 
 
 def _directives(array: SweepArray) -> list[str]:

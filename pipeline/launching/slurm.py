@@ -1,5 +1,6 @@
 """What we ask of Slurm: which jobs a sweep has, and to take an array of them."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -71,8 +72,13 @@ def jobs_of(sweep: str, sweep_dir: Path) -> list[Job]:
     printed = _call([
         "squeue", "--me", "--array", "--noheader", f"--name={job_name(sweep)}",
         "--format=%i|%T|%r|%k",
-    ])  # fmt: skip
+    ], _unfiltered(os.environ))  # fmt: skip
     return parse_jobs(printed, sweep_dir)
+
+
+def _unfiltered(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without those by which ``squeue`` leaves jobs out."""
+    return {name: value for name, value in environment.items() if not name.startswith("SQUEUE_")}
 
 
 def parse_jobs(printed: str, sweep_dir: Path) -> list[Job]:

@@ -8,7 +8,7 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.config import SlurmLaunch
 from pipeline.core.errors import ConfigurationError
-from pipeline.launching.sbatch import SweepArray, sbatch_text
+from pipeline.launching.sbatch import SweepArray, obeyed, sbatch_text
 
 LEAST = {
     "kind": "slurm", "workers": 4, "threads": "auto", "follow": True, "notice_seconds": 60,
@@ -124,3 +124,21 @@ def test_a_job_understands_its_folder_whatever_hydra_thinks_of_it(folder):
     (line,) = (line for line in text(mlruns=folder).splitlines() if line.startswith("srun "))
     word = next(word for word in shlex.split(line) if word.startswith("mlruns="))
     assert compose(CommandLine(command="worker", overrides=(word,))).mlruns == Path(folder)
+
+
+def test_what_the_script_says_wins_over_the_users_variables():
+    kept = {"PATH": "/bin", "SBATCH_ACCOUNT": "a", "SBATCH_PARTITION": "p", "SBATCH_TIMELIMIT": "1"}
+    kept |= {"SBATCH_GRES": "gpu:8", "SBATCH_RESERVATION": "r", "SBATCH_MEM_PER_CPU": "1G"}
+    dropped = {
+        f"SBATCH_{name}": "x"
+        for name in (
+            "JOB_NAME", "COMMENT", "ARRAY_INX", "REQUEUE", "NO_REQUEUE", "SIGNAL", "OPEN_MODE",
+            "OUTPUT", "ERROR", "WAIT", "CLUSTERS", "CPUS_PER_GPU",
+        )
+    }  # fmt: skip
+    assert obeyed(kept | dropped, text()) == kept  # the site's defaults
+    stated = text(
+        partition="gpu", account="vision", time="04:00:00", memory="16G", gpus=2,
+        options=("--reservation=mine",),
+    )  # fmt: skip
+    assert obeyed(kept | dropped, stated) == {"PATH": "/bin"}

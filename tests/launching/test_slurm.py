@@ -110,3 +110,9 @@ def test_jobs_that_wait_for_somebody_are_an_error_where_no_other_one_moves(state
     why = "REQUEUE_HOLD" if reason == "None" else reason
     assert f"held by Slurm ({why}): `scontrol release 7` lets it, `scancel " in str(caught.value)
     assert "--name=sweetspot-one` gives it up" in str(caught.value)
+
+
+def test_no_job_is_left_out_by_what_a_user_likes_to_see(program, monkeypatch):
+    monkeypatch.setenv("SQUEUE_STATES", "RUNNING")
+    program("squeue", f'echo "7_0|PENDING|Priority|{FOLDER}$SQUEUE_STATES"')
+    assert [job.id for job in jobs_of("one", FOLDER)] == ["7_0"]

@@ -275,3 +275,16 @@ def test_jobs_that_are_held_are_an_error_and_not_for_ever_busy(slurm, command):
     assert "nothing more was submitted" in ask(command, *words)
     slurm.call("scancel", "--name=sweetspot-held")
     slurm.wait_until(lambda: slurm.jobs("held") == [], "the job to be gone")
+
+
+def test_a_users_own_variables_do_not_put_the_jobs_out_of_sight(slurm, command, monkeypatch):
+    words = (*QUICK, "sweep_name=seen", "launch.options=['--begin=now+1hour']")
+    for name, value in (("JOB_NAME", "mine"), ("ARRAY_INX", "0-7"), ("WAIT", "1")):
+        monkeypatch.setenv(f"SBATCH_{name}", value)
+    monkeypatch.setenv("SBATCH_PARTITION", "high")  # which the script says nothing about
+    assert "submitted job" in ask(command, *words)
+    assert "nothing more was submitted" in ask(command, *words)
+    shown = slurm.call("squeue", "--noheader", "--format=%P %r", "--name=sweetspot-seen", "--array")
+    assert shown.split() == ["high", "BeginTime"]
+    slurm.call("scancel", "--name=sweetspot-seen")
+    slurm.wait_until(lambda: slurm.jobs("seen") == [], "the job to be gone")
