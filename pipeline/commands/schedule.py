@@ -1,6 +1,7 @@
 """``sweetspot schedule``: what makes a scheduler run a sweep regularly."""
 
 import os
+import shutil
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -23,10 +24,18 @@ FLAGS = ("--install",)
 NAMES = 0
 
 #: Variables a run needs and that are no secrets: a scheduler starts with an empty environment.
-_VARIABLES = ("SWEETSPOT_DATA_DIR", "KERAS_HOME", "SLURM_CONF", VARIABLE)
-_SECRETS = ("SWEETSPOT_STORAGE_URL", URL_VARIABLE)
-#: What MLflow logs in with where the tracking store is a server.
-_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+_VARIABLES = (
+    "SWEETSPOT_DATA_DIR", "KERAS_HOME", "SLURM_CONF", VARIABLE,
+    "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH", "MLFLOW_TRACKING_AUTH",
+    "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "PGSSLROOTCERT", "PGPASSFILE",
+)  # fmt: skip
+#: A proxy's address may hold a password.
+_SECRETS = ("SWEETSPOT_STORAGE_URL", URL_VARIABLE, "PGPASSWORD", "HTTPS_PROXY", "https_proxy")
+#: What MLflow logs in with where the tracking store is a server, and where that keeps its files.
+_LOGIN = (
+    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
+    "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+)  # fmt: skip
 
 
 def run(line: CommandLine) -> int:
@@ -74,7 +83,7 @@ def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
     _check_launch(config)
     for variable in _secrets(config):
         if variable in os.environ:
-            _say(f"{variable} is set here and a schedule does not hold it: it is a secret")
+            _say(f"{variable} is set here and a schedule does not hold it: it is, or has, a secret")
     plan = plan_sweep(_settled(config), _say)
     name = plan.config.sweep_name
     assert name is not None, "a plan has a name"
@@ -84,7 +93,7 @@ def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
         words=words,
         project=PROJECT_ROOT,
         python=Path(os.path.abspath(sys.executable)),
-        environment={key: os.environ[key] for key in _VARIABLES if key in os.environ},
+        environment=_environment(config),
     )
     if config.launch.kind == "slurm" and config.schedule.kind == "slurm":
         table = "scrontab"
@@ -98,6 +107,17 @@ def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
         print(entry, end="")
     _say(f"{name} runs next at {_next_time(config.schedule.when):%Y-%m-%d %H:%M}")
     return 0
+
+
+def _environment(config: Config) -> dict[str, str]:
+    """Return the variables that the line is to set."""
+    found = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    sbatch = shutil.which("sbatch")
+    if sbatch is not None and config.launch.kind == "slurm" and config.schedule.kind == "cron":
+        folder = os.path.dirname(os.path.abspath(sbatch))
+        if folder not in os.defpath.split(":"):  # which is cron's own
+            found["PATH"] = f"{folder}:{os.defpath}"
+    return found
 
 
 def _secrets(config: Config) -> tuple[str, ...]:

@@ -80,7 +80,8 @@ def sbatch_text(array: SweepArray) -> str:
          "worker", array.sweep, f"mlruns={hydra_value(str(array.mlruns))}", "--peer"]
     )  # fmt: skip
     lines = [
-        "#!/bin/bash",
+        # `module` is a function that only a shell of a login knows.
+        "#!/bin/bash -l" if launch.modules else "#!/bin/bash",
         *(f"#SBATCH {directive}" for directive in _directives(array)),
         "",
         *_preparation(launch),

@@ -179,3 +179,28 @@ def test_a_schedule_says_which_login_it_does_not_hold(
     printed, said = capsys.readouterr()
     assert [name for name in LOGIN if f"{name} is set here and a schedule" in said] == list(missed)
     assert "s3cret" not in printed + said
+
+
+def test_a_crontab_has_what_the_run_needs_and_no_secret(tmp_path, monkeypatch, capsys):
+    """A scheduler starts with an empty environment."""
+    programs = tmp_path / "my slurm"
+    programs.mkdir()
+    (programs / "sbatch").touch(mode=0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    needed = (
+        "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH",
+        "MLFLOW_TRACKING_AUTH", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "PGSSLROOTCERT",
+        "PGPASSFILE",
+    )  # fmt: skip
+    secret = ("PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HTTPS_PROXY")
+    for name in (*needed, *secret):
+        monkeypatch.setenv(name, "s3cret" if name in secret else "/etc/ca")
+    words = ["schedule", "data=digits", "tracking.uri=https://mlflow.example", f"mlruns={tmp_path}"]
+    assert cli.main([*words, "launch=slurm"]) == 0
+    printed, said = capsys.readouterr()
+    assert f" PATH='{programs}:/bin:/usr/bin' " in printed
+    assert all(f" {name}=/etc/ca " in printed for name in needed)
+    assert all(f"{name} is set here and a schedule does not hold it" in said for name in secret)
+    assert "s3cret" not in printed + said
+    assert cli.main(words) == 0
+    assert "PATH='" not in capsys.readouterr().out  # nothing asks Slurm

@@ -43,7 +43,7 @@ exit $status
 """
 
 RICH = """\
-#!/bin/bash
+#!/bin/bash -l
 #SBATCH --job-name=sweetspot-digits-1
 #SBATCH --comment="/my runs/100%/sweeps/digits-1"
 #SBATCH --array=0-15
