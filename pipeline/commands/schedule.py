@@ -68,6 +68,19 @@ def _kubernetes(
             f"--install is for cron and slurm; for Kubernetes: {program()} schedule … | kubectl "
             "apply -f -"
         )
+    # Each pod settles what is auto for itself, and several answers would be several sweeps.
+    if config.data.name == "auto":
+        raise ConfigurationError(
+            "schedule=kubernetes needs the images' name, such as data=fashion_mnist: data=auto "
+            "would be what each pod finds, and nobody knows that here"
+        )
+    if config.training.precision == "auto":
+        _say(
+            "training.precision=auto is float32 here, because the pods cannot be asked from this "
+            "machine; with GPUs training.precision=mixed_bfloat16 (or mixed_float16) is faster on "
+            "most"
+        )
+        words = (*words, "training.precision=float32")
     # Nobody knows the images here, so the name is no sweep's: that of the question alone.
     question = identity_hash(identity_parts(config, ""))[:6]
     name = config.sweep_name or f"{config.data.name}-{config.space.name}-{question}"

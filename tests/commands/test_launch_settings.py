@@ -145,7 +145,7 @@ def test_cron_jobs_of_two_questions_have_two_names(capsys):
     names = []
     for cost in ("latency", "macs", "macs search.trials=40"):
         words = ["schedule", "schedule=kubernetes", "schedule.image=registry/sweetspot:1"]
-        assert cli.main([*words, *f"objective={cost}".split()]) == 0
+        assert cli.main([*words, "data=digits", *f"objective={cost}".split()]) == 0
         names.append(yaml.safe_load(capsys.readouterr().out)["metadata"]["name"])
     assert names[0] != names[1] == names[2]  # more trials of the same question
 
@@ -204,3 +204,21 @@ def test_a_crontab_has_what_the_run_needs_and_no_secret(tmp_path, monkeypatch, c
     assert "s3cret" not in printed + said
     assert cli.main(words) == 0
     assert "PATH='" not in capsys.readouterr().out  # nothing asks Slurm
+
+
+def test_pods_do_not_settle_the_question_each_for_itself(capsys):
+    words = ["schedule", "schedule=kubernetes", "schedule.image=registry/sweetspot:1"]
+    assert cli.main([*words, "data=auto"]) == 2
+    assert "needs the images' name, such as data=fashion_mnist" in capsys.readouterr().err
+
+    def precision(*more):
+        assert cli.main([*words, "data=digits", *more]) == 0
+        printed, said = capsys.readouterr()
+        pod = yaml.safe_load(printed)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        arguments = pod["containers"][0]["args"]
+        return [word for word in arguments if word.startswith("training.precision")], said
+
+    found, said = precision()
+    assert found == ["training.precision=float32"] and "auto is float32 here" in said
+    given = "training.precision=mixed_bfloat16"
+    assert precision(given) == ([given], "")
