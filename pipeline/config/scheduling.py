@@ -2,6 +2,7 @@
 
 import os
 import re
+import zoneinfo
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -52,6 +53,14 @@ def _kubernetes_name(value: str) -> str:
     return value
 
 
+def _time_zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"must be a time zone such as Europe/Berlin, not {value!r}") from None
+    return value
+
+
 def _image(value: str) -> str:
     if not _IMAGE.fullmatch(value):
         raise ValueError(f"must be an image such as registry/sweetspot:1, not {value!r}")
@@ -74,6 +83,7 @@ class KubernetesSchedule(Section):
 
     kind: Literal["kubernetes"]  #: a manifest
     when: Cron
+    time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None  #: null: the cluster's own
     image: Annotated[str, AfterValidator(_image)] | None = None  #: built from the Containerfile
     pods: Annotated[int, Field(gt=0, le=1000)]  #: side by side, a worker each
     claim: KubernetesName  #: the PersistentVolumeClaim with `mlruns/` and `data/`

@@ -127,6 +127,7 @@ def cron_job(sweep: str, words: tuple[str, ...], schedule: KubernetesSchedule) -
         "metadata": {"name": object_name(sweep)},
         "spec": {
             "schedule": schedule.when,
+            **({} if schedule.time_zone is None else {"timeZone": schedule.time_zone}),
             "concurrencyPolicy": "Forbid",
             "successfulJobsHistoryLimit": 3,
             "failedJobsHistoryLimit": 3,

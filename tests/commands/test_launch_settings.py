@@ -222,3 +222,22 @@ def test_pods_do_not_settle_the_question_each_for_itself(capsys):
     assert found == ["training.precision=float32"] and "auto is float32 here" in said
     given = "training.precision=mixed_bfloat16"
     assert precision(given) == ([given], "")
+
+
+@pytest.mark.parametrize(
+    "value", ["Berlin", "CEST+2", "../../etc/passwd", "/etc/localtime", "Europe", ""]
+)
+def test_a_time_zone_is_one_that_there_is(values, value):
+    with pytest.raises(ConfigurationError) as caught:
+        with_value(values, "schedule.time_zone", value)
+    assert "schedule.time_zone: must be a time zone such as Europe/Berlin" in str(caught.value)
+    kept = with_value(values, "schedule.time_zone", "Europe/Berlin").schedule
+    assert kept.time_zone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((CONF / "schedule").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_a_choice_of_schedule_has_every_setting_of_its_kind(path):
+    values = yaml.safe_load(path.read_text())
+    assert set(values) == set(kinds_of("schedule")[values["kind"]].model_fields)

@@ -115,3 +115,13 @@ def test_pods_keep_the_restricted_standard():
     assert {kind for volume in pod["volumes"] for kind in volume} == {
         "name", "persistentVolumeClaim",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["1.31", "1.37"])
+def test_a_night_is_where_somebody_says(version):
+    berlin = SCHEDULE.model_copy(update={"time_zone": "Europe/Berlin"})
+    manifest = yaml.safe_load(cron_job("nightly", ("data=digits",), berlin))
+    kubernetes_validate.validate(manifest, version, strict=True)
+    assert manifest["spec"]["timeZone"] == "Europe/Berlin"
+    manifest = yaml.safe_load(cron_job("nightly", ("data=digits",), SCHEDULE))
+    assert "timeZone" not in manifest["spec"]  # null is no name of one
