@@ -29,7 +29,13 @@ _DRIVERS = ("postgres", "postgresql", "postgresql+psycopg")
 #: A worker that is stopped while it holds the lock is cut off after so long, and so is one that
 #: waits for it.
 _LOCK_SECONDS = 60
-#: A peer that is gone without a word is noticed after about half a minute.
+#: The heartbeats are compared in this time zone, and nobody waits for ever.
+_OPTIONS = (
+    f"-c timezone=UTC -c lock_timeout={_LOCK_SECONDS}s "
+    f"-c idle_in_transaction_session_timeout={_LOCK_SECONDS}s"
+)
+#: Where the address says nothing else. A peer that is gone without a word is noticed after about
+#: half a minute.
 _CONNECTION: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives": 1,
@@ -38,8 +44,6 @@ _CONNECTION: dict[str, Any] = {
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
     "application_name": "sweetspot",
-    "options": f"-c timezone=UTC -c lock_timeout={_LOCK_SECONDS}s "
-    f"-c idle_in_transaction_session_timeout={_LOCK_SECONDS}s",
 }
 #: The server shuts down or starts up, has no connection left, or lost the race for a row.
 _MENDABLE = ("08", "53", "57P", "55P03", "40")
@@ -199,6 +203,15 @@ def _shown(url: URL) -> str:
     return f"{url.host or 'this machine'}{f':{url.port}' if url.port else ''}/{url.database}"
 
 
+def _connection(url: URL) -> dict[str, Any]:
+    """Return what the driver is told besides the address, over which it would win."""
+    given = url.query.get("options", ())
+    options = (given,) if isinstance(given, str) else given
+    ours = {name: value for name, value in _CONNECTION.items() if name not in url.query}
+    # The server reads them in this order, and of two values takes the last.
+    return ours | {"options": " ".join((*options, _OPTIONS))}
+
+
 def _open(url: URL) -> _LockableStorage:
     # The password goes to the driver alone: Optuna keeps, and shows, the address it is given.
     secret = {} if url.password is None else {"password": str(url.password)}
@@ -206,7 +219,7 @@ def _open(url: URL) -> _LockableStorage:
         "pool_pre_ping": True,
         "pool_size": 2,
         "max_overflow": 2,
-        "connect_args": {**_CONNECTION, **secret},
+        "connect_args": {**_connection(url), **secret},
     }
     bare = url._replace(password=None)
     shown = _shown(url)

@@ -9,6 +9,7 @@ from itertools import pairwise
 import optuna
 import psycopg
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from pipeline.commands.arguments import CommandLine
@@ -175,3 +176,28 @@ def test_64_workers_and_2000_trials(config, space, keep_result):
     seconds = simulate(config, space, 64, [])
     check_all_there(config, 2000)
     keep_result("postgres-64-workers", seconds, "64 workers, 2000 trials, none lost or doubled")
+
+
+def test_what_the_address_says_of_the_connection_holds(config, space, monkeypatch):
+    url = os.environ["SWEETSPOT_STORAGE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA mine")
+    asked = "options=-c%20search_path%3Dmine%20-c%20timezone%3DAsia/Tokyo&application_name=night"
+    monkeypatch.setenv("SWEETSPOT_STORAGE_URL", f"{url}?{asked}&connect_timeout=7")
+    assert SweepStudy(config, space).waiting() == 2
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'trials'")
+        assert found.fetchall() == [("mine",)]
+    storage = open_storage(config).optuna
+    assert isinstance(storage, RDBStorage)
+    with storage.engine.connect() as connection:
+        shown = {
+            name: connection.exec_driver_sql(f"SHOW {name}").scalar()
+            for name in ("search_path", "application_name", "timezone", "lock_timeout")
+        }
+        info = connection.connection.dbapi_connection.info.get_parameters()
+    assert shown == {
+        "search_path": "mine", "application_name": "night", "timezone": "UTC",
+        "lock_timeout": "1min",
+    }  # fmt: skip
+    assert (info["connect_timeout"], info["keepalives_idle"]) == ("7", "10")
