@@ -97,7 +97,7 @@ def on_slurm(telling, monkeypatch):
         monkeypatch.setattr(cluster, "jobs_of", lambda *_: jobs())
         view = SimpleNamespace(note=print, update=print)
         try:
-            found = run_sweep(config, view, patient=False).status
+            found: object = run_sweep(config, view, patient=False).status
         except SlurmError as error:
             found = error
         return found, json.loads(told.read_text())["status"] if told.exists() else None
@@ -136,7 +136,7 @@ def test_jobs_that_die_before_the_sweep_is_complete_are_told_of_once(on_slurm, e
 
 def test_of_jobs_that_nobody_can_ask_about_the_last_one_tells(on_slurm, monkeypatch):
     monkeypatch.setattr(cluster, "_SILENCE_SECONDS", -1.0)
-    asked = []
+    asked: list[None] = []
 
     def jobs():
         asked.append(None)
@@ -153,7 +153,7 @@ def test_jobs_that_slurm_holds_are_told_of_and_not_waited_for(on_slurm):
 
 
 def test_jobs_that_slurm_holds_later_are_not_followed_for_ever(on_slurm):
-    asked = []
+    asked: list[None] = []
 
     def jobs():
         asked.append(None)

@@ -271,6 +271,7 @@ def test_jobs_that_are_held_are_an_error_and_not_for_ever_busy(slurm, command):
     slurm.call("scontrol", "hold", job)
     done = command.here(*words, "launch.follow=false", status=2)
     release = re.search(r"held by Slurm \(JobHeld\w+\): `(scontrol release \d+)`", done.stderr)
+    assert release is not None, done.stderr
     slurm.call(*release[1].split())
     assert "nothing more was submitted" in ask(command, *words)
     slurm.call("scancel", "--name=sweetspot-held")
