@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 
 from pipeline.config import Config
-from pipeline.core.errors import ConfigurationError, StorageError
+from pipeline.core.errors import ConfigurationError, StorageError, SweetspotError
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.leftovers import empty, hidden
 from pipeline.launching.planning import keeps_alone
-from pipeline.launching.presence import living
+from pipeline.launching.presence import forget_gone, living
 from pipeline.launching.sbatch import job_name
 from pipeline.launching.slurm import Job, SlurmError, jobs_of, summarise
 from pipeline.launching.sweep_folder import create_config, load_config
@@ -20,7 +20,13 @@ from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomicall
 from pipeline.reporting.listing import folder_bytes, size_of
 from pipeline.reporting.spare import spare_files
 from pipeline.reporting.wording import counted
-from pipeline.search.moving import check_rename, delete_study, is_begun, rename_study
+from pipeline.search.moving import (
+    check_rename,
+    delete_study,
+    is_begun,
+    rename_study,
+    running_workers,
+)
 from pipeline.tracking import sweeps as mlflow_sweeps
 from pipeline.tracking.store import tracking_uri
 
@@ -86,7 +92,19 @@ def free_sweep(config: Config, name: str) -> int:
             with _in_a_sentence(f"{path} cannot be removed"):
                 path.unlink(missing_ok=True)
             freed += size
+        with _in_a_sentence(f"the locks in {folder} cannot be removed"):
+            _forget_gone(config, name, folder)
     return freed
+
+
+def _forget_gone(config: Config, name: str, folder: Path) -> None:
+    """Remove the locks of workers and peers that are gone, where it is known who trained what."""
+    try:
+        named = running_workers(load_config(config.mlruns, name))
+    except SweetspotError:
+        return
+    forget_gone(folder, "peers")
+    forget_gone(folder, "workers", named)
 
 
 def rename_sweep(config: Config, old: str, new: str) -> None:

@@ -8,6 +8,8 @@ import fcntl
 import os
 import re
 import socket
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -57,6 +59,20 @@ def living(sweep_dir: Path, role: Role) -> frozenset[str]:
 def is_alive(sweep_dir: Path, name: str, role: Role = "workers") -> bool:
     """Whether the worker or peer still holds its lock."""
     return bool(name) and _is_held(_lock_path(sweep_dir, name, role))
+
+
+def forget_gone(sweep_dir: Path, role: Role, named: Collection[str] = ()) -> None:
+    """Remove the locks of all who are gone: everybody who comes looks at each of them.
+
+    Parameters
+    ----------
+    named
+        Whom others still speak of; nobody may have such a name again.
+    """
+    for path in (sweep_dir / role).glob("*.lock"):
+        if path.stem not in named:
+            with suppress(Timeout), FileLock(path, timeout=0):
+                path.unlink(missing_ok=True)
 
 
 def is_here(worker: str) -> bool:

@@ -35,6 +35,25 @@ def is_begun(config: Config, storage: StudyStorage | None = None) -> bool:
     return opened.retrying(look)
 
 
+def running_workers(config: Config) -> frozenset[str]:
+    """Return the names of the workers that storage takes to be training for the sweep."""
+    name = config.sweep_name
+    assert name is not None
+    storage = open_storage(config)
+
+    def look() -> frozenset[str]:
+        return frozenset(
+            str(trial.user_attrs["worker"])
+            for study in {name, finalists_name(name)} & _names(storage)
+            for trial in optuna.load_study(study_name=study, storage=storage.optuna).get_trials(
+                deepcopy=False, states=(TrialState.RUNNING,)
+            )
+            if "worker" in trial.user_attrs
+        )
+
+    return storage.retrying(look)
+
+
 def delete_study(config: Config, name: str) -> None:
     """Remove a sweep's studies from storage; nothing happens where they do not exist."""
     delete_studies(open_storage(config), name)

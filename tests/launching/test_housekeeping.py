@@ -131,3 +131,26 @@ def test_jobs_that_wait_keep_a_sweep_from_being_changed(plan, replan, monkeypatc
     monkeypatch.setattr(housekeeping, "jobs_of", lambda name, folder: [job])
     with pytest.raises(StorageError, match=r"has jobs in Slurm's queue \(1 .*wait.*\): scancel"):
         free_sweep(plan.config, plan.config.sweep_name)
+
+
+def test_freeing_forgets_who_is_gone_but_not_who_seems_to_train(plan):
+    config, name = plan.config, plan.config.sweep_name
+    study = SweepStudy(config, plan.space)
+    for role in ("workers", "peers"):
+        for _ in range(2):
+            with Presence(config.sweep_dir, role) as gone:
+                pass
+    assert study.claim(gone.name) is not None  # and it was killed
+    free_sweep(config, name)
+    assert [path.stem for path in (config.sweep_dir / "workers").iterdir()] == [gone.name]
+    assert list((config.sweep_dir / "peers").iterdir()) == []
+
+
+def test_freeing_forgets_nobody_where_storage_cannot_say_who_trains(plan, replan):
+    config, name = plan.config, plan.config.sweep_name
+    storage = config.storage.model_copy(update={"kind": "postgres"})  # its address is not said
+    replan(plan, storage=storage)
+    with Presence(config.sweep_dir) as gone:
+        pass
+    free_sweep(config, name)
+    assert [path.stem for path in (config.sweep_dir / "workers").iterdir()] == [gone.name]

@@ -2,7 +2,14 @@ import subprocess
 import sys
 
 from pipeline.launching import presence
-from pipeline.launching.presence import Presence, is_alive, is_here, is_supervised, supervisor_lock
+from pipeline.launching.presence import (
+    Presence,
+    forget_gone,
+    is_alive,
+    is_here,
+    is_supervised,
+    supervisor_lock,
+)
 
 HOLD = """
 import sys
@@ -65,3 +72,15 @@ def test_a_name_is_never_given_twice(tmp_path):
         assert not is_alive(tmp_path, first.name)
         assert is_here(first.name) and is_here(second.name)
     assert not is_here(f"elsewhere-{first.name}")
+
+
+def test_who_is_gone_is_forgotten_and_who_lives_or_is_spoken_of_is_not(tmp_path):
+    for name in ("elsewhere-1", "elsewhere-2", "elsewhere-2.2"):
+        (tmp_path / "workers").mkdir(exist_ok=True)
+        (tmp_path / "workers" / f"{name}.lock").touch()
+    with Presence(tmp_path) as own:
+        forget_gone(tmp_path, "workers", {"elsewhere-2"})
+        left = {path.stem for path in (tmp_path / "workers").iterdir()}
+        assert left == {own.name, "elsewhere-2"}
+        assert is_alive(tmp_path, own.name)
+    forget_gone(tmp_path, "peers")  # where there was none
