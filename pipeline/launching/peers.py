@@ -118,34 +118,38 @@ class Peer(LocalSupervisor):
                 if alone:
                     self._leave_behind_what_was_killed()
             try:
-                storage = self._open_storage()
-                if self.sets_up:
-                    self.plan = set_up(self.plan, storage)
+                return self._work_as(presence)
             except SweetspotError:
-                # Nobody begins: of those that have waited together for a server, one tells.
+                # Of those that have waited together for a server, the last one tells.
                 with FileLock(folder / "leaving.lock"):
-                    self.ended = self._is_last(presence) and self._signal is None
+                    gives_up = presence.is_there and self._is_last(presence)
                     presence.release()
+                self.ended |= gives_up and self._signal is None
                 raise
-            study = SweepStudy(self.config, self.plan.space, storage, self.plan.first)
-            results = SweepResults(self.config, self.plan.description)
-            status = 1
-            try:
-                # A task that starts late, when all is done, does not even look for work.
-                staying = not (self._is_finished(study, results) or self._is_too_late())
-                while staying:
-                    self._take_part(study, results, presence)
-                    staying = self._is_needed(study, results, presence)
-                status = self._status(study)
-            finally:
-                self._stop_workers()
-                self._recover(study, results)
-                with FileLock(folder / "leaving.lock"):
-                    last = self._is_last(presence)
-                    presence.release()  # whoever leaves next does not count on us
-                    if last:
-                        self._end(study, results, status)
-                self._hand_over()
+
+    def _work_as(self, presence: Presence) -> int:
+        storage = self._open_storage()
+        if self.sets_up:
+            self.plan = set_up(self.plan, storage)
+        study = SweepStudy(self.config, self.plan.space, storage, self.plan.first)
+        results = SweepResults(self.config, self.plan.description)
+        status = 1
+        try:
+            # A task that starts late, when all is done, does not even look for work.
+            staying = not (self._is_finished(study, results) or self._is_too_late())
+            while staying:
+                self._take_part(study, results, presence)
+                staying = self._is_needed(study, results, presence)
+            status = self._status(study)
+        finally:
+            self._stop_workers()
+            self._recover(study, results)
+            with FileLock(self.config.sweep_dir / "leaving.lock"):
+                last = self._is_last(presence)
+                presence.release()  # whoever leaves next does not count on us
+                if last:
+                    self._end(study, results, status)
+            self._hand_over()
         return status
 
     def _open_storage(self) -> StudyStorage:

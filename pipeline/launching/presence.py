@@ -45,6 +45,11 @@ class Presence:
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it counts as alive."""
+        return bool(self._lock.is_locked)
+
     def release(self) -> None:
         """Be gone; a second time does nothing."""
         self._lock.release()

@@ -282,3 +282,20 @@ def test_of_peers_that_find_no_storage_the_last_one_tells(plan, monkeypatch):
         assert peer.ended is not bool(others)
     assert asked == [True, False]  # a job waits, and a person is told at once
     assert living(folder, "peers") == set()
+
+
+def test_of_peers_that_lose_their_storage_for_good_the_last_one_tells(plan, monkeypatch):
+    def lost(*_):
+        raise StorageLost("the server is away")
+
+    monkeypatch.setattr(Peer, "_take_part", lost)
+    monkeypatch.setattr(Peer, "_recover", lost)
+    folder = plan.config.sweep_dir
+    for others in ([Presence(folder, "peers")], []):
+        peer = Peer(plan=plan, say=print, show=lambda: None)
+        with ExitStack() as stack:
+            for other in others:
+                stack.enter_context(other)
+            with pytest.raises(StorageLost):
+                peer.run()
+        assert peer.ended is not bool(others)
