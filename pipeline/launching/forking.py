@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.launching.devices import next_gpu
@@ -52,6 +52,9 @@ class Assignment:
         Compute threads to train with.
     gpu_memory
         The share of its GPU's memory that it may take; None for all.
+    jit_compile, steps_per_execution
+        What these settings of training are here. A worker that sees one GPU of several finds no
+        calibration, which is that of all of them.
     log
         The file that it writes to.
     """
@@ -60,6 +63,8 @@ class Assignment:
     sweep: str
     threads: int
     gpu_memory: float | None
+    jit_compile: Literal["on", "off"]
+    steps_per_execution: int
     log: Path
 
 
@@ -194,7 +199,13 @@ def _work(assignment: Assignment, gpu: str | None, work: "Callable[[Config], int
         config = load_config(assignment.mlruns, assignment.sweep)
         settled = {"threads": assignment.threads, "gpu_memory": assignment.gpu_memory or "auto"}
         launch = config.launch.model_copy(update=settled)
-        status = (work or worker.work)(config.model_copy(update={"launch": launch}))
+        ways = {
+            "jit_compile": assignment.jit_compile,
+            "steps_per_execution": assignment.steps_per_execution,
+        }
+        training = config.training.model_copy(update=ways)
+        config = config.model_copy(update={"launch": launch, "training": training})
+        status = (work or worker.work)(config)
     except SweetspotError as error:
         print(f"sweetspot: {error}", file=sys.stderr)
         status = error.status

@@ -25,7 +25,7 @@ from pipeline.launching.results import SweepResults
 from pipeline.launching.running_worker import RunningWorker
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
-from pipeline.measuring.automatic import automatic
+from pipeline.measuring.automatic import automatic, settled_training
 from pipeline.measuring.machine import this_machine
 from pipeline.measuring.quiet import QuietLock
 from pipeline.reporting.wording import counted
@@ -353,11 +353,16 @@ class LocalSupervisor:
         logs = self.config.sweep_dir / "logs"
         logs.mkdir(exist_ok=True)
         log = logs / f"{self._log_name()}-{self._started:03d}.log"
+        training = settled_training(self.config.training, automatic(self.config))
+        # Neither is auto any more.
+        assert training.jit_compile != "auto" and training.steps_per_execution != "auto"
         assignment = Assignment(
             mlruns=self.config.mlruns,
             sweep=str(self.config.sweep_name),
             threads=self._threads(),
             gpu_memory=self._gpu_memory(),
+            jit_compile=training.jit_compile,
+            steps_per_execution=training.steps_per_execution,
             log=log,
         )
         gpus = [worker.process.gpu for worker in self._workers]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import psutil
 import pytest
 
 from pipeline.config import PROJECT_ROOT
+from pipeline.launching import forking
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.running_worker import last_line
+from pipeline.measuring.automatic import by_rule, settled_training
 
 #: A supervisor whose worker, told by its log, waits until somebody reads that.
 SUPERVISOR = """
@@ -36,7 +39,7 @@ def work(config):
 if __name__ == "__main__":
     assignment = forking.Assignment(
         mlruns=Path(sys.argv[1]), sweep=sys.argv[2], threads=3, gpu_memory=0.45,
-        log=Path(sys.argv[3]),
+        jit_compile="on", steps_per_execution=60, log=Path(sys.argv[3]),
     )
     process = forking.WorkerProcess(assignment, work=work)
     print(process.pid, flush=True)
@@ -53,7 +56,10 @@ def log(tmp_path):
 
 @pytest.fixture
 def assignment(tmp_path, log) -> Assignment:
-    return Assignment(mlruns=tmp_path, sweep="nothing", threads=1, gpu_memory=None, log=log)
+    return Assignment(
+        mlruns=tmp_path, sweep="nothing", threads=1, gpu_memory=None, jit_compile="off",
+        steps_per_execution=20, log=log,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -180,3 +186,22 @@ def test_an_import_that_nobody_waits_for_is_ended(tmp_path):
     while any(os.path.exists(f"/proc/{number}") for number in numbers):
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_a_worker_trains_as_its_assignment_says(plan, replan, assignment, monkeypatch):
+    """It sees one GPU of several, and so no calibration of the machine with all of them."""
+    plan = replan(plan)
+    heard = []
+    monkeypatch.setattr("pipeline.launching.forking.settle_in", lambda log, gpu: None)
+    given = replace(
+        assignment, mlruns=plan.config.mlruns, sweep=plan.config.sweep_name, jit_compile="on",
+        steps_per_execution=240,
+    )  # fmt: skip
+    with pytest.raises(SystemExit):
+        forking._work(given, "GPU-1", lambda config: heard.append(config) or 0)
+    (config,) = heard
+    training = plan.config.training
+    assert (training.jit_compile, training.steps_per_execution) == ("auto", "auto")
+    settled = settled_training(config.training, by_rule())
+    assert (settled.jit_compile, settled.steps_per_execution) == ("on", 240)
+    assert config.launch.threads == assignment.threads

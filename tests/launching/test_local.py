@@ -1,6 +1,7 @@
 """What a supervisor sees while its workers work."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 from pipeline.core.outcome import Ending
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.launching import local
+from pipeline.launching.forking import Assignment
 from pipeline.launching.local import LocalSupervisor, WorkersFailed
 from pipeline.launching.results import SweepResults
 from pipeline.launching.running_worker import RunningWorker
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
+from pipeline.measuring import automatic
+from pipeline.measuring.machine import Gpu, this_machine
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
@@ -183,3 +187,27 @@ def test_the_minutes_of_a_run_are_counted_from_its_start(plan, replan, minutes, 
         assert out_of_time(plan.config) is over
         record(log, SessionEnded(wall_seconds=seconds, exit_status=0))
     assert not out_of_time(plan.config)  # the next run has its own
+
+
+def test_a_worker_is_told_how_to_train_by_the_calibration_of_all_gpus(plan, monkeypatch):
+    gpu = Gpu(name="A GPU", uuid="GPU-1", memory_mib=8192, capability=(8, 0))
+    machine = replace(this_machine(), gpus=(gpu, replace(gpu, uuid="GPU-2")))
+    monkeypatch.setattr(automatic, "this_machine", lambda: machine)
+    monkeypatch.setattr(local, "this_machine", lambda: machine)
+    rule = automatic.by_rule()
+    answer = replace(rule, jit_compile=not rule.jit_compile, steps_per_execution=240)
+    calibration = automatic.Calibration(
+        answer=answer, measured_on={"name": "A GPU"}, date="2026-11-25", seconds=60.0, tried=()
+    )
+    automatic.keep_calibration(plan.config.mlruns, calibration)
+    told: list[Assignment] = []
+
+    def start(assignment, gpus):
+        told.append(assignment)
+        return SimpleNamespace(gpu="GPU-1")
+
+    monkeypatch.setattr(local, "WorkerProcess", start)
+    plan = replace(plan, config=plan.config.model_copy(update={"calibrate": True}))
+    supervisor_of(plan)._start_worker()
+    (assignment,) = told
+    assert (assignment.jit_compile, assignment.steps_per_execution) == ("off", 240)

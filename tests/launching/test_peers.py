@@ -47,7 +47,7 @@ class SimulatedPeer(Peer):
         log = self.config.sweep_dir / "worker.log"
         assignment = Assignment(
             mlruns=self.config.mlruns, sweep=self.config.sweep_name, threads=1, gpu_memory=None,
-            log=log,
+            jit_compile="off", steps_per_execution=20, log=log,
         )
         return RunningWorker(process=WorkerProcess(assignment, work=simulate), log=log)
 
