@@ -56,7 +56,7 @@ class TrainingConfig(Section):
     adam_beta_2: Annotated[float, Field(ge=0, lt=1)] = ADAM_BETA_2
     averaging: Literal["none", "ema"] = "none"  #: of the weights, over about the last epoch
     max_seconds: Annotated[float, Field(gt=0)] | None = None  #: to a trial's last epoch
-    evaluation_batch_size: Positive = 1000
+    evaluation_batch_size: Positive = 1000  #: the most images a call, in validation
 
     @model_validator(mode="after")
     def _repeats_or_compiles(self) -> Self:

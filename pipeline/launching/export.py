@@ -46,7 +46,6 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "saved_model": ".saved_model",
 }
 _CALIBRATION_IMAGES = 500
-_BATCH = 1000
 _LATENCY_BATCH_SIZE = 1
 
 
@@ -76,9 +75,9 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
     threads, device = default_threads(), device_name(describe_device())
     exported = ExportedNetwork(network.path, Architecture.parse(network.architecture), threads)
     labels = data.validation.labels
-    as_trained = _labels(exported.as_trained, data.validation)
+    as_trained = _labels(exported.as_trained, data.validation, exported.images_a_call)
     trained_accuracy = float((as_trained == labels).mean())
-    exact = _labels(exported.exact, data.validation)
+    exact = _labels(exported.exact, data.validation, exported.images_a_call)
     image = data.validation.images[:_LATENCY_BATCH_SIZE]
     results: dict[str, Any] = {}
     folder = config.sweep_dir / EXPORT_DIR
@@ -88,7 +87,7 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
             unfinished = Path(temporary, path.name)
             exported.write(form, unfinished, _calibration(data))
             infer = exported.open(form, unfinished)
-            found = _labels(infer, data.validation)
+            found = _labels(infer, data.validation, exported.images_a_call)
             result: dict[str, Any] = {
                 "bytes": _bytes(unfinished),
                 "accuracy": float((found == labels).mean()),
@@ -154,10 +153,10 @@ def _calibration(data: TrainingData) -> NDArray[np.uint8]:
     return data.train.images[chosen]
 
 
-def _labels(infer: "Inference", split: Split) -> NDArray[np.int64]:
+def _labels(infer: "Inference", split: Split, at_once: int) -> NDArray[np.int64]:
     batches = [
-        infer(split.images[start : start + _BATCH]).argmax(axis=1)
-        for start in range(0, len(split), _BATCH)
+        infer(split.images[start : start + at_once]).argmax(axis=1)
+        for start in range(0, len(split), at_once)
     ]
     return np.concatenate(batches)
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from pipeline.core.architecture import Architecture
 from pipeline.core.exports import ExportFormat
 from pipeline.training.backend import Inference, compile_inference, keras
+from pipeline.training.batching import images_a_call
 from pipeline.training.model import build_model
 from pipeline.training.onnx_files import open_onnx, write_float, write_int8
 from pipeline.training.onnx_graph import onnx_graph
-from pipeline.training.saving import load_model
+from pipeline.training.saving import BATCH_SIZE, load_model
 
 
 class ExportedNetwork:
@@ -31,6 +32,8 @@ class ExportedNetwork:
         self._model = load_model(path)
         height, width, channels = self._model.input_shape[1:]
         shape = (height, width, channels)
+        #: Images that it is given in a call, in any format.
+        self.images_a_call = images_a_call(self._model, BATCH_SIZE)
         #: The network as it was trained, compiled.
         self.as_trained: Inference = compile_inference(self._model, shape, jit_compile=False)
         # The same weights, computed in float32: what an export has to equal.

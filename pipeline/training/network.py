@@ -13,6 +13,7 @@ from pipeline.core.trial import ADAM_BETA_2, Augmentation, Recipe, derived_seed
 from pipeline.data.dataset import Split
 from pipeline.training.augmentation import DRAWS, draws
 from pipeline.training.backend import Inference, compile_inference, keras
+from pipeline.training.batching import images_a_call
 from pipeline.training.model import build_model
 from pipeline.training.optimizer import build_optimizer
 from pipeline.training.stepping import SteppedModel, epoch_order, steps_per_epoch
@@ -162,8 +163,11 @@ class CompiledNetwork:
         return float(logs["loss"]), float(logs["accuracy"])
 
     def evaluate(self, split: Split, batch_size: int) -> Evaluation:
-        """Evaluate on a split, in equal batches of at most ``batch_size`` images."""
-        batches = -(-len(split) // batch_size)
+        """Evaluate on a split, in equal batches of at most ``batch_size`` images.
+
+        Large images come fewer at a time; see ``images_a_call``.
+        """
+        batches = -(-len(split) // images_a_call(self.model, batch_size))
         size = -(-len(split) // batches)
         labels = np.empty(len(split), dtype=np.int64)
         loss = 0.0

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import StorageError
 from pipeline.training.backend import compile_inference, keras
+from pipeline.training.batching import images_a_call
 
-#: Images a call when a saved model predicts.
+#: The most images a call when a saved model predicts.
 BATCH_SIZE = 1000
 
 
@@ -79,7 +80,8 @@ def predicted_probabilities(model_path: Path, images: NDArray[np.uint8]) -> NDAr
     height, width, channels = model.input_shape[1:]
     infer = compile_inference(model, (height, width, channels), jit_compile=False)
     probabilities = np.empty((len(images), model.output_shape[-1]), dtype=np.float32)
-    for start in range(0, len(images), BATCH_SIZE):
-        batch = slice(start, start + BATCH_SIZE)
+    size = images_a_call(model, BATCH_SIZE)
+    for start in range(0, len(images), size):
+        batch = slice(start, start + size)
         probabilities[batch] = infer(images[batch])
     return probabilities

@@ -26,6 +26,7 @@ class FakeNetwork:
 
     def __init__(self, *_):
         self.as_trained = self.exact = first_class
+        self.images_a_call = 100
 
     def write(self, form, path, images):
         path.write_bytes(b"0123456789")

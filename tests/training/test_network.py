@@ -3,10 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.core.architecture import Architecture
+from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.trial import Recipe
+from pipeline.data.dataset import Split
 from pipeline.training.augmentation import augmented, draws
 from pipeline.training.backend import keras
+from pipeline.training.batching import images_a_call
 from pipeline.training.network import CompiledNetwork, DeviceData
 from pipeline.training.stepping import epoch_order
 
@@ -197,3 +199,44 @@ def test_augmented_steps_in_one_call_are_the_same_steps(build):
     for one, other in zip(together, apart, strict=True):
         np.testing.assert_array_equal(one, other)
     assert not np.array_equal(together[0], plain[0])
+
+
+def pictures(count, shape):
+    generator = np.random.default_rng(11)
+    images = generator.integers(0, 256, size=(count, *shape)).astype(np.uint8)
+    return Split(images=images, labels=generator.integers(3, size=count))
+
+
+def calls_of(network, monkeypatch, infer):
+    """Return a list that gets the images of each call, which ``infer`` answers."""
+    sizes: list[int] = []
+
+    def counted(images):
+        sizes.append(len(images))
+        return infer(images)
+
+    monkeypatch.setattr(network, "infer", counted)
+    return sizes
+
+
+def test_large_images_are_evaluated_a_few_at_a_time(build, monkeypatch):
+    split = pictures(250, (96, 96, 3))
+    network = build("64k3-d8", images=DeviceData.place(split, 3))
+    probabilities = network.infer(split.images)
+    truth = probabilities[np.arange(250), split.labels].astype(np.float64)
+    sizes = calls_of(network, monkeypatch, network.infer)
+    found = network.evaluate(split, 1000)
+    # The convolution's 94x94x64 numbers of 118 images have 256 MiB.
+    assert sizes == [84, 84, 84]
+    np.testing.assert_array_equal(found.labels, probabilities.argmax(axis=1))
+    assert found.loss == pytest.approx(-np.log(truth).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("notation", [str(one) for one in REFERENCES.values()])
+def test_small_images_are_evaluated_as_many_at_a_time_as_is_said(build, monkeypatch, notation):
+    split = pictures(2000, (28, 28, 1))
+    network = build(notation, images=DeviceData.place(split, 3))
+    sizes = calls_of(network, monkeypatch, lambda images: np.full((len(images), 3), 1 / 3))
+    network.evaluate(split, 1000)
+    assert sizes == [1000, 1000]
+    assert images_a_call(network.model, 7) == 7

@@ -6,6 +6,8 @@ import pytest
 
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import StorageError
+from pipeline.training import saving
+from pipeline.training.backend import compile_inference
 from pipeline.training.model import build_model
 from pipeline.training.saving import load_model, predicted_probabilities, save_model
 
@@ -105,3 +107,24 @@ def test_a_flipped_byte_is_refused_in_a_sentence(model, tmp_path, member):
     path.write_bytes(content)
     with pytest.raises(StorageError, match=r"model\.keras cannot be read: ."):
         load_model(path)
+
+
+def test_large_images_are_classified_a_few_at_a_time(tmp_path, monkeypatch):
+    model = build_model(Architecture.parse("64k3-d8"), (96, 96, 3), 3, 1, "float32")
+    save_model(model, tmp_path / "model.keras")
+    images = np.random.default_rng(3).integers(0, 256, size=(130, 96, 96, 3)).astype(np.uint8)
+    sizes: list[int] = []
+
+    def compiled(*given, **how):
+        infer = compile_inference(*given, **how)
+
+        def counted(images):
+            sizes.append(len(images))
+            return infer(images)
+
+        return counted
+
+    monkeypatch.setattr(saving, "compile_inference", compiled)
+    found = predicted_probabilities(tmp_path / "model.keras", images)
+    assert sizes == [118, 12]
+    np.testing.assert_allclose(found, np.asarray(model(images)), rtol=1e-5, atol=1e-6)

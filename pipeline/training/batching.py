@@ -1,0 +1,24 @@
+"""How many images a network classifies in one call: what its largest layer gives has to fit."""
+
+import math
+from typing import Any
+
+#: Bytes of a layer's outputs for all images of a call. A worker is counted at 2 GiB, with Keras'
+#: backend and the images in them; and a layer's inputs are there beside its outputs.
+BUDGET_BYTES = 256 * 1024**2
+#: In mixed precision it is half as much on some devices.
+_VALUE_BYTES = 4
+
+
+def images_a_call(model: Any, most: int) -> int:
+    """Return how many images a model is to classify in a call, at least 1.
+
+    Parameters
+    ----------
+    model
+        A functional Keras model; each of its layers is called once.
+    most
+        However small they are.
+    """
+    values: int = max(math.prod(layer.output.shape[1:]) for layer in model.layers)
+    return min(most, max(1, BUDGET_BYTES // (_VALUE_BYTES * values)))
