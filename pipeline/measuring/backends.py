@@ -10,6 +10,18 @@ Backend = Literal["tensorflow", "jax"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 #: Where a user says it; Keras reads it, too.
 VARIABLE = "KERAS_BACKEND"
+#: Set before the backend loads, unless the user has set them.
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # oneDNN's convolutions are on by default on some processors only, and faster on all.
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    # Without these, one process takes the whole GPU before it needs it.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    # Numbers in CUDA_VISIBLE_DEVICES are nvidia-smi's, as `machine.visible_gpus` reads them; by
+    # default CUDA counts from the fastest GPU on.
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+}
 
 
 def backend_name() -> Backend:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config import command
 from pipeline.core.errors import StorageError
+from pipeline.measuring.backends import ENVIRONMENT, VARIABLE, backend_name
 from pipeline.tracking.registry import CHAMPION, Registry, RegistryError
 from pipeline.tracking.store import tracking_uri
 
@@ -57,12 +58,21 @@ def serve_command(model: Path, port: int, host: str = "127.0.0.1") -> list[str]:
 
 
 def serve_environment(registry: Registry) -> dict[str, str]:
-    """Return the environment for ``serve_command``: where the registry and the programs are."""
+    """Return the environment for ``serve_command``: where the registry and the programs are.
+
+    Keras' backend, which only that process loads, finds what it finds in our own.
+
+    Raises
+    ------
+    ConfigurationError
+        ``KERAS_BACKEND`` names another one than ours.
+    """
     programs = str(Path(sys.executable).parent)  # MLflow starts uvicorn by its bare name
     return {
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
+        **ENVIRONMENT,
         **os.environ,
+        VARIABLE: backend_name(),
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_TRACKING_URI": tracking_uri(registry.config),
         "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),

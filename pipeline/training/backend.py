@@ -18,22 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import ConfigurationError
-from pipeline.measuring.backends import VARIABLE, backend_name, backend_version
+from pipeline.measuring.backends import ENVIRONMENT, VARIABLE, backend_name, backend_version
 from pipeline.measuring.machine import this_machine
 from pipeline.training.importing import without
 
-#: Set before the backend loads, unless the user has set them.
-ENVIRONMENT = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    # oneDNN's convolutions are on by default on some processors only, and faster on all.
-    "TF_ENABLE_ONEDNN_OPTS": "1",
-    # Without these, one process takes the whole GPU before it needs it.
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    # Numbers in CUDA_VISIBLE_DEVICES are nvidia-smi's, as `machine.visible_gpus` reads them; by
-    # default CUDA counts from the fastest GPU on.
-    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-}
 #: The backend, what is installed for it to see a GPU, and what is set for it to see none.
 _GPU_WORDS = {
     "tensorflow": ("TensorFlow", "tensorflow[and-cuda]", "CUDA_VISIBLE_DEVICES="),

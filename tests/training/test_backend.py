@@ -12,6 +12,7 @@ import pytest
 from pipeline.config import PROJECT_ROOT
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import ConfigurationError
+from pipeline.measuring.backends import ENVIRONMENT
 from pipeline.measuring.machine import Gpu, this_machine
 from pipeline.training import backend
 from pipeline.training.backend import keras
@@ -81,7 +82,7 @@ def test_nothing_is_said_while_the_backend_starts(fresh):
 
 
 def test_gpus_are_counted_as_nvidia_smi_does():
-    assert backend.ENVIRONMENT["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert ENVIRONMENT["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
     assert os.environ["CUDA_DEVICE_ORDER"]
 
 
