@@ -180,6 +180,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
 def forget_networks() -> None:
     """Free the networks that nobody holds any more; they are cycles, on the device too."""
     keras.backend.clear_session(free_memory=False)
+    keras.config.disable_traceback_filtering()  # the session had been told so
     gc.collect()
 
 

@@ -206,3 +206,8 @@ def test_steps_are_looped_over_where_a_loop_is_fast(kind, xla_only, jit_compile,
         kind=kind, xla_only=xla_only, memory_counter=None, reset_memory=lambda: None
     )
     assert device.loops(jit_compile) is loops
+
+
+def test_tracebacks_stay_whole_from_one_trial_to_the_next(session):
+    backend.forget_networks()
+    assert not keras.config.is_traceback_filtering_enabled()
