@@ -188,9 +188,11 @@ class TrainingSession:
                     measurements=found.measurements,
                     step_seconds=found.step_seconds,
                 )
+                progress = Progress(history=found.history, kept=found.kept)
+                if not progress.is_over(training):
+                    self._first_step(network, clocks)
                 with clocks.on("build_and_trace"):
                     network.restore(found.state)
-                progress = Progress(history=found.history, kept=found.kept)
             # What the network before this one took, or the reference beside it, is not its own.
             self._device.reset_memory()
             with clocks.on("tracking"):
@@ -244,6 +246,11 @@ class TrainingSession:
             return self._network(
                 specification.architecture, specification.recipe, specification.seed
             )
+
+    def _first_step(self, network: CompiledNetwork, clocks: Clocks) -> None:
+        """Take the step that still compiles, of a network that nobody measures before it trains."""
+        with self._quiet.training(clocks), clocks.on("first_step"):
+            network.train(network.order(0), 0, 1)
 
     def _network(self, architecture: Architecture, recipe: Recipe, seed: int) -> CompiledNetwork:
         return CompiledNetwork(

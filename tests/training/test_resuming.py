@@ -6,6 +6,7 @@ import pytest
 from pipeline.core.errors import StorageError
 from pipeline.core.outcome import Interrupted
 from pipeline.measuring.clocks import Clocks
+from pipeline.training.network import CompiledNetwork
 
 
 def timeless(results):
@@ -72,3 +73,32 @@ def test_the_same_seed_gives_the_same_trial(session, trial, observing, clocks):
         session.run(trial("4k3-d8", seed=seed), observing(), clocks) for seed in (1, 1, 2)
     )
     assert timeless(one.epochs) == timeless(other.epochs) != timeless(different.epochs)
+
+
+def test_the_step_that_compiles_is_no_training_of_a_resumed_trial_either(
+    session, trial, observing, tmp_path, monkeypatch
+):
+    def leave(observer):
+        if observer.epochs:
+            raise Interrupted("told to leave")
+
+    checkpoint, specification = tmp_path / "trial.npz", trial("4k3-d8")
+    with pytest.raises(Interrupted):
+        session.run(specification, observing(at_execution=leave), Clocks(), checkpoint)
+    taken: list[tuple[float, int]] = []
+    train = CompiledNetwork.train
+
+    def counted(network, order, first, last):
+        taken.append((clocks.seconds()["training"], last - first))
+        return train(network, order, first, last)
+
+    monkeypatch.setattr(CompiledNetwork, "train", counted)
+    clocks = Clocks()
+    observer = observing()
+    session.run(specification, observer, clocks, checkpoint)
+    stepped = [trained for trained, steps in taken if steps]
+    assert stepped[0] == 0.0 < stepped[1] and clocks.seconds()["first_step"] > 0.0
+    assert [result.epoch for result in observer.epochs] == [2]
+    finished = Clocks()
+    session.run(specification, observing(), finished, checkpoint)
+    assert finished.seconds()["first_step"] == 0.0  # nothing is trained any more
