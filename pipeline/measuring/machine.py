@@ -221,17 +221,12 @@ def visible_gpus(listing: str, visible_devices: str | None) -> tuple[Gpu, ...]:
     Parameters
     ----------
     listing
-        ``nvidia-smi``'s CSV of name, uuid, memory.total and compute_cap without units.
+        ``nvidia-smi``'s CSV of name, uuid, memory.total and compute_cap without units. A line of
+        another form, such as a warning, is left out.
     visible_devices
         ``CUDA_VISIBLE_DEVICES``; None if unset.
     """
-    gpus = []
-    for line in listing.splitlines():
-        name, uuid, memory, capability = (part.strip() for part in line.rsplit(",", 3))
-        major, minor = (int(number) for number in capability.split("."))
-        # A GPU that shares the host's memory answers [N/A].
-        size = int(memory) if memory.isdigit() else 0
-        gpus.append(Gpu(name=name, uuid=uuid, memory_mib=size, capability=(major, minor)))
+    gpus = [gpu for line in listing.splitlines() if (gpu := _gpu(line)) is not None]
     if visible_devices is None:
         return tuple(gpus)
     shown = []
@@ -247,6 +242,24 @@ def visible_gpus(listing: str, visible_devices: str | None) -> tuple[Gpu, ...]:
             break
         shown.append(match[0])
     return tuple(shown)
+
+
+def _gpu(line: str) -> Gpu | None:
+    """Return the GPU of a line of ``nvidia-smi``; None where it is a warning or the like."""
+    parts = [part.strip() for part in line.rsplit(",", 3)]
+    if len(parts) < 4:
+        return None
+    name, uuid, memory, capability = parts
+    # What it does not know is [N/A], such as the memory of a GPU that shares the host's.
+    size = int(memory) if memory.isdigit() else 0
+    major, _, minor = capability.partition(".")
+    known = major.isdigit() and minor.isdigit()
+    return Gpu(
+        name=name,
+        uuid=uuid,
+        memory_mib=size,
+        capability=(int(major), int(minor)) if known else (0, 0),
+    )
 
 
 def _affinity() -> int:

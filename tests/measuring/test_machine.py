@@ -216,3 +216,15 @@ def test_a_gpu_that_shares_the_hosts_memory_does_not_say_how_much():
     (gpu,) = visible_gpus("NVIDIA GB10, GPU-cc, [N/A], 12.1\n", None)
     assert gpu.memory_mib == 0
     assert gpu.capability == (12, 1)
+
+
+def test_what_is_no_gpu_in_the_listing_is_left_out():
+    warned = "Warning: persistence mode is off\n\n" + LISTING
+    assert visible_gpus(warned, None) == visible_gpus(LISTING, None)
+
+
+@pytest.mark.parametrize("capability", ["[N/A]", "", "8", "8.x"])
+def test_a_gpu_of_unknown_capability_is_one_all_the_same(capability):
+    (gpu,) = visible_gpus(f"NVIDIA Tesla K80, GPU-dd, 11441, {capability}\n", None)
+    assert (gpu.uuid, gpu.memory_mib, gpu.capability) == ("GPU-dd", 11441, (0, 0))
+    assert resolve_precision("auto", replace(CPU, gpus=(gpu,))) == "float32"
