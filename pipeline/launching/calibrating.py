@@ -190,9 +190,12 @@ def layouts_of(machine: Machine) -> list[tuple[int, int]]:
     most = cores if machine.memory_bytes is None else machine.memory_bytes // MEMORY_A_WORKER
     if machine.gpus:
         gpus = len(machine.gpus)
-        # 0 is a GPU that shares the memory of the host.
+        # 0 is a GPU that shares the memory of the host, or a part of one, of which nobody says how
+        # much it has.
         memory = min((g.memory_mib for g in machine.gpus if g.memory_mib), default=None)
-        if memory is not None:
+        if any(gpu.is_part for gpu in machine.gpus):
+            most = gpus
+        elif memory is not None:
             most = min(most, gpus * int(SHARED * memory / MEMORY_A_SHARE))
         shares = [s for s in GPU_SHARES if s * gpus <= max(gpus, min(cores, most))]
         return [(share * gpus, max(1, cores // (shares[-1] * gpus))) for share in shares]

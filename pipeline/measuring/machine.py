@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -30,16 +30,32 @@ FLOAT16_CAPABILITY = (7, 0)
 MEMORY_A_WORKER = 2 * 1024**3
 MOST_WORKERS = 8
 _NVIDIA_SECONDS = 20.0
+_PART = "MIG-"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gpu:
-    """An NVIDIA GPU as ``nvidia-smi`` describes it; memory in MiB, 0 where it does not say."""
+    """An NVIDIA GPU as ``nvidia-smi`` describes it, or a part of one.
+
+    Parameters
+    ----------
+    uuid
+        The GPU's, or as ``CUDA_VISIBLE_DEVICES`` names the part.
+    memory_mib
+        0 where nobody says, which is so of a part.
+    capability
+        (0, 0) where nobody says.
+    """
 
     name: str
     uuid: str
     memory_mib: int
     capability: tuple[int, int]
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a part of a GPU (MIG), with memory of its own."""
+        return self.uuid.startswith(_PART)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +158,7 @@ def describe_device(machine: Machine | None = None) -> dict[str, str]:
     """Return what trials run on, by name, for tracking.
 
     ``device`` is ``cpu`` or ``gpu``; ``name`` the GPU's or processor's model; ``cores``, and
-    ``memory_mib`` where known; the GPU's memory where there is one.
+    ``memory_mib`` where known, which is the GPU's where there is one.
     """
     machine = machine or this_machine()
     if machine.gpus:
@@ -151,7 +167,7 @@ def describe_device(machine: Machine | None = None) -> dict[str, str]:
             "device": "gpu",
             "name": gpu.name,
             "count": str(len(machine.gpus)),
-            "memory_mib": str(gpu.memory_mib),
+            **({"memory_mib": str(gpu.memory_mib)} if gpu.memory_mib else {}),
             "cpu": machine.cpu,
             "cores": str(machine.cores),
         }
@@ -229,14 +245,16 @@ def visible_gpus(listing: str, visible_devices: str | None) -> tuple[Gpu, ...]:
     gpus = [gpu for line in listing.splitlines() if (gpu := _gpu(line)) is not None]
     if visible_devices is None:
         return tuple(gpus)
-    shown = []
+    shown: list[Gpu] = []
     for device in (part.strip() for part in visible_devices.split(",")):
+        if gpus and device.startswith(_PART):
+            # Listed as its whole.
+            shown.append(replace(gpus[0], uuid=device, memory_mib=0))
+            continue
         # CUDA stops at the first device that it does not know.
         match = [
             gpu for index, gpu in enumerate(gpus)
-            if device == str(index)
-            or (device and gpu.uuid.startswith(device))
-            or device.startswith("MIG-")  # a part of a GPU, listed as its whole
+            if device == str(index) or (device and gpu.uuid.startswith(device))
         ]  # fmt: skip
         if not match:
             break

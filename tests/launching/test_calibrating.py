@@ -207,3 +207,9 @@ def test_workers_are_spread_over_the_gpus():
     assert next_gpu(gpus, ["GPU-1", "GPU-2", "GPU-2"]) == "GPU-1"
     assert next_gpu((GPU,), []) is None
     assert next_gpu((), []) is None
+
+
+def test_nobody_shares_a_part_of_a_gpu():
+    part = replace(GPU, uuid="MIG-1", memory_mib=0)
+    machine = replace(CPU, cores=16, gpus=(part, replace(part, uuid="MIG-2")))
+    assert {tried.workers for tried in calibrate(machine, starting(flat)).tried} == {1, 2}

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.launching.devices import lock_name, memory_share
-from pipeline.measuring.machine import Gpu, this_machine
+from pipeline.launching.devices import lock_name, memory_share, next_gpu
+from pipeline.measuring.machine import Gpu, this_machine, visible_gpus
 
 
 def gpu(uuid):
@@ -33,3 +33,13 @@ def test_each_gpu_has_locks_of_its_own_and_the_processor_too():
 )
 def test_workers_on_one_gpu_share_its_memory_evenly(setting, gpus, workers, expected):
     assert memory_share(setting, gpus, workers) == pytest.approx(expected)
+
+
+def test_each_worker_has_a_part_of_a_gpu_to_itself():
+    listing = "A100, GPU-1, 40960, 8.0\n"
+    gpus = visible_gpus(listing, "MIG-a,MIG-b")
+    assert [next_gpu(gpus, taken) for taken in ([], ["MIG-a"])] == ["MIG-a", "MIG-b"]
+    # Of whom each sees its own, with locks of its own.
+    (own,) = visible_gpus(listing, "MIG-b")
+    assert own == gpus[1]
+    assert lock_name(replace(this_machine(), gpus=(own,))) == "MIG-b"

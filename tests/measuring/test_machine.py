@@ -205,7 +205,8 @@ def test_gpus_are_read():
         ("1,0", ["GPU-bb", "GPU-aa"]),
         ("GPU-aa", ["GPU-aa"]),
         ("0,7,1", ["GPU-aa"]),
-        ("MIG-5f", ["GPU-aa"]),
+        ("MIG-5f", ["MIG-5f"]),
+        ("MIG-5f,MIG-6a", ["MIG-5f", "MIG-6a"]),
     ],
 )
 def test_the_environment_decides_which_gpus_are_seen(visible, names):
@@ -216,6 +217,13 @@ def test_a_gpu_that_shares_the_hosts_memory_does_not_say_how_much():
     (gpu,) = visible_gpus("NVIDIA GB10, GPU-cc, [N/A], 12.1\n", None)
     assert gpu.memory_mib == 0
     assert gpu.capability == (12, 1)
+
+
+def test_a_part_of_a_gpu_is_not_said_to_have_the_memory_of_the_whole():
+    (part,) = visible_gpus(LISTING, "MIG-5f")
+    assert (part.name, part.memory_mib, part.capability) == ("NVIDIA A100-SXM4-40GB", 0, (8, 0))
+    assert visible_gpus("", "MIG-5f") == ()  # without a driver
+    assert "memory_mib" not in describe_device(replace(CPU, gpus=(part,)))
 
 
 def test_what_is_no_gpu_in_the_listing_is_left_out():
