@@ -14,20 +14,23 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from pipeline.config import Config
+from pipeline.core.architecture import Architecture
 from pipeline.core.outcome import OutOfMemory
-from pipeline.core.trial import Outcome
+from pipeline.core.trial import Outcome, Recipe
 from pipeline.launching.results import SweepResults, model_path
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.sweep_folder import load_description, unchanged_test
 from pipeline.launching.trainer import Trainer
-from pipeline.reporting.compare import LABELS_NAME, answers_name
+from pipeline.measuring.machine import describe_device
+from pipeline.reporting.compare import LABELS_NAME, answers_name, device_name
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import write_atomically
 from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name, one_class
 from pipeline.reporting.mistakes import Mistakes, mistakes_name
 from pipeline.search.study import SweepStudy
-from pipeline.tracking.event_log import EventLog, sweep_log_path
+from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
 from pipeline.tracking.events import TestRead, record
+from pipeline.tracking.story import trial_story
 
 
 def evaluate(config: Config, study: SweepStudy, results: SweepResults, trainer: Trainer) -> None:
@@ -123,9 +126,10 @@ def _keep(path: Path, labels: NDArray[np.int64]) -> None:
 
 
 def _compare(config: Config, study: SweepStudy, summary: dict[str, Any], trainer: Trainer) -> None:
-    """Measure sweet spot and references side by side at the sweet spot's batch size.
+    """Compare sweet spot and references at the sweet spot's batch size.
 
-    Where one of them needs more memory for it than there is, nothing is compared: it is good to
+    What was trained with its recipe has been measured; the others are measured now. Where one of
+    them needs more memory for it than there is, nothing is compared: it is good to
     know, and no reason to end a sweep that is done with an error.
     """
     number = summary["sweet_spot"]["trial"]
@@ -134,21 +138,26 @@ def _compare(config: Config, study: SweepStudy, summary: dict[str, Any], trainer
     records = {item.number: item for item in study.records()}
     chosen = records[number].specification
     references = {
-        item.specification.reference: item.specification.architecture
+        item.specification.reference: item.specification
         for item in records.values()
         if item.specification.reference is not None and item.outcome is Outcome.COMPLETE
     }
-    # A reference that is the sweet spot is not measured against itself.
+    steps: dict[Architecture, float] = {}
     try:
-        steps = {
-            architecture: trainer.step_ratio(architecture, chosen.recipe)
-            for architecture in dict.fromkeys((chosen.architecture, *references.values()))
-        }
+        for trial in (chosen, *references.values()):
+            # A reference that is the sweet spot is not measured against itself.
+            if trial.architecture not in steps:
+                known = _known_ratio(config, trial.number, chosen.recipe)
+                steps[trial.architecture] = (
+                    trainer.step_ratio(trial.architecture, chosen.recipe)
+                    if known is None
+                    else known
+                )
     except OutOfMemory:
         return
     ratios = {
-        name: steps[architecture] / steps[chosen.architecture]
-        for name, architecture in references.items()
+        name: steps[reference.architecture] / steps[chosen.architecture]
+        for name, reference in references.items()
     }
     comparison = {
         "trial": number,
@@ -156,3 +165,17 @@ def _compare(config: Config, study: SweepStudy, summary: dict[str, Any], trainer
         "references": {name: {"epoch_ratio_equal_batch": ratio} for name, ratio in ratios.items()},
     }
     write_atomically(config.sweep_dir / COMPARISON_NAME, json.dumps(comparison, indent=1) + "\n")
+
+
+def _known_ratio(config: Config, number: int, recipe: Recipe) -> float | None:
+    """Return how many times the reference's a trial's step took, with a recipe, on such a device.
+
+    None where that was not measured.
+    """
+    story = trial_story(read(trial_log_path(config.sweep_dir, number)))
+    if story is None or story.record.specification.recipe != recipe:
+        return None
+    devices = (describe_device(), story.measured_on or story.device, story.device)
+    if len({device_name(device) for device in devices}) > 1:
+        return None
+    return story.record.measurements.get("step_ratio")

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from pipeline.core.architecture import REFERENCES
 from pipeline.core.errors import DataError
 from pipeline.core.outcome import OutOfMemory
 from pipeline.launching import local
@@ -12,6 +13,7 @@ from pipeline.launching.evaluation import evaluate, is_due
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
+from pipeline.measuring.machine import describe_device
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name
@@ -193,3 +195,65 @@ def test_a_sweep_without_a_complete_trial_has_nothing_to_read(finished, tmp_path
     results = SweepResults(empty.config, replace(empty.description))
     evaluate(empty.config, study, results, finished.trainer)
     assert readings(empty.config) == []
+
+
+#: As the trials of ``timed`` have taken, by number.
+STEPS = {0: 0.2, 1: 1.0, 2: 0.6, 3: 0.7, 4: 0.8, 5: 0.5}
+
+
+class Timed(SimulatedTrainer):
+    """Times a training step of each trial, as a session does."""
+
+    def run(self, specification, observer, clocks, checkpoint=None):
+        trained = super().run(specification, observer, clocks, checkpoint)
+        return replace(trained, measurements={"step_ratio": STEPS[specification.number]})
+
+
+def timed(plan, **device):
+    run = simulated_run(plan, device=describe_device() | device)
+    run = replace(run, trainer=Timed(config=run.config, description=run.description))
+    run_all(run)
+    return run
+
+
+def ratios_of(run, monkeypatch):
+    """Return the comparison's ratios, and the architectures that were measured for it."""
+    measured = []
+
+    def step_ratio(trainer, architecture, recipe):
+        measured.append(architecture)
+        return 2.0
+
+    monkeypatch.setattr(SimulatedTrainer, "step_ratio", step_ratio)
+    evaluate(run.config, run.study, run.results, run.trainer)
+    spot = read_summary(run.config.sweep_dir)["sweet_spot"]["trial"]
+    comparison = read_comparison(run.config.sweep_dir, spot)
+    assert comparison is not None
+    ratios = [comparison[name]["epoch_ratio_equal_batch"] for name in ("dnn", "cnn")]
+    return STEPS[spot], ratios, measured
+
+
+def test_what_was_measured_with_the_sweet_spots_recipe_is_not_measured_again(
+    plan, replan, monkeypatch
+):
+    """Only the references, which is what they have in a space of architectures alone."""
+    run = timed(replan(plan, search={"trials": 2}))
+    own, ratios, measured = ratios_of(run, monkeypatch)
+    assert measured == []
+    assert ratios == pytest.approx([STEPS[0] / own, STEPS[1] / own])
+
+
+def test_references_with_another_recipe_are_measured_with_the_sweet_spots(plan, monkeypatch):
+    run = timed(plan)
+    own, ratios, measured = ratios_of(run, monkeypatch)
+    assert own not in (STEPS[0], STEPS[1])
+    assert [str(architecture) for architecture in measured] == [
+        str(REFERENCES[name]) for name in ("dnn", "cnn")
+    ]
+    assert ratios == pytest.approx([2.0 / own, 2.0 / own])
+
+
+def test_what_another_device_has_measured_is_measured_again(plan, replan, monkeypatch):
+    run = timed(replan(plan, search={"trials": 2}), name="another device")
+    _, ratios, measured = ratios_of(run, monkeypatch)
+    assert len(measured) == 2 and ratios == [1.0, 1.0]
