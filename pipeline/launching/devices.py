@@ -1,10 +1,12 @@
 """Which device a worker trains on, and what its locks are called."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Literal
 
 from pipeline.measuring.machine import Gpu, Machine, this_machine
+from pipeline.measuring.quiet import QuietLock
 
 #: Of a GPU's memory, what workers that share it may take together.
 SHARED = 0.9
@@ -18,6 +20,13 @@ def lock_name(machine: Machine | None = None) -> str:
     """
     machine = machine or this_machine()
     return machine.gpus[0].uuid if machine.gpus else "cpu"
+
+
+@contextmanager
+def shared_device() -> Iterator[None]:
+    """Use this process' device together with whoever trains, and not while somebody measures."""
+    with closing(QuietLock(lock_name())) as quiet, quiet.training():
+        yield
 
 
 def memory_share(setting: float | Literal["auto"], gpus: int, workers: int) -> float | None:

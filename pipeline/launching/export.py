@@ -25,7 +25,7 @@ from pipeline.core.exports import (
     export_failure,
 )
 from pipeline.data.dataset import Split, TrainingData
-from pipeline.launching.devices import lock_name
+from pipeline.launching.devices import lock_name, shared_device
 from pipeline.launching.networks import SweepNetwork, set_up_backend
 from pipeline.launching.sweep_folder import load_description, unchanged_data
 from pipeline.measuring.backends import VARIABLE, backend_name
@@ -154,10 +154,11 @@ def _calibration(data: TrainingData) -> NDArray[np.uint8]:
 
 
 def _labels(infer: "Inference", split: Split, at_once: int) -> NDArray[np.int64]:
-    batches = [
-        infer(split.images[start : start + at_once]).argmax(axis=1)
-        for start in range(0, len(split), at_once)
-    ]
+    with shared_device():
+        batches = [
+            infer(split.images[start : start + at_once]).argmax(axis=1)
+            for start in range(0, len(split), at_once)
+        ]
     return np.concatenate(batches)
 
 

@@ -30,6 +30,7 @@ class KerasTrainer:
         # Whoever started this worker has told it its share of a GPU, where it has one.
         share = config.launch.gpu_memory
         training = settled_training(config.training, automatic(config))
+        self._quiet = quiet
         self._session = TrainingSession(
             data,
             training,
@@ -57,11 +58,13 @@ class KerasTrainer:
 
     def probabilities(self, path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probability of each class that the model at ``path`` gives the images."""
-        return predicted_probabilities(path, images)
+        with self._quiet.training():
+            return predicted_probabilities(path, images)
 
     def feature_maps(self, path: Path, images: NDArray[np.uint8]) -> FeatureMaps:
         """Return what the convolutions of the model at ``path`` make of images."""
-        return feature_maps(path, images)
+        with self._quiet.training():
+            return feature_maps(path, images)
 
     def step_ratio(self, architecture: Architecture, recipe: Recipe) -> float:
         """Return how many times the reference's a training step takes."""

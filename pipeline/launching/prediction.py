@@ -11,6 +11,7 @@ from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError, StorageError, one_of
 from pipeline.core.journey import ImageShape
 from pipeline.data.inputs import NamedImages, read_inputs
+from pipeline.launching.devices import shared_device
 from pipeline.launching.networks import kept_network, set_up_backend
 from pipeline.launching.sweep_folder import load_description
 from pipeline.reporting.files import sweeps
@@ -73,14 +74,16 @@ def predict(
 
 
 def _classified(network: UsableNetwork, pictures: NamedImages) -> Predictions:
-    set_up_backend()
-    from pipeline.training.saving import predicted_probabilities
+    with shared_device():
+        set_up_backend()
+        from pipeline.training.saving import predicted_probabilities
 
+        probabilities = predicted_probabilities(network.keras_file, pictures.images)
     return Predictions(
         model=network.title,
         names=pictures.names,
         classes=network.classes,
-        probabilities=predicted_probabilities(network.keras_file, pictures.images),
+        probabilities=probabilities,
     )
 
 

@@ -19,6 +19,7 @@ from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import TRAINED_COSTS, TrialRecord
 from pipeline.core.wording import percentage
 from pipeline.data.dataset import DataDescription, Split
+from pipeline.launching.devices import shared_device
 from pipeline.launching.networks import SweepNetwork, kept_network, set_up_backend
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.sweep_folder import backend_of, load_description, unchanged_data
@@ -220,10 +221,11 @@ def _rival(registry: Registry, champion: Version | None, challenger: _Challenger
 
 
 def _predicted(path: Path, split: Split) -> NDArray[np.int64]:
-    set_up_backend()
-    from pipeline.training.saving import predicted_probabilities
+    with shared_device():
+        set_up_backend()
+        from pipeline.training.saving import predicted_probabilities
 
-    labels: NDArray[np.int64] = predicted_probabilities(path, split.images).argmax(axis=1)
+        labels: NDArray[np.int64] = predicted_probabilities(path, split.images).argmax(axis=1)
     return labels
 
 

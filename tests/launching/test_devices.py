@@ -1,9 +1,12 @@
+import fcntl
 from dataclasses import replace
 
 import pytest
 
-from pipeline.launching.devices import lock_name, memory_share, next_gpu
+from pipeline.launching import devices
+from pipeline.launching.devices import lock_name, memory_share, next_gpu, shared_device
 from pipeline.measuring.machine import Gpu, this_machine, visible_gpus
+from pipeline.measuring.quiet import QuietLock
 
 
 def gpu(uuid):
@@ -43,3 +46,15 @@ def test_each_worker_has_a_part_of_a_gpu_to_itself():
     (own,) = visible_gpus(listing, "MIG-b")
     assert own == gpus[1]
     assert lock_name(replace(this_machine(), gpus=(own,))) == "MIG-b"
+
+
+def test_who_shares_the_device_keeps_those_out_who_measure(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "lock_name", lambda: tmp_path.name)
+    other = QuietLock(tmp_path.name)
+    with shared_device():
+        with shared_device(), other.training():  # beside others
+            pass
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other._device, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with other.measuring():
+        pass

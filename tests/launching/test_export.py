@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -43,6 +44,7 @@ def outcome(plan, monkeypatch):
     monkeypatch.setitem(sys.modules, "pipeline.training.exporting", fake)
     monkeypatch.setattr(exporting, "set_up_backend", lambda: None)
     monkeypatch.setattr(exporting, "_latency", lambda *_: {"median_ms": 1.0})
+    monkeypatch.setattr(exporting, "shared_device", nullcontext)  # others may measure now
     network = SweepNetwork(sweep="lesson", trial=3, architecture="d128", path=Path("3.keras"))
     return export(plan.config, network)
 
@@ -66,3 +68,35 @@ def test_each_format_says_what_it_ran_on(plan, monkeypatch, request, gpus, devic
     assert {form: result["device"] for form, result in outcome["exports"].items()} == {
         "onnx": "EPYC with 16 cores", "onnx_int8": "EPYC with 16 cores", "saved_model": device,
     }  # fmt: skip
+
+
+def test_every_classification_shares_the_device(plan, monkeypatch):
+    held = []
+
+    @contextmanager
+    def shared_device():
+        held.append(True)
+        yield
+        held.clear()
+
+    class Asking(FakeNetwork):
+        def __init__(self, *_):
+            super().__init__()
+            self.as_trained = self.exact = self.infer
+
+        def infer(self, images):
+            asked.append(bool(held))
+            return first_class(images)
+
+    asked: list[bool] = []
+    fake = ModuleType("pipeline.training.exporting")
+    fake.ExportedNetwork = Asking  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pipeline.training.exporting", fake)
+    monkeypatch.setattr(exporting, "set_up_backend", lambda: None)
+    # Takes the device for itself.
+    monkeypatch.setattr(exporting, "_latency", lambda *_: {"shared": bool(held)})
+    monkeypatch.setattr(exporting, "shared_device", shared_device)
+    network = SweepNetwork(sweep="lesson", trial=3, architecture="d128", path=Path("3.keras"))
+    found = export(plan.config, network)
+    assert len(asked) > 5 and all(asked)
+    assert not any(one["latency"]["shared"] for one in found["exports"].values())

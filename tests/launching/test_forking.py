@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from pipeline.config import PROJECT_ROOT
+from pipeline.config import PROJECT_ROOT, Config
 from pipeline.launching import forking
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.running_worker import last_line
@@ -191,14 +191,19 @@ def test_an_import_that_nobody_waits_for_is_ended(tmp_path):
 def test_a_worker_trains_as_its_assignment_says(plan, replan, assignment, monkeypatch):
     """It sees one GPU of several, and so no calibration of the machine with all of them."""
     plan = replan(plan)
-    heard = []
+    heard: list[Config] = []
+
+    def work(config):
+        heard.append(config)
+        return 0
+
     monkeypatch.setattr("pipeline.launching.forking.settle_in", lambda log, gpu: None)
     given = replace(
         assignment, mlruns=plan.config.mlruns, sweep=plan.config.sweep_name, jit_compile="on",
         steps_per_execution=240,
     )  # fmt: skip
     with pytest.raises(SystemExit):
-        forking._work(given, "GPU-1", lambda config: heard.append(config) or 0)
+        forking._work(given, "GPU-1", work)
     (config,) = heard
     training = plan.config.training
     assert (training.jit_compile, training.steps_per_execution) == ("auto", "auto")

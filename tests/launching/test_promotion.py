@@ -1,10 +1,15 @@
-from types import SimpleNamespace
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
 
 from pipeline.core.errors import StorageError
-from pipeline.launching import promotion
+from pipeline.launching import prediction, promotion
 from pipeline.tracking.champions import Version
 from pipeline.tracking.mirror import SyncReport
 
@@ -50,3 +55,29 @@ def test_times_of_training_by_the_clock_are_of_another_protocol(plan, replan):
     assert told not in promotion.measuring_protocol(plan.config)
     timed = replan(plan, objective={"costs": ("train_seconds",)}).config
     assert promotion.measuring_protocol(timed)[told] == "epochs at the pace"
+
+
+def test_the_challenger_and_pictures_are_classified_while_nobody_measures(monkeypatch):
+    diary = []
+
+    @contextmanager
+    def shared_device():
+        diary.append("shared")
+        yield
+        diary.append("free")
+
+    def probabilities(path, images):
+        diary.append("classified")
+        return np.eye(3, dtype=np.float32)[images]
+
+    saving = ModuleType("pipeline.training.saving")
+    saving.predicted_probabilities = probabilities  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pipeline.training.saving", saving)
+    for module in (promotion, prediction):
+        monkeypatch.setattr(module, "shared_device", shared_device)
+        monkeypatch.setattr(module, "set_up_backend", lambda: diary.append("loaded"))
+    images: Any = SimpleNamespace(images=np.array([2, 0]), names=("a", "b"))
+    assert promotion._predicted(Path("a.keras"), images).tolist() == [2, 0]
+    network: Any = SimpleNamespace(title="it", classes=("x", "y", "z"), keras_file=Path("a.keras"))
+    assert prediction._classified(network, images).probabilities.shape == (2, 3)
+    assert diary == ["shared", "loaded", "classified", "free"] * 2
