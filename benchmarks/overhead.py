@@ -2,14 +2,14 @@
 
     make bench ARGS=overhead
 
-Runs a real sweep of 24 trials with its default settings, but without finalists and as on a machine
-that has been calibrated. All the time that its workers could have
-worked is workers times wall time, from before the command starts until it has ended: interpreter,
-imports, report and mirror included. What the workers' clocks show of training, evaluation and
-measuring is work, and so is what follows the last trial: the sweet spot and the references are
-evaluated on the test images, and measured side by side. The rest is told apart. A worker that
-waits, waits for another one that measures; so of the wall time there is less in which nobody works,
-and that is told as well. Data: the complete Fashion-MNIST where it can be had, else digits.
+Runs a real sweep of 24 trials with its default settings, but without finalists, and on a machine
+that is calibrated before. All the time that its workers could have worked is workers times wall
+time, from before the command starts until it has ended: interpreter, imports, report and mirror
+included. What the workers' clocks show of training, evaluation and measuring is work, and so is
+what follows the last trial: the sweet spot and the references are evaluated on the test images, and
+compared at equal batch size. The rest is told apart. A worker that waits, waits for another one
+that measures; so of the wall time there is less in which nobody works, and that is told as well.
+Data: the complete Fashion-MNIST where it can be had, else digits.
 """
 
 import itertools
@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results_files import AUTO, keep
-from benchmarks.running import run_sweep
+from benchmarks.running import calibrated, run_sweep
 from pipeline.core.trial import TrialRecord
 from pipeline.reporting.comparison import COMPARISON_NAME
+from pipeline.reporting.wording import counted
 from pipeline.tracking.event_log import read, training_log_paths
 from pipeline.tracking.story import trial_story
 
@@ -48,10 +49,9 @@ def main(short: bool, data: str = AUTO) -> None:
     quick = ["data=digits", "space=small", "training=quick"] if short else [f"data={data}"]
     trials = SHORT_TRIALS if short else TRIALS
     with tempfile.TemporaryDirectory() as folder:
+        auto = calibrated(folder)
         began = time.time()
-        sweep_dir = run_sweep(
-            folder, "overhead", "calibrate=false", *quick, f"search.trials={trials}"
-        )
+        sweep_dir = run_sweep(folder, "overhead", *quick, f"search.trials={trials}")
         ended = time.time()
         done = read_trials(sweep_dir)
         comparison = sweep_dir / COMPARISON_NAME
@@ -70,7 +70,9 @@ def main(short: bool, data: str = AUTO) -> None:
     median = statistics.median(row["outside_seconds"] for row in rows)
     workers = len({trial.worker for trial in done})
     lines = [
-        f"A sweep of {len(done)} trials, {workers} workers, {ended - began:.0f} s: "
+        f"A sweep of {len(done)} trials, {counted(workers, 'worker')} with "
+        f"{counted(auto.threads, 'thread')} each, at most {auto.steps_per_execution} steps a call, "
+        f"{ended - began:.0f} s: "
         f"**{outside / total:.1%}** of the workers' time is not training, evaluation or "
         "measuring.",
         "",
@@ -85,6 +87,9 @@ def main(short: bool, data: str = AUTO) -> None:
     print("\n".join(lines))
     result = {
         "workers": workers,
+        "threads": auto.threads,
+        "jit_compile": auto.jit_compile,
+        "steps_per_execution": auto.steps_per_execution,
         "wall_seconds": ended - began,
         "seconds": parts,
         "outside_share": outside / total,

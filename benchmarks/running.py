@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.core.journey import ImageShape
 from pipeline.data.loading import load_training, resolve
+from pipeline.launching.calibrating import calibrate
+from pipeline.launching.rate_processes import processes
+from pipeline.measuring.automatic import Automatic, Calibration, automatic, keep_calibration
+from pipeline.measuring.machine import this_machine
 
 
 def run_sweep(mlruns: Path | str, name: str, *overrides: str) -> Path:
@@ -28,6 +33,22 @@ def run_sweep(mlruns: Path | str, name: str, *overrides: str) -> Path:
         check=True, stdout=sys.stderr,
     )  # fmt: skip
     return Path(mlruns) / "sweeps" / name
+
+
+def calibrated(mlruns: Path | str) -> Automatic:
+    """Let sweeps below a folder find this machine calibrated; return what ``auto`` is for them.
+
+    It is measured once a process: call it before what is timed.
+    """
+    keep_calibration(Path(mlruns), _calibration())
+    return automatic(compose(CommandLine(command="sweep", overrides=(f"mlruns={mlruns}",))))
+
+
+@cache
+def _calibration() -> Calibration:
+    found = calibrate(this_machine(), processes)
+    print(found.sentence(), file=sys.stderr, flush=True)
+    return found
 
 
 def export_images(path: Path, name: str) -> tuple[Path, ImageShape, int]:

@@ -5,9 +5,10 @@
 Both use all cores. The sweep trains the reference's architecture again and again, for as many
 epochs as a trial has where nobody says otherwise, and all of its time counts, from the command's
 start to its end: imports, building, measuring, evaluation, event logs, the mirror to MLflow and
-the other reference's training included. Keras is measured three times before and after it, by its
-training steps alone, and the median counts. The share of the machine's peak is that of a matrix
-product in the precision that the sweep has trained with.
+the other reference's training included. The machine's calibration, once, comes before that.
+Keras is measured three times before and after, by its training steps alone, and the median counts.
+The share of the machine's peak is that of a matrix product in the precision that the sweep has
+trained with.
 """
 
 import json
@@ -19,11 +20,11 @@ from typing import Any
 
 from benchmarks.peak import DTYPES, operations_a_second, training_operations
 from benchmarks.results_files import AUTO, keep
-from benchmarks.running import export_images, plain_keras, run_sweep
+from benchmarks.running import calibrated, export_images, plain_keras, run_sweep
 from pipeline.core.architecture import REFERENCES
 from pipeline.launching.sweep_folder import load_config
-from pipeline.measuring.machine import default_workers
 from pipeline.reporting.progress import read_records
+from pipeline.reporting.wording import counted
 
 TURNS, EPOCHS = 3, 8
 
@@ -54,8 +55,9 @@ def main(short: bool, data: str = AUTO) -> None:
         "| --- | --- |",
         f"| Keras `fit`, batch 32, float32 (median of {len(before)} before and after; "
         f"{min(*before, *after):,.0f} to {max(*before, *after):,.0f}) | {plain:,.0f} |",
-        f"| a sweep of {swept['trials']} trials, {swept['workers']} workers, all of its time | "
-        f"{swept['images_per_second']:,.0f} |",
+        f"| a sweep of {swept['trials']} trials, {counted(swept['workers'], 'worker')} with "
+        f"{counted(swept['threads'], 'thread')} each, at most {swept['steps_per_execution']} steps "
+        f"a call, all of its time | {swept['images_per_second']:,.0f} |",
         f"| the same, training steps alone | {swept['training_images_per_second']:,.0f} |",
         "",
         f"**{result['ratio']:.1f} times** Keras' `fit`; trained with {swept['precision']}, "
@@ -78,6 +80,8 @@ def plain_rates(data: Path, images: int, turns: int) -> list[float]:
 def train_reference(epochs: int, data: str, *overrides: str) -> dict[str, Any]:
     """Train the reference's architecture in a sweep, twice a worker, so many epochs each.
 
+    The machine is calibrated before.
+
     Returns
     -------
     dict
@@ -85,12 +89,12 @@ def train_reference(epochs: int, data: str, *overrides: str) -> dict[str, Any]:
         the first one's start to the last one's end as ``trained_seconds``. ``seconds`` are those
         of the whole command; the images of the ``dnn`` are not counted in its rate.
     """
-    workers = default_workers()
-    trials = 2 * workers
     with tempfile.TemporaryDirectory() as folder:
+        auto = calibrated(folder)
+        workers, trials = auto.workers, 2 * auto.workers
         began = time.time()
         sweep_dir = run_sweep(
-            folder, "throughput", "calibrate=false", f"data={data}",
+            folder, "throughput", f"data={data}",
             f"architecture={REFERENCES['cnn'].notation}", f"training.epochs={epochs}",
             f"search.trials={trials + 1}", "search.rungs.enabled=false", *overrides,
         )  # fmt: skip
@@ -105,6 +109,9 @@ def train_reference(epochs: int, data: str, *overrides: str) -> dict[str, Any]:
     return {
         "trials": trials,
         "workers": workers,
+        "threads": auto.threads,
+        "jit_compile": auto.jit_compile,
+        "steps_per_execution": auto.steps_per_execution,
         "precision": precision,
         "epochs": epochs,
         "seconds": seconds,

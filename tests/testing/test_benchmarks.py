@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,17 +14,22 @@ from benchmarks import (
     overhead,
     profile,
     results_files,
+    running,
     scaling,
     start_up,
     stopping,
     table,
+    throughput,
 )
 from benchmarks.__main__ import main
 from benchmarks.fronts import architectures_of
 from benchmarks.peak import training_operations
 from benchmarks.results_files import NotHereError
+from pipeline.commands.arguments import CommandLine
+from pipeline.commands.compose import compose
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.trial import EpochResult, Outcome, Recipe, TrialRecord, TrialSpecification
+from pipeline.measuring.automatic import Calibration, automatic, by_rule
 from pipeline.testing.faults import SimulatedClock
 from pipeline.tracking.event_log import EventLog, read, trial_log_path
 from pipeline.tracking.events import Ended, EpochEnded, Measured, Started, record
@@ -245,3 +251,44 @@ def test_without_curves_of_its_data_stopping_says_how_to_have_them(tmp_path, mon
     asked = "mnist-seed-2 are recorded; .* with data=mnist seeds=2$"
     with pytest.raises(NotHereError, match=asked):
         stopping.main(short=True, data="mnist", seeds=(2,))
+
+
+class SweptError(Exception):
+    """Ends a benchmark where it would begin a sweep."""
+
+
+@pytest.mark.parametrize(
+    ("module", "run"),
+    [
+        (throughput, lambda: throughput.train_reference(1, "digits")),
+        (overhead, lambda: overhead.main(short=True)),
+    ],
+    ids=["throughput", "overhead"],
+)
+def test_a_machine_is_calibrated_once_before_the_sweeps_that_are_timed(monkeypatch, module, run):
+    answer = replace(by_rule(), workers=1, steps_per_execution=240)
+    measured, swept = [], []
+
+    def calibrate(machine, start):
+        measured.append(machine)
+        return Calibration(
+            answer=answer, measured_on={"name": "this"}, date="2026-11-30", seconds=30.0, tried=()
+        )
+
+    def sweep(mlruns, name, *overrides):
+        words = (f"mlruns={mlruns}", *overrides)
+        config = compose(CommandLine(command="sweep", overrides=words))
+        swept.append((config.search.trials, automatic(config)))
+        raise SweptError
+
+    running._calibration.cache_clear()
+    monkeypatch.setattr(running, "calibrate", calibrate)
+    monkeypatch.setattr(module, "run_sweep", sweep)
+    for _ in range(2):
+        with pytest.raises(SweptError):
+            run()
+    running._calibration.cache_clear()
+    assert len(measured) == 1
+    assert [auto for _, auto in swept] == [answer, answer]
+    # Of the reference, twice a worker, and the other reference.
+    assert module is overhead or [trials for trials, _ in swept] == [3, 3]
