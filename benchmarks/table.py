@@ -202,8 +202,7 @@ ROWS = (
         benchmark="recipe", reached=_recipe,
     ),
     *(
-        Row(what="time to the hypervolume that the plain script reaches in 25 minutes; ours takes "
-            "what is usually best on such a machine (`calibrate=false`)",
+        Row(what="time to the hypervolume that the plain script reaches in 25 minutes",
             against=against, wanted=wanted, benchmark="front_time", reached=_front_time(name),
             each_machine=True)
         for name, against, wanted in (
