@@ -159,3 +159,22 @@ def simulate_sweep() -> Callable[..., None]:
         evaluate(plan.config, run.study, run.results, run.trainer)
 
     return simulate
+
+
+@pytest.fixture
+def disk_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int | Path]]:
+    """Return what is synced (its inode) and what is replaced (its path), as it happens."""
+    fsync, replace = os.fsync, Path.replace
+    calls: list[tuple[str, int | Path]] = []
+
+    def synced(descriptor: int) -> None:
+        calls.append(("fsync", os.fstat(descriptor).st_ino))
+        fsync(descriptor)
+
+    def replaced(self: Path, target: Path) -> Path:
+        calls.append(("replace", target))
+        return replace(self, target)
+
+    monkeypatch.setattr("os.fsync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    return calls

@@ -1,7 +1,6 @@
 """A sweep written to one archive; see ``pipeline.core.bundle``."""
 
 import hashlib
-import os
 import platform
 import zipfile
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from pipeline.core.bundle import (
     Member,
 )
 from pipeline.core.errors import StorageError
+from pipeline.data.durable import replace_durably
 from pipeline.launching.housekeeping import held
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.sweep_folder import load_config
@@ -59,7 +59,7 @@ def bundle_sweep(config: Config, name: str, path: Path | None = None) -> tuple[P
                 unfinished = Path(temporary, "archive.zip")
                 files = {STUDY_NAME: journal, LOCK_FILE_NAME: PROJECT_ROOT / "requirements/run.txt"}
                 manifest = _write(unfinished, name, files | _files_of(folder))
-                unfinished.replace(target)
+                replace_durably(unfinished, target)
         except OSError as error:
             raise StorageError(f"{target} cannot be written: {error}") from error
     return target, manifest
@@ -86,8 +86,6 @@ def _write(archive: Path, sweep: str, files: dict[str, Path]) -> Manifest:
             file.writestr(name, content)
         manifest = Manifest(sweep=sweep, made=_circumstances(), members=members)
         file.writestr(MANIFEST_NAME, manifest.to_text())
-    with archive.open("rb") as written:
-        os.fsync(written.fileno())
     return manifest
 
 

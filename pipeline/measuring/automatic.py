@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from pipeline.config import Config, TrainingConfig
 from pipeline.core.errors import StorageError
+from pipeline.data.durable import replace_durably
 from pipeline.measuring.backends import backend_name, backend_version, compiles_with_xla_alone
 from pipeline.measuring.machine import (
     MEMORY_A_WORKER,
@@ -215,7 +216,7 @@ def keep_calibration(
             text = json.dumps({"schema_version": _VERSION, "machines": machines}, indent=1)
             fresh = path.with_suffix(".new")
             fresh.write_text(text + "\n")
-            fresh.replace(path)
+            replace_durably(fresh, path)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error}") from error
 

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import RunKey
+from pipeline.data.durable import sync
 
 _CAUSES = {
     errno.ENOSPC: "the disk is full",
@@ -114,7 +115,7 @@ class EventLog:
                 path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
             )
             if is_new:
-                _sync_folder(path.parent)
+                sync(path.parent)  # its name, which syncing the file alone does not keep
         except OSError as error:
             raise _unwritable(path, error) from error
 
@@ -232,12 +233,3 @@ def _unwritable(path: Path, error: OSError) -> StorageError:
     return StorageError(
         f"the event log {path} cannot be written: {cause} (what was logged before is intact)"
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable, which syncing the file alone does not."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

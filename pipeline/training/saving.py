@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import StorageError
+from pipeline.data.durable import replace_durably
 from pipeline.training.backend import compile_inference, keras
 from pipeline.training.batching import images_a_call
 
@@ -18,7 +19,7 @@ BATCH_SIZE = 1000
 
 
 def save_model(model: Any, path: Path) -> None:
-    """Write a model to a ``.keras`` file, by rename.
+    """Write a model to a ``.keras`` file, by rename; it is on the disk when this returns.
 
     It takes uint8 images and gives probabilities, holds neither optimiser nor custom code, and
     ``keras.saving.load_model(path, safe_mode=True)`` reads it anywhere.
@@ -32,7 +33,7 @@ def save_model(model: Any, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(temporary)
-        temporary.replace(path)
+        replace_durably(temporary, path)
     except OSError as error:
         if temporary.exists():
             temporary.unlink()

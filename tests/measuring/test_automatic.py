@@ -147,3 +147,11 @@ def test_the_sentence_says_what_auto_is_and_where_it_comes_from():
         "auto is mixed_bfloat16, XLA on, 60 steps a call, 3 workers with 2 threads each "
         "(measured on 2026-11-25 in 31 s on A processor)"
     )
+
+
+def test_a_calibration_is_on_the_disk_before_it_has_its_name(tmp_path, disk_calls):
+    keep_calibration(tmp_path, CALIBRATION, CPU)
+    path = tmp_path / "calibration.json"
+    assert disk_calls == [
+        ("fsync", path.stat().st_ino), ("replace", path), ("fsync", tmp_path.stat().st_ino),
+    ]  # fmt: skip

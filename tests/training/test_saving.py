@@ -128,3 +128,12 @@ def test_large_images_are_classified_a_few_at_a_time(tmp_path, monkeypatch):
     found = predicted_probabilities(tmp_path / "model.keras", images)
     assert sizes == [118, 12]
     np.testing.assert_allclose(found, np.asarray(model(images)), rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_is_on_the_disk_before_it_has_its_name(model, tmp_path, disk_calls):
+    """Its trial is complete next, and its checkpoint goes: a power cut must not empty it."""
+    path = tmp_path / "model.keras"
+    save_model(model, path)
+    assert disk_calls == [
+        ("fsync", path.stat().st_ino), ("replace", path), ("fsync", tmp_path.stat().st_ino),
+    ]  # fmt: skip
