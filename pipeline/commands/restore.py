@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
+from pipeline.commands.leaving import leaving_in_order
 from pipeline.config import command, expanded, program
 from pipeline.core.errors import ConfigurationError
 
@@ -22,7 +23,8 @@ def run(line: CommandLine) -> int:
     if not archive.is_file():
         raise ConfigurationError(f"there is no file {archive}")
     config = compose(line)
-    restored = restore_sweep(config, archive, lambda text: print(text, file=sys.stderr))
+    with leaving_in_order():
+        restored = restore_sweep(config, archive, lambda text: print(text, file=sys.stderr))
     manifest = restored.manifest
     print(f"{manifest.sweep}: {len(manifest.members)} files as they were bundled")
     print(f"fingerprint  {manifest.fingerprint}")

@@ -12,7 +12,7 @@ from pipeline.core.errors import ConfigurationError, StorageError, SweetspotErro
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.leftovers import empty, hidden
 from pipeline.launching.planning import keeps_alone
-from pipeline.launching.presence import forget_gone, living
+from pipeline.launching.presence import forget_gone, is_supervised, living
 from pipeline.launching.sbatch import job_name
 from pipeline.launching.slurm import Job, SlurmError, jobs_of, summarise
 from pipeline.launching.sweep_folder import create_config, load_config
@@ -26,6 +26,7 @@ from pipeline.search.moving import (
     is_begun,
     rename_study,
     running_workers,
+    unfinished_restorations,
 )
 from pipeline.tracking import sweeps as mlflow_sweeps
 from pipeline.tracking.store import tracking_uri
@@ -46,7 +47,7 @@ def remove_sweep(
         fails.
     """
     left = config.model_copy(update={"sweep_name": name})
-    if not (left.sweep_dir / "config.yaml").exists() and keeps_alone(left) and is_begun(left):
+    if not (left.sweep_dir / "config.yaml").exists() and _has_left(left):
         left.sweep_dir.mkdir(parents=True, exist_ok=True)  # for the locks
         create_config(left)
     with held(config, name) as folder:
@@ -65,6 +66,30 @@ def remove_sweep(
     with _in_a_sentence(f"{removed} cannot be removed"):
         empty(removed)
     return freed
+
+
+def _has_left(config: Config) -> bool:
+    """Whether storage has something of a sweep without a folder that is ours to remove."""
+    if restorations := unfinished_restorations(config):
+        return all(is_broken_off(config, restoration) for restoration in restorations)
+    return keeps_alone(config) and is_begun(config)
+
+
+def is_broken_off(config: Config, restoration: str | None) -> bool:
+    """Whether a restoration is over that has not finished.
+
+    Where others use the storage, too, no more is known than of those of this ``mlruns`` folder.
+
+    Parameters
+    ----------
+    restoration
+        Its folder; None where it had no time to name it.
+    """
+    if restoration is None:
+        return keeps_alone(config)
+    folder = Path(restoration)
+    ours = folder.parent == config.mlruns or keeps_alone(config)
+    return ours and not is_supervised(folder)
 
 
 @contextmanager

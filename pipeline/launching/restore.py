@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,13 +24,15 @@ from pipeline.core.bundle import (
     Member,
 )
 from pipeline.core.errors import StorageError
+from pipeline.data.durable import sync
+from pipeline.launching.housekeeping import is_broken_off
 from pipeline.launching.leftovers import RESTORE_PREFIX
 from pipeline.launching.planning import load_plan
 from pipeline.launching.presence import supervisor_lock
 from pipeline.launching.sweep_folder import load_config, load_description
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.progress import read_trainings
-from pipeline.search.moving import delete_study, import_studies
+from pipeline.search.moving import delete_study, finish_import, import_studies
 from pipeline.search.opening import open_storage
 from pipeline.tracking.mirror import Mirror
 
@@ -169,15 +172,24 @@ def _rebuild(config: Config, name: str, unpacked: Path) -> None:
     """Bring the study into storage and the folder to its place: both, or none."""
     own = config.model_copy(update={"sweep_name": name})
     folder = own.sweep_dir
+    whole = unpacked / SWEEP_PREFIX
+    for path in (whole, *whole.rglob("*")):
+        sync(path)
     storage = open_storage(own)
-    import_studies(unpacked / STUDY_NAME, name, storage)
+    # Marked as ours until all is in its place: what is left where we are killed can be replaced.
+    import_studies(
+        unpacked / STUDY_NAME, name, storage, str(unpacked), partial(is_broken_off, own)
+    )
     try:
-        (unpacked / SWEEP_PREFIX).rename(folder)
+        whole.rename(folder)
+        sync(folder.parent)
         load_plan(config.mlruns, name)
         read_trainings(folder)
         read_summary(folder)
+        finish_import(storage, name)
     except BaseException:  # Ctrl-C, too, leaves nothing behind
-        shutil.rmtree(folder, ignore_errors=True)
+        if not whole.exists():  # else the folder is somebody else's
+            shutil.rmtree(folder, ignore_errors=True)
         delete_study(own, name)
         raise
 

@@ -13,9 +13,14 @@ from pipeline.search.journal import JournalStudies
 from pipeline.search.opening import open_storage
 from pipeline.search.storage import StudyStorage
 
+#: Attribute of a study that is being restored: by whom. Optuna cannot remove one: None when done.
+_RESTORING = "restoring"
+
 
 def is_begun(config: Config, storage: StudyStorage | None = None) -> bool:
     """Say whether storage knows of a trial of the sweep that somebody has claimed.
+
+    What a restoration has brought there counts as claimed, however little it is so far.
 
     Parameters
     ----------
@@ -27,6 +32,8 @@ def is_begun(config: Config, storage: StudyStorage | None = None) -> bool:
     opened = storage or open_storage(config)
 
     def look() -> bool:
+        if any(by is not None for by in _unfinished(opened, name).values()):
+            return True
         if name not in _names(opened):
             return False
         study = optuna.load_study(study_name=name, storage=opened.optuna)
@@ -125,8 +132,44 @@ def export_studies(storage: StudyStorage, sweep: str, path: Path) -> None:
         raise StorageError(f"there is no study of {sweep} in its storage")
 
 
-def import_studies(path: Path, sweep: str, storage: StudyStorage) -> None:
+def unfinished_restorations(config: Config) -> frozenset[str | None]:
+    """Return who has begun to bring the sweep's studies to storage, and not finished it.
+
+    None stands for whoever had only made a study yet.
+    """
+    name = config.sweep_name
+    assert name is not None
+    storage = open_storage(config)
+    return storage.retrying(lambda: frozenset(_unfinished(storage, name).values()))
+
+
+def _unfinished(storage: StudyStorage, sweep: str) -> dict[str, str | None]:
+    """Return by whom the sweep's studies are being restored, of those that are not complete."""
+    found = {}
+    for name in {sweep, finalists_name(sweep)} & _names(storage):
+        study = optuna.load_study(study_name=name, storage=storage.optuna)
+        by = study.user_attrs.get(_RESTORING)
+        if by is not None or not study.get_trials(deepcopy=False):
+            found[name] = by
+    return found
+
+
+def import_studies(
+    path: Path, sweep: str, storage: StudyStorage, by: str, is_over: Callable[[str | None], bool]
+) -> None:
     """Bring the studies of a journal that ``export_studies`` has written to a storage.
+
+    There they count as unfinished until ``finish_import``. Those that an earlier restoration has
+    not finished are replaced.
+
+    Parameters
+    ----------
+    path
+        The studies in it are marked.
+    by
+        Who restores.
+    is_over
+        Whether another one that did, or None where it had only made a study, no longer does.
 
     Raises
     ------
@@ -136,17 +179,38 @@ def import_studies(path: Path, sweep: str, storage: StudyStorage) -> None:
     try:
         journal = JournalStudies(path, path.with_suffix(".lock"))
         known = _names(journal)
+        for study in known:  # copied before the trials are
+            optuna.load_study(study_name=study, storage=journal.optuna).set_user_attr(
+                _RESTORING, by
+            )
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise StorageError(f"its journal of the study is damaged ({error!r})") from error
     if sweep not in known or known - {sweep, finalists_name(sweep)}:
         raise StorageError(f"its journal holds {sorted(known)}, not the study of {sweep}")
-    if known & _names(storage):
-        raise StorageError(f"the storage has a study {sweep} already")
+    unfinished = storage.retrying(lambda: _unfinished(storage, sweep))
+    complete = storage.retrying(lambda: known & _names(storage)) - unfinished.keys()
+    active = [other for other in unfinished.values() if not is_over(other)]
+    if complete or active:
+        whose = next((f", which is being restored in {other}" for other in active if other), "")
+        raise StorageError(f"the storage has a study {sweep} already{whose}")
     try:
+        delete_studies(storage, sweep)
         storage.retrying(_each(sweep, lambda study: _copy(journal, study, storage, study)))
     except BaseException:  # Ctrl-C, too, leaves nothing behind
         delete_studies(storage, sweep)
         raise
+
+
+def finish_import(storage: StudyStorage, sweep: str) -> None:
+    """Say that all of the sweep is where it belongs, its folder, too."""
+
+    def finish(study: str) -> None:
+        if study in _names(storage):
+            optuna.load_study(study_name=study, storage=storage.optuna).set_user_attr(
+                _RESTORING, None
+            )
+
+    storage.retrying(_each(sweep, finish))
 
 
 def _each(sweep: str, step: Callable[[str], object]) -> Callable[[], None]:
