@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
+from pipeline.commands.leaving import leaving_in_order
 from pipeline.commands.sweeps import chosen_sweep
 from pipeline.config import expanded
 
@@ -25,7 +26,8 @@ def run(line: CommandLine) -> int:
     rest = tuple(word for word in line.overrides if not word.startswith(_FILE))
     config = compose(replace(line, overrides=rest))
     path = expanded(Path(given[-1])).absolute() if given else None
-    archive, manifest = bundle_sweep(config, chosen_sweep(line, config), path)
+    with leaving_in_order():
+        archive, manifest = bundle_sweep(config, chosen_sweep(line, config), path)
     print(f"{archive} ({archive.stat().st_size / 1e6:.1f} MB, {len(manifest.members)} files)")
     print(f"fingerprint  {manifest.fingerprint}")
     return 0

@@ -13,9 +13,9 @@ _ACTIONS = ("free", "remove", "rename")
 def run(line: CommandLine) -> int:
     """List the sweeps, or do what ``free=NAME``, ``remove=NAME`` or ``rename=OLD:NEW`` says.
 
-    What a removal or a restoration that was killed has left goes each time.
+    What a removal, a restoration, a bundle or an export that was killed has left goes each time.
     """
-    from pipeline.launching.leftovers import remove_leftovers
+    from pipeline.launching.leftovers import remove_leftovers, remove_unfinished
     from pipeline.reporting.listing import show_sweeps
 
     actions = [w for w in line.overrides if w.partition("=")[0] in _ACTIONS]
@@ -25,6 +25,8 @@ def run(line: CommandLine) -> int:
         raise ConfigurationError(f"clean does one thing at a time, not {' and '.join(actions)}")
     if left := remove_leftovers(config.mlruns):
         print(f"{left / 1e6:.1f} MB freed of removals and restorations that were broken off")
+    if left := remove_unfinished(config.mlruns):
+        print(f"{left / 1e6:.1f} MB freed of bundles and exports that were broken off")
     if not actions:
         show_sweeps(config.mlruns)
         return 0

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
+from pipeline.commands.leaving import leaving_in_order
 from pipeline.commands.sweeps import chosen_sweep, with_data
 from pipeline.core.errors import ConfigurationError
 
@@ -26,7 +27,8 @@ def run(line: CommandLine) -> int:
     composed = compose(line)
     config = load_config(composed.mlruns, chosen_sweep(line, composed))
     config = with_data(line, composed, config)
-    outcome = export(config, kept_network(config.sweep_dir, trial))
+    with leaving_in_order():
+        outcome = export(config, kept_network(config.sweep_dir, trial))
     show_exports(config.sweep_dir, outcome)
     failures = export_failures(outcome)
     for failure in failures:

@@ -5,7 +5,6 @@ import platform
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pipeline.config import PROJECT_ROOT, Config
 from pipeline.core.bundle import (
@@ -19,6 +18,13 @@ from pipeline.core.bundle import (
 from pipeline.core.errors import StorageError
 from pipeline.data.durable import replace_durably
 from pipeline.launching.housekeeping import held
+from pipeline.launching.leftovers import (
+    ARCHIVE_NAME,
+    BUNDLE_PREFIX,
+    BUNDLES_DIR,
+    remove_unfinished_bundles,
+    unfinished,
+)
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.sweep_folder import load_config
 from pipeline.search.moving import export_studies
@@ -48,18 +54,19 @@ def bundle_sweep(config: Config, name: str, path: Path | None = None) -> tuple[P
     StorageError
         There is no such sweep, it is being run, or a file cannot be read or written.
     """
-    target = path or config.mlruns / "bundles" / f"{name}{BUNDLE_SUFFIX}"
+    target = path or config.mlruns / BUNDLES_DIR / f"{name}{BUNDLE_SUFFIX}"
     with held(config, name) as folder:
         own = load_config(config.mlruns, name)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".bundle-", dir=target.parent) as temporary:
-                journal = Path(temporary, STUDY_NAME)
+            remove_unfinished_bundles(target.parent)
+            with unfinished(BUNDLE_PREFIX, target.parent) as temporary:
+                journal = temporary / STUDY_NAME
                 export_studies(open_storage(own), name, journal)
-                unfinished = Path(temporary, "archive.zip")
+                archive = temporary / ARCHIVE_NAME
                 files = {STUDY_NAME: journal, LOCK_FILE_NAME: PROJECT_ROOT / "requirements/run.txt"}
-                manifest = _write(unfinished, name, files | _files_of(folder))
-                replace_durably(unfinished, target)
+                manifest = _write(archive, name, files | _files_of(folder))
+                replace_durably(archive, target)
         except OSError as error:
             raise StorageError(f"{target} cannot be written: {error}") from error
     return target, manifest

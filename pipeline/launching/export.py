@@ -4,10 +4,9 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from pipeline.core.exports import (
 )
 from pipeline.data.dataset import Split, TrainingData
 from pipeline.launching.devices import lock_name, shared_device
+from pipeline.launching.leftovers import EXPORT_PREFIX, unfinished
 from pipeline.launching.networks import SweepNetwork, set_up_backend
 from pipeline.launching.sweep_folder import load_description, unchanged_data
 from pipeline.measuring.backends import VARIABLE, backend_name
@@ -84,12 +84,12 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
     for form in FORMATS:
         with _unfinished(folder) as temporary:
             path = folder / f"{network.trial:04d}{_SUFFIXES[form]}"
-            unfinished = Path(temporary, path.name)
-            exported.write(form, unfinished, _calibration(data))
-            infer = exported.open(form, unfinished)
+            fresh = temporary / path.name
+            exported.write(form, fresh, _calibration(data))
+            infer = exported.open(form, fresh)
             found = _labels(infer, data.validation, exported.images_a_call)
             result: dict[str, Any] = {
-                "bytes": _bytes(unfinished),
+                "bytes": _bytes(fresh),
                 "accuracy": float((found == labels).mean()),
                 "same_labels": float((found == exact).mean()),
                 "same_labels_as_trained": float((found == as_trained).mean()),
@@ -105,7 +105,7 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
             result["latency"] = _latency(config, infer, exported.as_trained, image)
             result["device"] = _processor() if form in ON_PROCESSOR else device
             kept = result["failure"] is None
-            _put(unfinished, path, kept=kept)
+            _put(fresh, path, kept=kept)
             result["file"] = str(path.relative_to(config.sweep_dir)) if kept else None
             results[form] = result
     outcome = {
@@ -135,15 +135,15 @@ def _processor() -> str:
 
 
 @contextmanager
-def _unfinished(folder: Path) -> Iterator[str]:
+def _unfinished(folder: Path) -> Iterator[Path]:
     """Make a folder for what is not known to be sound yet, below the one that is for exports."""
-    try:
-        folder.mkdir(exist_ok=True)
-        temporary = TemporaryDirectory(prefix=".unfinished-", dir=folder)
-    except OSError as error:
-        raise StorageError(f"{folder} cannot be written: {error.strerror or error}") from error
-    with temporary as path:
-        yield path
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(exist_ok=True)
+            temporary = stack.enter_context(unfinished(EXPORT_PREFIX, folder))
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be written: {error.strerror or error}") from error
+        yield temporary
 
 
 def _calibration(data: TrainingData) -> NDArray[np.uint8]:
@@ -187,11 +187,11 @@ def _bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
-def _put(unfinished: Path, path: Path, *, kept: bool) -> None:
+def _put(fresh: Path, path: Path, *, kept: bool) -> None:
     """Replace what an earlier export has left; nothing stays of one that failed."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
     if kept:
-        unfinished.replace(path)
+        fresh.replace(path)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import yaml
 
@@ -26,9 +25,8 @@ from pipeline.core.bundle import (
 from pipeline.core.errors import StorageError
 from pipeline.data.durable import sync
 from pipeline.launching.housekeeping import is_broken_off
-from pipeline.launching.leftovers import RESTORE_PREFIX
+from pipeline.launching.leftovers import RESTORE_PREFIX, unfinished
 from pipeline.launching.planning import load_plan
-from pipeline.launching.presence import supervisor_lock
 from pipeline.launching.sweep_folder import load_config, load_description
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.progress import read_trainings
@@ -81,11 +79,7 @@ def restore_sweep(config: Config, archive: Path, say: Callable[[str], None]) -> 
             manifest = _read_manifest(file)
             name = _new_name(config, manifest.sweep)
             sweeps.mkdir(parents=True, exist_ok=True)
-            with (
-                TemporaryDirectory(prefix=RESTORE_PREFIX, dir=sweeps.parent) as temporary,
-                supervisor_lock(Path(temporary)),  # so that nobody takes it for what was left
-            ):
-                unpacked = Path(temporary)
+            with unfinished(RESTORE_PREFIX, sweeps.parent) as unpacked:
                 for member in manifest.members:
                     _unpack(file, member, manifest.members[member], unpacked / member)
                 _settle(config, name, unpacked, say)
@@ -177,9 +171,7 @@ def _rebuild(config: Config, name: str, unpacked: Path) -> None:
         sync(path)
     storage = open_storage(own)
     # Marked as ours until all is in its place: what is left where we are killed can be replaced.
-    import_studies(
-        unpacked / STUDY_NAME, name, storage, str(unpacked), partial(is_broken_off, own)
-    )
+    import_studies(unpacked / STUDY_NAME, name, storage, str(unpacked), partial(is_broken_off, own))
     try:
         whole.rename(folder)
         sync(folder.parent)

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.launching import export as exporting
 from pipeline.launching.export import export
+from pipeline.launching.leftovers import remove_unfinished
 from pipeline.launching.networks import SweepNetwork
 from pipeline.measuring import machine as measured_machine
 from pipeline.measuring.machine import Gpu, Machine
@@ -100,3 +101,17 @@ def test_every_classification_shares_the_device(plan, monkeypatch):
     found = export(plan.config, network)
     assert len(asked) > 5 and all(asked)
     assert not any(one["latency"]["shared"] for one in found["exports"].values())
+
+
+def test_an_export_that_is_at_it_is_not_taken_for_one_that_was_killed(plan, monkeypatch, request):
+    seen = []
+
+    def write(self, form, path, images):
+        path.write_bytes(b"0123456789")
+        seen.append(remove_unfinished(plan.config.mlruns))
+        assert path.is_file()
+
+    monkeypatch.setattr(FakeNetwork, "write", write)
+    request.getfixturevalue("outcome")
+    assert seen == [0, 0, 0]
+    assert not list((plan.config.sweep_dir / "export").glob(".*"))

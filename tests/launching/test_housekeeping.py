@@ -9,8 +9,8 @@ from pipeline.config import SlurmLaunch
 from pipeline.core.errors import StorageError
 from pipeline.launching import housekeeping
 from pipeline.launching.housekeeping import free_sweep, held, remove_sweep, rename_sweep
-from pipeline.launching.leftovers import hidden, remove_leftovers
-from pipeline.launching.presence import Presence, supervisor_lock
+from pipeline.launching.leftovers import hidden, remove_leftovers, unfinished
+from pipeline.launching.presence import Presence, is_supervised, supervisor_lock
 from pipeline.launching.slurm import Job
 from pipeline.search.study import SweepStudy
 from pipeline.tracking import sweeps
@@ -154,3 +154,33 @@ def test_freeing_forgets_nobody_where_storage_cannot_say_who_trains(plan, replan
         pass
     free_sweep(config, name)
     assert [path.stem for path in (config.sweep_dir / "workers").iterdir()] == [gone.name]
+
+
+def begun(folder, *names):
+    """Return a folder with what somebody has begun to write, half a megabyte, and other names."""
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).touch()
+    (folder / "archive.zip").write_bytes(b"x" * 500_000)
+    return folder
+
+
+def test_what_a_killed_bundle_or_export_left_goes(plan, tmp_path, capsys):
+    bundles, exports = plan.config.mlruns / "bundles", plan.config.sweep_dir / "export"
+    names = ("supervisor.lock", "study.journal", "study.journal.lock", "archive.zip")
+    left = [begun(bundles / ".bundle-a", *names), begun(exports / ".unfinished-a", *names)]
+    there = [begun(bundles / ".bundle-b", *names), begun(exports / ".unfinished-b", *names)]
+    there.append(begun(bundles / ".bundle-of-mine", *names, "config.yaml"))
+    there.append(begun(bundles / ".bundle-notes"))
+    with supervisor_lock(there[0]), supervisor_lock(there[1]):
+        assert main(["clean", f"mlruns={plan.config.mlruns}"]) == 0
+    assert capsys.readouterr().out.startswith("1.0 MB freed of bundles and exports that were")
+    assert not any(folder.exists() for folder in left)
+    assert all((folder / "archive.zip").is_file() for folder in there)
+
+
+def test_whoever_is_at_it_holds_the_lock_that_says_so(plan, tmp_path):
+    with unfinished(".bundle-", tmp_path) as folder:
+        begun(folder / "x")
+        assert is_supervised(folder)
+    assert not folder.exists()

@@ -1,4 +1,4 @@
-"""What is left of a restoration that is killed, told to end, or that another one meets."""
+"""What is left of a bundle or a restoration that is killed, told to end, or meets another one."""
 
 import signal
 
@@ -11,7 +11,7 @@ from pipeline.commands.compose import compose
 from pipeline.core.errors import StorageError
 from pipeline.launching.bundle import bundle_sweep
 from pipeline.launching.housekeeping import remove_sweep
-from pipeline.launching.presence import supervisor_lock
+from pipeline.launching.presence import is_supervised, supervisor_lock
 from pipeline.launching.restore import restore_sweep
 from pipeline.launching.sweep_folder import load_config
 from pipeline.search import moving
@@ -181,3 +181,28 @@ def test_a_restored_sweep_is_on_the_disk_before_it_has_its_name(archive, tmp_pat
     unsynced = [path for path in (folder, *folder.rglob("*")) if path.stat().st_ino not in synced]
     assert [path.name for path in unsynced] == []
     assert folder.parent.stat().st_ino in synced
+
+
+def test_a_bundle_that_is_told_to_end_leaves_nothing_behind(here, monkeypatch):
+    held = {}
+
+    def told(journal, *_):
+        held.update({path.name: is_supervised(path) for path in (here / "bundles").glob(".*")})
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    monkeypatch.setattr("pipeline.launching.bundle._write", told)
+    with pytest.raises(SystemExit, match="143"):
+        cli.main(["bundle", "demo", f"mlruns={here}"])
+    signal.signal(signal.SIGTERM, before)
+    assert list(held.values()) == [True]
+    assert list((here / "bundles").glob(".*")) == []
+
+
+def test_a_bundle_frees_what_a_killed_one_left_beside_it(here, tmp_path):
+    left = tmp_path / ".bundle-killed"
+    left.mkdir()
+    for name in ("supervisor.lock", "archive.zip"):
+        (left / name).touch()
+    bundle_sweep(composed(here), "demo", tmp_path / "demo.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.zip"]
