@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -14,7 +14,7 @@ from pipeline.launching.leftovers import empty, hidden
 from pipeline.launching.planning import keeps_alone
 from pipeline.launching.presence import forget_gone, is_supervised, living
 from pipeline.launching.sbatch import job_name
-from pipeline.launching.slurm import Job, SlurmError, jobs_of, summarise
+from pipeline.launching.slurm import SlurmError, jobs_of, summarise
 from pipeline.launching.sweep_folder import create_config, load_config
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.listing import folder_bytes, size_of
@@ -166,7 +166,7 @@ def held(config: Config, name: str) -> Iterator[Path]:
     Raises
     ------
     StorageError
-        There is no such sweep, somebody runs it, or jobs of it wait in a queue.
+        There is no such sweep, somebody runs it, jobs of it wait in a queue, or Slurm does not say.
     """
     folder = config.mlruns / "sweeps" / name
     if not (folder / "config.yaml").exists():
@@ -186,11 +186,16 @@ def _check_is_quiet(config: Config, name: str, folder: Path) -> None:
     busy = sorted(living(folder, "peers") | living(folder, "workers"))
     if busy:
         raise StorageError(f"sweep {name} is being run by {', '.join(busy)}: stop it first")
-    jobs: list[Job] = []
-    # Where Slurm cannot be asked, it starts nothing here.
-    with suppress(SlurmError, ConfigurationError, StorageError):
-        if load_config(config.mlruns, name).launch.kind == "slurm":
-            jobs = jobs_of(name, folder)
+    if load_config(config.mlruns, name).launch.kind != "slurm":
+        return
+    try:
+        jobs = jobs_of(name, folder)
+    except ConfigurationError:  # without Slurm's programs it starts nothing here
+        return
+    except SlurmError as error:
+        raise StorageError(
+            f"whether sweep {name} has jobs in Slurm's queue is not known: {error}"
+        ) from error
     if jobs:
         raise StorageError(
             f"sweep {name} has jobs in Slurm's queue ({summarise(jobs)}): scancel "

@@ -184,3 +184,17 @@ def test_whoever_is_at_it_holds_the_lock_that_says_so(plan, tmp_path):
         begun(folder / "x")
         assert is_supervised(folder)
     assert not folder.exists()
+
+
+def test_a_sweep_stays_where_slurm_does_not_say_what_it_has(plan, replan, monkeypatch, tmp_path):
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.parent.mkdir()
+    squeue.write_text(
+        "#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1\n"
+    )
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(squeue.parent), prepend=":")
+    plan = replan(plan, launch=slurm())
+    with pytest.raises(StorageError, match=r"is not known: squeue failed: .*contact slurm contr"):
+        remove_sweep(plan.config, plan.config.sweep_name)
+    assert plan.config.sweep_dir.is_dir()
