@@ -65,6 +65,47 @@ class Version:
             return None
 
 
+def brought_back(
+    versions: Sequence[Version], champion: Version, previous: Version | None
+) -> Version | None:
+    """Return the version that a rollback brings back; None where there is none.
+
+    It is the ``previous`` one, unless a promotion or a rollback broke off: then what the champion
+    has replaced.
+    """
+    if previous is not None and previous.number == champion.number:
+        previous = None
+    if previous is not None and "rolled_back" not in champion.tags:
+        return previous
+    by_number = {version.number: version for version in versions}
+    return by_number.get(champion.tags.get("replaced", ""), previous)
+
+
+def begun_before(
+    versions: Sequence[Version], champion: Version | None, tags: Mapping[str, str]
+) -> Version | None:
+    """Return what a promotion that broke off has made of the same model; None where it has not.
+
+    Parameters
+    ----------
+    champion
+        Which the new version is to replace.
+    tags
+        Of the new version.
+    """
+    names = ("model_digest", "replaced")
+    return next(
+        (
+            version
+            for version in versions
+            if int(version.number) > (0 if champion is None else int(champion.number))
+            and "rolled_back" not in version.tags
+            and all(version.tags.get(name) == tags.get(name) for name in names)
+        ),
+        None,
+    )
+
+
 def history(data: str, versions: Sequence[Version], aliases: Mapping[str, str]) -> str:
     """Return the champions of a data set in Markdown, the newest first, as many as fit.
 

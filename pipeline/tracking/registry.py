@@ -8,21 +8,27 @@ tells the history.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from pipeline.config import Config, command
 from pipeline.core.errors import SweetspotError, one_of
-from pipeline.tracking.champions import LONGEST_DESCRIPTION, Version, history
+from pipeline.tracking.champions import (
+    LONGEST_DESCRIPTION,
+    Version,
+    begun_before,
+    brought_back,
+    history,
+)
 from pipeline.tracking.failure import failure_cause
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, experiment_name
+from pipeline.tracking.registry_lock import registry_held
 from pipeline.tracking.run_state import content_digest
 from pipeline.tracking.store import DATABASE, open_client, tracking_uri
 
@@ -32,7 +38,6 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
-_LOCK_SECONDS = 60.0
 _PAGE = 1000
 _FOREIGN = ("mlflow", "requests", "urllib3", "sqlalchemy")
 
@@ -130,33 +135,57 @@ class Registry:
 
         Raises
         ------
-        RegistryError
-            MLflow fails, or does not hold the network's run.
+        SweetspotError
+            MLflow fails, or does not hold the network's run; the network was removed meanwhile.
         """
-        with _answering(self.config) as client, self._alone():
-            model_id, run_id = self._complete_model(client, registration, refused)
+        with _answering(self.config) as client, registry_held(self.config.mlruns):
+            try:
+                model_id, run_id = self._complete_model(client, registration, refused)
+            except FileNotFoundError as error:
+                raise RegistryError(
+                    f"the model of trial {registration.trial} of {registration.sweep} has been "
+                    f"removed meanwhile: {error}"
+                ) from error
             known = [model.name for model in _registered_models(client)]
             if self.name not in known:
                 client.create_registered_model(self.name)
-            before = self._versions(client)[1].get(CHAMPION)
+            versions, aliases = self._versions(client)
+            before = aliases.get(CHAMPION)
             if _number(before) != _number(instead_of):
                 return None
             tags = {**registration.tags, "promoted": _now()}
             if before is not None:
                 tags["replaced"] = before.number
-            created = client.create_model_version(
-                self.name,
-                f"models:/{model_id}",
-                run_id=run_id,
-                tags=tags,
-                description=registration.card[:LONGEST_DESCRIPTION],
-                model_id=model_id,
-            )
+            card = registration.card[:LONGEST_DESCRIPTION]
+            new = begun_before(versions, before, tags)
+            if new is None or client.get_model_version(self.name, new.number).run_id != run_id:
+                new = _version(
+                    client.create_model_version(
+                        self.name, f"models:/{model_id}", run_id=run_id, tags=tags,
+                        description=card, model_id=model_id,
+                    )
+                )  # fmt: skip
+            else:
+                self._renew(client, new, tags, card)
+                new = replace(new, tags=tags)
+            versions = [*(v for v in versions if v.number != new.number), new]
+            # The champion last: whoever begins again after any step comes to the same end.
             if before is not None:
                 client.set_registered_model_alias(self.name, PREVIOUS, before.number)
-            client.set_registered_model_alias(self.name, CHAMPION, str(created.version))
-            self._describe(client)
-            return _version(created)
+                aliases[PREVIOUS] = before
+            self._describe(client, versions, aliases | {CHAMPION: new})
+            client.set_registered_model_alias(self.name, CHAMPION, new.number)
+            return new
+
+    def _renew(
+        self, client: "MlflowClient", made: Version, tags: Mapping[str, str], card: str
+    ) -> None:
+        """Make a version that nobody has used what it would be if it were made now."""
+        for name in made.tags.keys() - tags.keys():
+            client.delete_model_version_tag(self.name, made.number, name)
+        for name, text in tags.items():
+            client.set_model_version_tag(self.name, made.number, name, text)
+        client.update_model_version(self.name, made.number, card)
 
     def roll_back(self) -> tuple[Version, Version]:
         """Make the previous version the champion again.
@@ -171,29 +200,37 @@ class Registry:
 
         Raises
         ------
-        RegistryError
+        SweetspotError
             MLflow fails, or there is nothing to go back to.
         """
-        with _answering(self.config) as client, self._alone():
+        with _answering(self.config) as client, registry_held(self.config.mlruns):
             versions, aliases = self._versions(client)
-            champion, previous = aliases.get(CHAMPION), aliases.get(PREVIOUS)
+            champion = aliases.get(CHAMPION)
             if champion is None:
                 raise RegistryError(
                     f"{self.name} has no champion: {command(self.config, 'promote')} makes one"
                 )
-            if previous is None or previous.number == champion.number:
+            said = aliases.pop(PREVIOUS, None)
+            previous = brought_back(versions, champion, said)
+            if previous is None:
                 raise RegistryError(
                     f"there is nothing to roll back to: version {champion.number} is the only "
                     f"champion that {self.name} has had, or the first one"
                 )
-            client.set_registered_model_alias(self.name, CHAMPION, previous.number)
-            earlier = previous.tags.get("replaced")
-            if earlier in {version.number for version in versions}:
-                client.set_registered_model_alias(self.name, PREVIOUS, earlier)
-            else:
+            # The champion last: whoever begins again after any step comes to the same end.
+            now = _now()
+            client.set_model_version_tag(self.name, champion.number, "rolled_back", now)
+            taken_back = replace(champion, tags={**champion.tags, "rolled_back": now})
+            versions = [taken_back if v.number == champion.number else v for v in versions]
+            by_number = {version.number: version for version in versions}
+            earlier = by_number.get(previous.tags.get("replaced", ""))
+            if earlier is not None:
+                client.set_registered_model_alias(self.name, PREVIOUS, earlier.number)
+                aliases[PREVIOUS] = earlier
+            elif said is not None:
                 client.delete_registered_model_alias(self.name, PREVIOUS)
-            client.set_model_version_tag(self.name, champion.number, "rolled_back", _now())
-            self._describe(client)
+            self._describe(client, versions, aliases | {CHAMPION: previous})
+            client.set_registered_model_alias(self.name, CHAMPION, previous.number)
             return previous, champion
 
     def download(self, version: Version, folder: Path) -> Path:
@@ -203,21 +240,6 @@ class Registry:
 
             uri = f"models:/{self.name}/{version.number}"
             return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the registry: two that promote at once would both replace the same champion."""
-        lock = FileLock(self.config.mlruns / ".registry.lock")
-        try:
-            lock.acquire(timeout=_LOCK_SECONDS)
-        except Timeout as error:
-            raise RegistryError(
-                f"another process has been changing {self.name} for {_LOCK_SECONDS:.0f} s"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _versions(self, client: "MlflowClient") -> tuple[list[Version], dict[str, Version]]:
         """Return all versions, the oldest first, and those that have an alias by it."""
@@ -233,9 +255,10 @@ class Registry:
             if str(number) in by_number
         }
 
-    def _describe(self, client: "MlflowClient") -> None:
+    def _describe(
+        self, client: "MlflowClient", versions: Sequence[Version], aliases: Mapping[str, Version]
+    ) -> None:
         """Write the history into the registered model's description."""
-        versions, aliases = self._versions(client)
         named = {alias: version.number for alias, version in aliases.items()}
         client.update_registered_model(self.name, history(self.data, versions, named))
 

@@ -1,6 +1,8 @@
 """Champions in a real registry, of sweeps whose training was left out."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +195,136 @@ def test_who_was_judged_against_another_champion_is_none(
     assert registry.register(registration(small_sweep, 0), instead_of=None) is not None
     assert registry.register(registration(small_sweep, 1), instead_of=None) is None
     assert numbers(registry) == ("1", None)
+
+
+class Failing:
+    """A client one of whose changes fails: before it is done, or after, so that nobody hears."""
+
+    def __init__(self, client: Any, count: int, *, done: bool) -> None:
+        self._client = client
+        self._left = count
+        self._done = done
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+        if not name.startswith(("create_", "set_", "update_", "delete_")):
+            return method
+
+        def call(*words: Any, **named: Any) -> Any:
+            self._left -= 1
+            result = None if self._left == -1 and not self._done else method(*words, **named)
+            if self._left == -1:
+                from mlflow.exceptions import MlflowException
+
+                raise MlflowException("the connection is reset")
+            return result
+
+        return call
+
+
+def breaking_off(
+    monkeypatch: pytest.MonkeyPatch, call: Callable[[], object], count: int, *, done: bool
+) -> bool:
+    """Let one change of a call fail; return whether it came so far."""
+    with monkeypatch.context() as patched:
+        client = "pipeline.tracking.registry.open_client"
+        patched.setattr(client, lambda config: Failing(open_client(config), count, done=done))
+        try:
+            call()
+        except RegistryError:
+            return True
+    return False
+
+
+def description(registry: Registry) -> str:
+    return str(open_client(registry.config).get_registered_model(registry.name).description)
+
+
+def versions(registry: Registry) -> list[str]:
+    found = open_client(registry.config).search_model_versions(f"name = '{registry.name}'")
+    return sorted((str(version.version) for version in found), key=int)
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["not-done", "unheard"])
+def test_a_promotion_that_breaks_off_is_begun_again(
+    registry: Registry, small_sweep: Sweep, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    registered(registry, registration(small_sweep, 0))
+    for count in range(100):
+        before, known = registry.version("champion"), versions(registry)
+        assert before is not None
+        trial = 1 - int(before.tags["trial"])
+        new = registration(small_sweep, trial)
+        promoting = partial(registered, registry, new)
+        broke_off = breaking_off(monkeypatch, promoting, count, done=done)
+        champion = registry.version("champion")
+        assert champion is not None
+        if champion.number == before.number:  # else `promote` says that it is the champion
+            champion = registered(registry, new)
+        assert champion.tags["trial"] == str(trial)
+        assert versions(registry) == [*known, champion.number]
+        assert numbers(registry) == (champion.number, before.number)
+        assert f"| {champion.number} | " in description(registry)
+        if not broke_off:
+            break
+    assert count == 4  # version, previous, history, champion
+    registered(registry, registration(small_sweep, trial))
+    assert registry.roll_back()[0].number == champion.number
+
+
+def test_a_promotion_that_broke_off_elsewhere_is_completed_with_what_is_known_now(
+    registry: Registry, small_sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = registration(small_sweep, 0)
+    forced = replace(first, tags={**first.tags, "forced": "true", "reason": "it is not"})
+    assert breaking_off(monkeypatch, partial(registered, registry, forced), 2, done=True)
+    assert versions(registry) == ["1"] and numbers(registry) == (None, None)
+    again = replace(first, card="# another card")
+    for count in range(100):
+        if not breaking_off(monkeypatch, partial(registered, registry, again), count, done=False):
+            break
+    assert versions(registry) == ["1"] and numbers(registry) == ("1", None)
+    found = open_client(registry.config).get_model_version(registry.name, "1")
+    assert found.tags["reason"] == "it is better" and "forced" not in found.tags
+    assert found.description == "# another card"
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["not-done", "unheard"])
+@pytest.mark.parametrize("earlier", [0, 1], ids=["to-the-first", "to-a-later-one"])
+def test_a_rollback_that_breaks_off_is_begun_again(
+    registry: Registry,
+    small_sweep: Sweep,
+    monkeypatch: pytest.MonkeyPatch,
+    earlier: int,
+    done: bool,
+) -> None:
+    for trial in range(1 + earlier):
+        registered(registry, registration(small_sweep, trial))
+    back, further = numbers(registry)
+    for count in range(100):
+        taken_back = registered(registry, registration(small_sweep, 1 - earlier))
+        assert numbers(registry) == (taken_back.number, back)
+        broke_off = breaking_off(monkeypatch, registry.roll_back, count, done=done)
+        champion = registry.version("champion")
+        assert champion is not None
+        if champion.number == taken_back.number:
+            now, before = registry.roll_back()
+            assert (now.number, before.number) == (back, taken_back.number)
+        assert numbers(registry) == (back, further)
+        assert (
+            "rolled_back"
+            in open_client(registry.config).get_model_version(registry.name, taken_back.number).tags
+        )
+        (row,) = (r for r in description(registry).splitlines() if f"| {taken_back.number} |" in r)
+        assert "rolled back" in row
+        if not broke_off:
+            break
+    assert count == 4  # tag, previous, history, champion
+
+
+def test_a_network_that_is_removed_on_its_way_is_named(
+    registry: Registry, small_sweep: Sweep
+) -> None:
+    (small_sweep.dir / "models" / "0001.keras").unlink()
+    with pytest.raises(RegistryError, match=r"trial 1 of question has been removed meanwhile: .*"):
+        registered(registry, registration(small_sweep, 1))
