@@ -12,6 +12,7 @@ from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.tracking.failure import failure_sentence
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, mirror_lock
 from pipeline.tracking.ownership import owner_of, part
+from pipeline.tracking.registry_lock import registry_held
 from pipeline.tracking.shared_view import view_tag
 from pipeline.tracking.store import DATABASE, open_client
 
@@ -32,26 +33,31 @@ def delete_sweep(config: Config, sweep: str) -> int:
     ------
     StorageError
         MLflow fails, a model of the sweep is in MLflow's registry, or another process is
-        mirroring the sweep right now.
+        mirroring the sweep, or changing that registry, right now.
     """
     with _client_alone(config, sweep) as client:
         if client is None:
             return 0
-        from pipeline.tracking.entities import registered_versions, remove_run
+        with registry_held(config.mlruns):  # to the end, so that nothing is promoted meanwhile
+            return _delete(client, config, sweep)
 
-        runs = _own_runs(client, config, sweep, config.mlruns / "sweeps" / sweep)
-        versions = registered_versions(client, {run.info.run_id for run in runs})
-        if versions:
-            raise StorageError(
-                f"sweep {sweep} holds what was promoted ({', '.join(versions)}): remove that from "
-                "MLflow's model registry first"
-            )
-        # The sweep's own run last: while it is there, a repetition finds what is left.
-        for run in sorted(runs, key=lambda run: run.data.tags.get("kind") == "sweep"):
-            if run.data.tags.get("kind") == "sweep":
-                _forget_view(client, run)
-            remove_run(client, run)
-        return len(runs)
+
+def _delete(client: "MlflowClient", config: Config, sweep: str) -> int:
+    from pipeline.tracking.entities import registered_versions, remove_run
+
+    runs = _own_runs(client, config, sweep, config.mlruns / "sweeps" / sweep)
+    versions = registered_versions(client, {run.info.run_id for run in runs})
+    if versions:
+        raise StorageError(
+            f"sweep {sweep} holds what was promoted ({', '.join(versions)}): remove that from "
+            "MLflow's model registry first"
+        )
+    # The sweep's own run last: while it is there, a repetition finds what is left.
+    for run in sorted(runs, key=lambda run: run.data.tags.get("kind") == "sweep"):
+        if run.data.tags.get("kind") == "sweep":
+            _forget_view(client, run)
+        remove_run(client, run)
+    return len(runs)
 
 
 def runs_of_others(config: Config, sweep: str) -> int:

@@ -21,6 +21,7 @@ from pipeline.tracking.registry import (
     download_run_model,
     the_champions_data,
 )
+from pipeline.tracking.registry_lock import registry_held
 from pipeline.tracking.store import open_client
 from pipeline.tracking.sweeps import delete_sweep
 
@@ -328,3 +329,21 @@ def test_a_network_that_is_removed_on_its_way_is_named(
     (small_sweep.dir / "models" / "0001.keras").unlink()
     with pytest.raises(RegistryError, match=r"trial 1 of question has been removed meanwhile: .*"):
         registered(registry, registration(small_sweep, 1))
+
+
+def test_nothing_is_promoted_while_a_sweep_is_removed(
+    registry: Registry, small_sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.tracking.registry_lock._LOCK_SECONDS", 0.0)
+    refused = []
+
+    def remove(client: Any, run: Any) -> None:
+        with pytest.raises(StorageError, match="has been changing the champions") as error:
+            registered(registry, registration(small_sweep, 0))
+        refused.append(error)
+
+    monkeypatch.setattr("pipeline.tracking.entities.remove_run", remove)
+    with registry_held(registry.config.mlruns), pytest.raises(StorageError, match="changing the"):
+        delete_sweep(registry.config, small_sweep.dir.name)
+    assert refused == []
+    assert delete_sweep(registry.config, small_sweep.dir.name) == len(refused) > 0
