@@ -1,5 +1,6 @@
 """The trained networks that a sweep keeps: those of its front, and its references."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def kept_network(sweep_dir: Path, trial: int | None) -> SweepNetwork:
             f"references: {one_of(kept)}"
         )
     return SweepNetwork(sweep=sweep_dir.name, trial=number, architecture=known[number], path=path)
+
+
+def model_digest(network: SweepNetwork) -> str:
+    """Return the SHA-256 of a network's file.
+
+    Raises
+    ------
+    StorageError
+        It cannot be read: a sweep that goes on removes the networks that leave its front.
+    """
+    try:
+        return hashlib.sha256(network.path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise StorageError(f"the model of {network.title} cannot be read: {error}") from error
 
 
 def set_up_backend() -> None:

@@ -1,6 +1,5 @@
 """From a sweep's sweet spot to the champion in the model registry, through the gate."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from pipeline.core.trial import TRAINED_COSTS, TrialRecord
 from pipeline.core.wording import percentage
 from pipeline.data.dataset import DataDescription, Split
 from pipeline.launching.devices import shared_device
-from pipeline.launching.networks import SweepNetwork, kept_network, set_up_backend
+from pipeline.launching.networks import SweepNetwork, kept_network, model_digest, set_up_backend
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.sweep_folder import backend_of, load_description, unchanged_data
 from pipeline.reporting.compare import device_name, pace_device
@@ -96,7 +95,7 @@ def promote(config: Config, *, force: bool) -> Promotion:
     description = load_description(config.sweep_dir)
     registry = Registry(config=config, data=description.name)
     champion = registry.version(CHAMPION)
-    digest = hashlib.sha256(network.path.read_bytes()).hexdigest()
+    digest = model_digest(network)
 
     ended = partial(Promotion, registry=registry, challenger=network.title)
     if champion is not None and champion.tags.get("model_digest") == digest:

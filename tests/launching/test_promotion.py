@@ -81,3 +81,12 @@ def test_the_challenger_and_pictures_are_classified_while_nobody_measures(monkey
     network: Any = SimpleNamespace(title="it", classes=("x", "y", "z"), keras_file=Path("a.keras"))
     assert prediction._classified(network, images).probabilities.shape == (2, 3)
     assert diary == ["shared", "loaded", "classified", "free"] * 2
+
+
+def test_a_network_that_leaves_the_front_meanwhile_is_refused_in_a_sentence(
+    mirrored, monkeypatch, tmp_path
+):
+    gone = SimpleNamespace(path=tmp_path / "gone.keras", title="trial 4 of lesson (d128)")
+    monkeypatch.setattr(promotion, "kept_network", lambda *_: gone)
+    with pytest.raises(StorageError, match=r"^the model of trial 4 of lesson \(d128\) cannot be"):
+        mirrored(SyncReport())
