@@ -1,8 +1,10 @@
 """The journal: Optuna's log in one file, for one machine or several that share a folder."""
 
 import errno
+import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,9 @@ from pipeline.core.errors import StorageError
 
 T = TypeVar("T")
 _BLOCK_BYTES = 65_536
+#: Whoever holds the lock for longer is dead, as Optuna has it, too.
+_LONGEST_WRITE_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
 
 
 class JournalStudies:
@@ -93,6 +98,7 @@ class _MendingBackend(JournalFileBackend):
 
     def __init__(self, path: Path) -> None:
         self._journal = path
+        self._lock_path = path.with_name(f"{path.name}.lock")
         self._writing = JournalFileSymlinkLock(str(path))
         super().__init__(str(path), self._writing)
 
@@ -110,6 +116,7 @@ class _MendingBackend(JournalFileBackend):
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
+            self._take_away_moved_lock()
             self._writing.acquire()
         except OSError as error:
             raise StorageError(
@@ -123,6 +130,32 @@ class _MendingBackend(JournalFileBackend):
             # write is written by then, or its own error tells what was not.
             with suppress(RuntimeError):
                 self._writing.release()
+
+    def _take_away_moved_lock(self) -> None:
+        """Remove the lock of a process that died before the journal's folder was moved.
+
+        The link still leads to where the journal was, by which Optuna cannot tell its age: it would
+        wait for ever. A host that knows the folder by another name holds such a lock, too, but not
+        for long.
+        """
+        while (age := self._age_of_moved_lock()) is not None:
+            if age <= _LONGEST_WRITE_SECONDS:
+                time.sleep(_LOOK_SECONDS)
+                continue
+            # Alone, so that nobody takes away the next one's lock instead.
+            with self._journal.open("rb+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if (self._age_of_moved_lock() or 0.0) > _LONGEST_WRITE_SECONDS:
+                    self._lock_path.unlink(missing_ok=True)
+
+    def _age_of_moved_lock(self) -> float | None:
+        """Return the seconds since a lock was made elsewhere than here; None without one."""
+        try:
+            if self._lock_path.readlink() == self._journal:
+                return None
+            return abs(time.time() - self._lock_path.lstat().st_mtime)
+        except OSError:  # there is none, or no link
+            return None
 
     def _append(self, data: bytes) -> None:
         descriptor = os.open(self._journal, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)

@@ -1,5 +1,6 @@
 import errno
 import os
+import time
 
 import optuna
 import pytest
@@ -187,3 +188,35 @@ def test_the_address_can_be_in_a_file(config, tmp_path):
     with pytest.raises(StorageError, match=r"server 127.0.0.1:1/db cannot be used: ") as caught:
         open_storage(changed)
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.timeout(30)
+def test_a_lock_from_where_the_journal_was_before_is_taken_away(tmp_path):
+    """Of a process that was killed; the folder was moved then."""
+    path = tmp_path / "moved" / "journal"
+    studies = JournalStudies(path, tmp_path / "claims.lock")
+    lock = path.with_name("journal.lock")
+    lock.symlink_to(tmp_path / "before" / "journal")
+    os.utime(lock, (0, 0), follow_symlinks=False)
+    began = time.monotonic()
+    optuna.create_study(storage=studies.optuna, study_name="goes on")
+    assert time.monotonic() - began < 1.0
+    assert not lock.is_symlink()
+
+
+@pytest.mark.timeout(30)
+def test_a_lock_of_a_host_that_names_the_folder_otherwise_is_waited_for(tmp_path, monkeypatch):
+    path = tmp_path / "journal"
+    studies = JournalStudies(path, tmp_path / "claims.lock")
+    lock = tmp_path / "journal.lock"
+    lock.symlink_to("/elsewhere/journal")
+    waited = []
+
+    def sleep(seconds):
+        waited.append(path.read_bytes())
+        if len(waited) == 3:
+            lock.unlink()
+
+    monkeypatch.setattr("pipeline.search.journal.time.sleep", sleep)
+    optuna.create_study(storage=studies.optuna, study_name="goes on")
+    assert waited == [b""] * 3 and path.read_bytes()
