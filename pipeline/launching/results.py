@@ -65,7 +65,7 @@ class Kept:
 
 
 class NotKept(StorageError):
-    """There is no room for what a training leaves."""
+    """There is no room for what a training leaves, or for how it ended."""
 
 
 class SweepResults:
@@ -88,13 +88,15 @@ class SweepResults:
         ending: Ending,
         result: TrialRecord,
         *,
-        log: EventLog,
         kept: Kept | None,
     ) -> bool:
         """Write down how a trial ended, and keep its model if it is on the front.
 
         Of a finalist's further training the answers are kept, not the model: the network that
         is tested and promoted is the one that the search found.
+
+        An interrupted trial is queued again also where its event log cannot be written, on a full
+        disk, say: else its worker would count as lost. ``complete_logs`` makes that good.
 
         Parameters
         ----------
@@ -109,30 +111,32 @@ class SweepResults:
         Raises
         ------
         NotKept
-            What is to be kept cannot be written; nobody was told of the trial's end yet.
+            What is to be kept, or the end of a trial that was not interrupted, cannot be written;
+            storage was not told of it yet.
         """
         run = result.specification.run
         ledger = study.finalists if run.repetition else study
         with self._lock:  # under which trials are given to others, too
             if not ledger.is_running(claim):
                 return False
-            if kept is not None and self._is_worth_keeping(study, result):
-                try:
-                    self._keep(run, kept, log)
-                except StorageError as error:
+            try:
+                if kept is not None and self._is_worth_keeping(study, result):
+                    self._keep(run, kept)
+                self._log_end(result, ending.details)
+            except StorageError as error:
+                if ending.outcome is not Outcome.INTERRUPTED:
                     raise NotKept(str(error)) from error
-            attempt = claim.specification.attempt
-            record(log, Ended(attempt=attempt, record=result, details=ending.details))
             ended = ledger.end(claim, ending, result)
             self._refresh(study, None)
         return ended
 
-    def _keep(self, run: RunKey, kept: Kept, log: EventLog) -> None:
+    def _keep(self, run: RunKey, kept: Kept) -> None:
         keep_answers(self._folder, run, kept.validation_right)
         if not run.repetition:
             path = model_path(self._folder, run.number)
             kept.save(path)
-            record(log, ModelKept(path=str(path.relative_to(self._folder))))
+            with EventLog(trial_log_path(self._folder, *run)) as log:
+                record(log, ModelKept(path=str(path.relative_to(self._folder))))
 
     def lost_trials(
         self,
@@ -168,9 +172,10 @@ class SweepResults:
                 if is_latest and known.record.outcome is not result.outcome:
                     self._log_end(result)
 
-    def _log_end(self, result: TrialRecord) -> None:
-        with EventLog(trial_log_path(self._folder, *result.specification.run)) as log:
-            record(log, Ended(attempt=result.specification.attempt, record=result))
+    def _log_end(self, result: TrialRecord, details: str | None = None) -> None:
+        specification = result.specification
+        with EventLog(trial_log_path(self._folder, *specification.run)) as log:
+            record(log, Ended(attempt=specification.attempt, record=result, details=details))
 
     def refresh(self, study: SweepStudy, mlflow_run_id: str | None = None) -> dict[str, Any]:
         """Rewrite the summary from storage and return it.

@@ -4,7 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -84,43 +84,46 @@ class TrialRun:
         trained: Trained | None = None
         raised: BaseException | None = None
         broken: StorageError | None = None
-        log_path = trial_log_path(self.config.sweep_dir, *run)
-        with Heartbeat(claim) as heart, EventLog(log_path) as log:
-            with clocks.on("tracking"):
-                record(
-                    log,
-                    Started(
-                        attempt=specification.attempt,
-                        specification=specification,
-                        worker=self.worker,
-                        host=socket.gethostname(),
-                        pid=os.getpid(),
-                        device=dict(self.device),
-                    ),
-                )
-            observer = ClaimObserver(
-                self.config,
-                claim,
-                log,
-                clocks,
-                pace=lambda: self.pace,
-                journey=lambda: self._journey(specification),
-                reason_to_leave=lambda: TAKEN_AWAY if heart.taken_away else self.must_leave(),
-                reason_to_stop=self.study.reason_to_stop,
-            )
+        observer: ClaimObserver | None = None
+        with Heartbeat(claim) as heart:
             try:
-                self._check_fit(specification)
-                # What is counted is known without a network, and nobody else has to be quiet.
-                observer.check_limits(self._counted(specification.architecture))
-                with self._sampled_system(log, specification.attempt):
-                    trained = self.trainer.run(specification, observer, clocks, checkpoint)
-                observer.trained(trained.costs, trained.measurements)
-                self._check_costs(observer.so_far.costs)
+                with EventLog(trial_log_path(self.config.sweep_dir, *run)) as log:
+                    with clocks.on("tracking"):
+                        record(
+                            log,
+                            Started(
+                                attempt=specification.attempt,
+                                specification=specification,
+                                worker=self.worker,
+                                host=socket.gethostname(),
+                                pid=os.getpid(),
+                                device=dict(self.device),
+                            ),
+                        )
+                    observer = ClaimObserver(
+                        self.config,
+                        claim,
+                        log,
+                        clocks,
+                        pace=lambda: self.pace,
+                        journey=lambda: self._journey(specification),
+                        reason_to_leave=(
+                            lambda: TAKEN_AWAY if heart.taken_away else self.must_leave()
+                        ),
+                        reason_to_stop=self.study.reason_to_stop,
+                    )
+                    self._check_fit(specification)
+                    # What is counted is known without a network, and nobody else has to be quiet.
+                    observer.check_limits(self._counted(specification.architecture))
+                    with self._sampled_system(log, specification.attempt):
+                        trained = self.trainer.run(specification, observer, clocks, checkpoint)
+                    observer.trained(trained.costs, trained.measurements)
+                    self._check_costs(observer.so_far.costs)
             except StorageError as error:  # a full disk, say, is not the trial's fault
                 broken = error
             except BaseException as error:  # whatever it is, ``decide`` says what it means
                 raised = error
-            so_far = observer.so_far
+            so_far = SoFar() if observer is None else observer.so_far
 
             def end(
                 trained: Trained | None, raised: BaseException | None
@@ -144,9 +147,7 @@ class TrialRun:
                         validation_right=trained.validation_right,
                         save=partial(self.trainer.save, trained),
                     )
-                ended = self.results.end_trial(
-                    self.study, claim, ending, result, log=log, kept=kept
-                )
+                ended = self.results.end_trial(self.study, claim, ending, result, kept=kept)
                 return ended, result
 
             if broken is None:
@@ -156,7 +157,8 @@ class TrialRun:
                     broken = error
             if broken is not None:
                 # Queued again, uncounted; it goes on from its last checkpoint.
-                end(None, Interrupted(str(broken)))
+                with suppress(StorageError):  # whose cause is the same, and storage was told first
+                    end(None, Interrupted(str(broken)))
                 raise broken
         if ended and result.outcome is not Outcome.INTERRUPTED:
             checkpoint.unlink(missing_ok=True)

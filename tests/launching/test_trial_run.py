@@ -314,3 +314,49 @@ def test_models_of_trials_that_left_the_front_are_removed(plan, replan):
         story = trial_story(read(trial_log_path(plan.config.sweep_dir, number)))
         assert story is not None and story.model is None
     assert model_path(plan.config.sweep_dir, 0).exists()
+
+
+def losses(study):
+    return [trial.user_attrs["losses"] for trial in study._trials()]
+
+
+@pytest.mark.parametrize("broken", ["append", "open"])
+def test_a_disk_too_full_for_any_event_is_not_a_lost_worker(plan, monkeypatch, broken):
+    run = simulated_run(plan)
+
+    def full(self, *_, **__):
+        raise StorageError("the event log cannot be written: the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EventLog, {"append": "append", "open": "__init__"}[broken], full)
+        for _ in range(plan.config.search.max_retries + 2):
+            with pytest.raises(StorageError, match="disk is full"):
+                run_next(run)
+            assert run.study.recover(lambda worker: False, lambda bare: bare) == []
+    assert set(losses(run.study)) == {0}
+    assert {record.outcome for record in run_all(simulated_run(plan))} == {Outcome.COMPLETE}
+    run.results.complete_logs(run.study)
+    known = trial_record(read(trial_log_path(plan.config.sweep_dir, 0)))
+    assert known is not None and known.outcome is Outcome.COMPLETE
+
+
+def test_an_end_without_room_queues_its_trial_again(plan, monkeypatch):
+    run = simulated_run(plan)
+    append = EventLog.append
+
+    def full(self, kind, **values):
+        if kind == "ended":
+            raise StorageError("the event log cannot be written: the disk is full")
+        return append(self, kind, **values)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EventLog, "append", full)
+        with pytest.raises(StorageError, match="disk is full"):
+            run_next(run)
+    assert run.study.recover(lambda worker: False, lambda bare: bare) == []
+    (record,) = run.study.records()
+    assert record.outcome is Outcome.INTERRUPTED and set(losses(run.study)) == {0}
+    run.results.complete_logs(run.study)
+    known = trial_record(read(trial_log_path(plan.config.sweep_dir, 0)))
+    assert known is not None and known.outcome is Outcome.INTERRUPTED
+    assert {record.outcome for record in run_all(run)} == {Outcome.COMPLETE}
