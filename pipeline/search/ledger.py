@@ -312,7 +312,8 @@ def run_of(trial: FrozenTrial) -> RunKey:
 
 def record_of(trial: FrozenTrial) -> TrialRecord | None:
     """Return what is known of an attempt; None while it waits, or has just been claimed."""
-    if "record" in trial.user_attrs:
+    # Whoever ends a trial writes its record first, and may have died before Optuna was told.
+    if "record" in trial.user_attrs and trial.state.is_finished():
         return TrialRecord.from_json(json.loads(trial.user_attrs["record"]))
     if trial.state is TrialState.RUNNING and _is_specified(trial):
         return TrialRecord(
