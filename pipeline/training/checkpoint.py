@@ -15,6 +15,8 @@ from pipeline.core.errors import StorageError
 from pipeline.core.trial import EpochResult
 
 _VERSION = 1
+#: What checkpoints from before 25 November 2026 do not name: their trials were trained so.
+_UNNAMED = {"augmentation": "none", "averaging": "none"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,7 +136,7 @@ def read_checkpoint(path: Path, trial: dict[str, Any]) -> Checkpoint | None:
         raise StorageError(
             f"the checkpoint {path} cannot be read, remove it to start the trial again: {error}"
         ) from error
-    if about["version"] != _VERSION or about["trial"] != json.loads(json.dumps(trial)):
+    if about["version"] != _VERSION or _named(about["trial"]) != _named(trial):
         raise StorageError(
             f"the checkpoint {path} belongs to another trial, remove it to start this one again"
         )
@@ -155,6 +157,12 @@ def read_checkpoint(path: Path, trial: dict[str, Any]) -> Checkpoint | None:
         ),
         state=_numbered(arrays, "state_"),
     )
+
+
+def _named(trial: dict[str, Any]) -> dict[str, Any]:
+    """Return what tells trials apart, as JSON has it."""
+    values: dict[str, Any] = json.loads(json.dumps(trial))
+    return {n: value for n, value in values.items() if n not in _UNNAMED or value != _UNNAMED[n]}
 
 
 def _numbered(arrays: dict[str, NDArray[Any]], prefix: str) -> list[NDArray[Any]]:

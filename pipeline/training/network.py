@@ -197,7 +197,11 @@ class CompiledNetwork:
 
     def restore(self, state: list[NDArray[Any]]) -> None:
         """Set what ``state`` has returned."""
-        for variable, value in zip(self._variables, state, strict=True):
+        variables = self._variables
+        if len(state) == len(variables) + 1:  # before 29 November 2026 it held the row twice
+            row = next(i for i, variable in enumerate(variables) if variable.name == "row")
+            state = [*state[:row], *state[row + 1 :]]
+        for variable, value in zip(variables, state, strict=True):
             variable.assign(value)
 
     def weights(self) -> list[NDArray[Any]]:

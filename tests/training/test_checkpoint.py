@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipeline.core.errors import StorageError
+from pipeline.core.outcome import Interrupted
 from pipeline.core.trial import EpochResult
 from pipeline.training.checkpoint import (
     Checkpoint,
@@ -104,3 +107,51 @@ def test_a_full_disk_leaves_the_old_checkpoint(path, monkeypatch):
         write_checkpoint(path, checkpoint([np.ones(3)]))
     assert path.read_bytes() == before
     assert [other.name for other in path.parent.iterdir()] == [path.name]
+
+
+USUAL = {"augmentation": "none", "averaging": "none"}
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [({}, USUAL), (USUAL, {}), (USUAL, USUAL), ({"augmentation": "none"}, USUAL)],
+    ids=["before-both", "leaving-them-out", "naming-them", "before-averaging"],
+)
+def test_a_checkpoint_from_before_a_setting_is_one_of_its_default(path, written, asked):
+    write_checkpoint(path, replace(checkpoint(), trial=TRIAL | written))
+    assert read_checkpoint(path, TRIAL | asked) is not None
+
+
+@pytest.mark.parametrize("other", [{"augmentation": "shift"}, {"averaging": "ema"}])
+def test_a_checkpoint_from_before_a_setting_is_of_no_other_trial(path, other):
+    write_checkpoint(path, checkpoint())
+    with pytest.raises(StorageError, match="belongs to another trial"):
+        read_checkpoint(path, TRIAL | USUAL | other)
+    write_checkpoint(path, replace(checkpoint(), trial=TRIAL | USUAL | other))
+    with pytest.raises(StorageError, match="belongs to another trial"):
+        read_checkpoint(path, TRIAL | USUAL)
+
+
+def test_a_trial_goes_on_from_a_checkpoint_of_before(session, trial, observing, clocks, tmp_path):
+    """Which named neither setting, and held the optimiser's row twice."""
+
+    def leave(observer):
+        if observer.epochs:
+            raise Interrupted("told to leave")
+
+    path, specification = tmp_path / "trial.npz", trial("d8")
+    expected = session.run(specification, observing(), clocks)
+    with pytest.raises(Interrupted):
+        session.run(specification, observing(at_execution=leave), clocks, path)
+    identity = session._identity(specification)
+    found = read_checkpoint(path, identity)
+    assert found is not None
+    before = {name: value for name, value in identity.items() if name not in USUAL}
+    row = next(i for i, array in enumerate(found.state) if array.ndim == 1 and array.size > 100)
+    state = [*found.state[: row + 1], *found.state[row:]]
+    write_checkpoint(path, replace(found, trial=before, state=state))
+    again = observing()
+    trained = session.run(specification, again, clocks, path)
+    assert [result.epoch for result in again.epochs] == [2]
+    for one, other in zip(trained.model.get_weights(), expected.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
