@@ -1,8 +1,5 @@
 """The rules every source's images, labels and class names keep."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,16 +25,6 @@ class Source(Protocol):
 
     def test(self) -> Split | None:
         """Return the source's own test set; None where it has none."""
-
-
-@contextmanager
-def looking_at(path: Path) -> Iterator[None]:
-    """Raise ``DataError`` where a file or folder is in one that nobody may enter, or the like."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"{error.filename or path} cannot be read: {reason}") from error
 
 
 def checked_split(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.core.errors import DataError
-from pipeline.data.checking import checked_split, looking_at
+from pipeline.core.places import looking_at
+from pipeline.data.checking import checked_split
 from pipeline.data.dataset import Split
 
 _WHITE = (255, 255, 255, 255)
@@ -38,7 +39,7 @@ class FolderSource:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the sub-folders, sorted."""
-        with looking_at(self.folder):
+        with looking_at(self.folder, DataError):
             names = tuple(path.name for path in _visible(self.folder) if path.is_dir())
         if len(names) < 2:
             raise DataError(

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import DataError
-from pipeline.data.checking import checked_split, looking_at
+from pipeline.core.places import looking_at
+from pipeline.data.checking import checked_split
 from pipeline.data.dataset import Split
 
 Part = Literal["train", "t10k"]
@@ -62,7 +63,7 @@ class IdxSource:
 
     def _find(self, name: str) -> Path | None:
         candidates = (self.folder / name, self.folder / f"{name}.gz")
-        with looking_at(self.folder):
+        with looking_at(self.folder, DataError):
             return next((path for path in candidates if path.is_file()), None)
 
     def _read(self, part: Part) -> Split:

@@ -4,7 +4,6 @@ They are read as ``data=folder`` reads them, so that a network sees a picture th
 wherever it meets it.
 """
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import DataError
-from pipeline.data.checking import checked_images, looking_at
+from pipeline.core.places import looking_at, temporary_file
+from pipeline.data.checking import checked_images
 from pipeline.data.folder import NotAPicture, read_pixels
 from pipeline.data.npz import ARCHIVE_SUFFIX, picture_arrays
 from pipeline.data.pictures import PICTURE_CHANNELS, fitted
@@ -73,7 +73,7 @@ def _inputs(word: str, channels: int, stdin: BinaryIO) -> Iterator[tuple[str, ND
         yield from _from_stdin(stdin.read(), channels)
         return
     path = Path(word)
-    with looking_at(path):
+    with looking_at(path, DataError):
         is_there = path.exists()
         is_folder = path.is_dir()
         files = sorted(
@@ -108,7 +108,7 @@ def _from_stdin(content: bytes, channels: int) -> Iterator[tuple[str, NDArray[np
     if not content:
         raise DataError("nothing came through the standard input")
     suffix = ARCHIVE_SUFFIX if content.startswith(_ZIP) else ""
-    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+    with temporary_file(suffix) as file:
         file.write(content)
         file.flush()
         yield from _from_file(Path(file.name), "stdin", channels)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline.config import DataConfig, anchored
 from pipeline.core.errors import ConfigurationError, DataError
-from pipeline.data.checking import Source, check_test_set, class_names, looking_at
+from pipeline.core.places import looking_at
+from pipeline.data.checking import Source, check_test_set, class_names
 from pipeline.data.dataset import DataDescription, Split, TrainingData, fingerprint
 from pipeline.data.digits import DigitsSource
 from pipeline.data.download import ADDRESS, ANSWER_SECONDS, download, why_unreachable
@@ -52,7 +53,7 @@ def resolve(config: DataConfig, say: Callable[[str], None]) -> DataConfig:
     if config.name == "idx" and folder is not None:
         IdxSource(folder=folder).check_complete()
     if config.name == "npz" and file is not None:
-        with looking_at(file):
+        with looking_at(file, DataError):
             is_there = file.is_file()
         if not is_there:
             raise DataError(f"data.file must name an archive (.npz), but {file} is not a file")
@@ -223,7 +224,7 @@ def _find_published(
 
 
 def _check_is_folder(folder: Path, setting: str) -> None:
-    with looking_at(folder):
+    with looking_at(folder, DataError):
         is_folder = folder.is_dir()
     if not is_folder:
         raise DataError(f"{setting} must name a folder, but {folder} is not one")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import anchored
 from pipeline.core.errors import DataError, one_of
-from pipeline.data.checking import looking_at
+from pipeline.core.places import looking_at
 from pipeline.data.folder import NotAPicture, read_pixels
 
 #: Photographs in scikit-learn's package, CC BY 2.0; its images/README.txt names the authors.
@@ -38,7 +38,7 @@ def read_picture(name: str) -> NDArray[np.uint8]:
     if name in PHOTOGRAPHS:
         return photograph(name)
     path = anchored(Path(name))
-    with looking_at(path):
+    with looking_at(path, DataError):
         is_there = path.is_file()
     if not is_there:
         raise DataError(

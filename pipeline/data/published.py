@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.data.checking import looking_at
+from pipeline.core.errors import DataError
+from pipeline.core.places import looking_at
 from pipeline.data.idx import IdxSource
 from pipeline.data.npz import NpzSource
 
@@ -43,7 +44,7 @@ class PublishedSet:
         DataError
             One may not look there.
         """
-        with looking_at(root):
+        with looking_at(root, DataError):
             if (root / self.name).is_dir():
                 return IdxSource(folder=root / self.name, classes=self.classes)
             if self.keras_path.endswith(".npz"):

@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.core.errors import StorageError, SweetspotError
+from pipeline.core.places import temporary_place
 from pipeline.launching.devices import next_gpu
 from pipeline.measuring.machine import this_machine
 
@@ -148,8 +148,9 @@ def prepare() -> threading.Event:
     Raises
     ------
     StorageError
-        The process cannot be started.
+        The process cannot be started, or there is no folder for temporary files.
     """
+    place = temporary_place()
     forkserver.set_forkserver_preload([PRELOADED])
     try:
         with _own_modules():
@@ -157,7 +158,7 @@ def prepare() -> threading.Event:
     except OSError as error:
         raise StorageError(
             f"the process that workers are forked from cannot be started: {error}; its socket is "
-            f"in TMPDIR, {tempfile.gettempdir()}, whose name may be too long"
+            f"in TMPDIR, {place}, whose name may be too long"
         ) from error
     ready = threading.Event()
 

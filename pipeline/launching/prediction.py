@@ -4,12 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError, StorageError, one_of
 from pipeline.core.journey import ImageShape
+from pipeline.core.places import temporary_folder
 from pipeline.data.inputs import NamedImages, read_inputs
 from pipeline.launching.devices import shared_device
 from pipeline.launching.networks import kept_network, set_up_backend
@@ -66,8 +66,8 @@ def predict(
     SweetspotError
         There is no such network, or what is to be classified is no picture.
     """
-    with TemporaryDirectory(prefix="sweetspot-") as temporary:
-        network = _network(config, model, Path(temporary))
+    with temporary_folder() as temporary:
+        network = _network(config, model, temporary)
         # Read before Keras is loaded: who mistypes a name is told at once.
         pictures = read_inputs(words, network.image_shape, invert=invert, stdin=stdin)
         return _classified(network, pictures)

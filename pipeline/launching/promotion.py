@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.core.pace import TRAINING_TIMES
+from pipeline.core.places import temporary_folder
 from pipeline.core.promotion import Rival, Verdict, accuracy_to_keep, judge
 from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import TRAINED_COSTS, TrialRecord
@@ -204,8 +204,8 @@ def _rival(registry: Registry, champion: Version | None, challenger: _Challenger
     if fingerprint == challenger.description.fingerprint:
         from pipeline.tracking.keras_model import KERAS_FILE
 
-        with TemporaryDirectory(prefix="sweetspot-") as temporary:
-            path = registry.download(champion, Path(temporary)) / KERAS_FILE
+        with temporary_folder() as temporary:
+            path = registry.download(champion, temporary) / KERAS_FILE
             if path.is_file():
                 labels = challenger.validation.labels
                 right = _predicted(path, challenger.validation) == labels

@@ -16,7 +16,6 @@ import fcntl
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -24,6 +23,7 @@ from socket import gethostname
 from typing import Literal
 
 from pipeline.core.errors import StorageError
+from pipeline.core.places import temporary_place
 from pipeline.measuring.clocks import Clocks
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -154,7 +154,7 @@ def _kernel() -> str:
 
 
 def _own_folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / _file_name(f"sweetspot-{os.getuid()}-{_kernel()}")
+    folder = temporary_place() / _file_name(f"sweetspot-{os.getuid()}-{_kernel()}")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config, command
 from pipeline.core.errors import SweetspotError, one_of
+from pipeline.core.places import temporary_folder
 from pipeline.tracking.champions import (
     LONGEST_DESCRIPTION,
     Version,
@@ -289,8 +289,8 @@ class Registry:
                 f"{registration.sweep}: {refused or f'{sync} brings it there'}"
             )
         model, run_id = models[0]
-        with TemporaryDirectory(prefix="sweetspot-") as temporary:
-            folder = Path(temporary, "model")
+        with temporary_folder() as temporary:
+            folder = temporary / "model"
             write_model_folder(
                 registration.keras_file,
                 folder,

@@ -8,7 +8,6 @@ chooses JAX. Everything else in this room is plain Keras 3.
 import gc
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.places import temporary_file
 from pipeline.measuring.backends import ENVIRONMENT, VARIABLE, backend_name, backend_version
 from pipeline.measuring.machine import this_machine
 from pipeline.training.importing import without
@@ -36,7 +36,7 @@ def _noise_kept_back() -> Iterator[None]:
     TensorFlow logs before it reads the variables that would silence it.
     """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as kept:
+    with temporary_file() as kept:
         terminal = os.dup(2)
         os.dup2(kept.fileno(), 2)
         failed = True

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from pipeline.core.places import temporary_folder
 from pipeline.training.backend import Inference
 from pipeline.training.onnx_graph import INPUT, OUTPUT
 
@@ -39,8 +39,8 @@ def write_int8(model: onnx.ModelProto, path: Path, images: NDArray[np.uint8]) ->
     images
         Some training images, uint8 ``(n, height, width, channels)``.
     """
-    with TemporaryDirectory(prefix="sweetspot-") as folder, _quiet():
-        source = Path(folder, "float.onnx")
+    with temporary_folder() as folder, _quiet():
+        source = folder / "float.onnx"
         write_float(model, source)
         quantize_static(
             str(source),

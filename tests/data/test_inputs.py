@@ -1,10 +1,12 @@
+import errno
 import io
+import tempfile
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from pipeline.core.errors import DataError
+from pipeline.core.errors import DataError, StorageError
 from pipeline.data.folder import FolderSource
 from pipeline.data.inputs import read_inputs
 from pipeline.data.pictures import read_picture
@@ -148,3 +150,12 @@ def test_a_folder_that_one_may_not_enter_is_one_sentence(locked):
         read_inputs([str(locked / "a.png")], (8, 8, 1), invert=False, stdin=io.BytesIO())
     with pytest.raises(DataError, match=r"locked/a\.png cannot be read: Permission denied$"):
         read_picture(str(locked / "a.png"))
+
+
+def test_a_full_disk_is_a_sentence(monkeypatch):
+    def refuse():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", refuse)
+    with pytest.raises(StorageError, match="there is no folder for temporary files: /tmp are full"):
+        read("-", stdin=io.BytesIO(b"\x89PNG"))

@@ -1,9 +1,11 @@
 """Workers' processes, forked from one that has imported what they need."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from multiprocessing import forkserver
@@ -14,6 +16,7 @@ import psutil
 import pytest
 
 from pipeline.config import PROJECT_ROOT, Config
+from pipeline.core.errors import StorageError
 from pipeline.launching import forking
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.running_worker import last_line
@@ -22,6 +25,7 @@ from pipeline.measuring.automatic import by_rule, settled_training
 #: A supervisor whose worker, told by its log, waits until somebody reads that.
 SUPERVISOR = """
 import sys
+import tempfile
 from pathlib import Path
 from pipeline.launching import forking
 
@@ -210,3 +214,12 @@ def test_a_worker_trains_as_its_assignment_says(plan, replan, assignment, monkey
     settled = settled_training(config.training, by_rule())
     assert (settled.jit_compile, settled.steps_per_execution) == ("on", 240)
     assert config.launch.threads == assignment.threads
+
+
+def test_without_a_folder_for_temporary_files_there_is_a_sentence(monkeypatch):
+    def refuse():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", refuse)
+    with pytest.raises(StorageError, match="there is no folder for temporary files: "):
+        prepare.__wrapped__()

@@ -293,3 +293,12 @@ def test_a_file_instead_of_the_folder_is_refused(tmp_path):
     (tmp_path / "locks").write_text("")
     with pytest.raises(StorageError, match="cpu cannot be opened"):
         QuietLock("cpu", tmp_path / "locks")
+
+
+def test_without_a_folder_for_temporary_files_there_is_a_sentence(monkeypatch):
+    def refuse():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", refuse)
+    with pytest.raises(StorageError, match="there is no folder for temporary files: "):
+        QuietLock("cpu")
