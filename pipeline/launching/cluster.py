@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, SlurmLaunch
 from pipeline.core.errors import SIGNAL_STATUS
 from pipeline.launching.holder import SweepBusy
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import SweepPlan, set_up
+from pipeline.launching.presence import alone
 from pipeline.launching.running_worker import last_line
 from pipeline.launching.sbatch import LOGS, SweepArray, obeyed, sbatch_text
 from pipeline.launching.sessions import Sessions
@@ -125,8 +124,7 @@ class ClusterSweep:
         assert isinstance(config.launch, SlurmLaunch)
         script = script_of(self.plan)
         began = time.time()
-        config.sweep_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(config.sweep_dir / "submit.lock"):
+        with alone(config.sweep_dir, "submit.lock"):
             jobs = self._settled_jobs()
             check_moving(str(config.sweep_name), jobs)
             if jobs:

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from pipeline.core.errors import AGAIN_STATUS, SweetspotError
-from pipeline.launching.presence import supervisor_lock
+from pipeline.launching.presence import make_folder, supervisor_lock, take
 from pipeline.reporting.files import write_atomically
 
 _NOTE = "supervisor.json"
@@ -41,13 +41,13 @@ class SupervisorLock:
 
     def __init__(self, sweep_dir: Path) -> None:
         self._note = sweep_dir / _NOTE
-        sweep_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(sweep_dir)
         self._lock = supervisor_lock(sweep_dir)
 
     def acquire(self, *, wait: bool) -> bool:
         """Take the lock and say who we are; False where somebody else has it."""
         try:
-            self._lock.acquire(timeout=-1 if wait else 0)
+            take(self._lock, timeout=-1 if wait else 0)
         except Timeout:
             return False
         note = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}

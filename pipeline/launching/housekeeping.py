@@ -9,10 +9,11 @@ import yaml
 
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError, StorageError, SweetspotError
+from pipeline.core.places import in_a_sentence
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.leftovers import empty, hidden
 from pipeline.launching.planning import keeps_alone
-from pipeline.launching.presence import forget_gone, is_supervised, living
+from pipeline.launching.presence import forget_gone, is_supervised, living, make_folder
 from pipeline.launching.sbatch import job_name
 from pipeline.launching.slurm import SlurmError, jobs_of, summarise
 from pipeline.launching.sweep_folder import create_config, load_config
@@ -48,7 +49,7 @@ def remove_sweep(
     """
     left = config.model_copy(update={"sweep_name": name})
     if not (left.sweep_dir / "config.yaml").exists() and _has_left(left):
-        left.sweep_dir.mkdir(parents=True, exist_ok=True)  # for the locks
+        make_folder(left.sweep_dir)  # for the locks
         create_config(left)
     with held(config, name) as folder:
         own = load_config(config.mlruns, name)
@@ -60,10 +61,10 @@ def remove_sweep(
                 f"{tracking_uri(own)}: they may be another one's"
             )
         delete_study(own, name)
-        with _in_a_sentence(f"{folder} cannot be removed"):
+        with in_a_sentence(f"{folder} cannot be removed"):
             removed = hidden(folder)
     # Emptied once the lock in it is free, as NFS asks for.
-    with _in_a_sentence(f"{removed} cannot be removed"):
+    with in_a_sentence(f"{removed} cannot be removed"):
         empty(removed)
     return freed
 
@@ -92,14 +93,6 @@ def is_broken_off(config: Config, restoration: str | None) -> bool:
     return ours and not is_supervised(folder)
 
 
-@contextmanager
-def _in_a_sentence(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"{what}: {error.strerror or error}") from error
-
-
 def free_sweep(config: Config, name: str) -> int:
     """Remove what a sweep has left that nobody needs any more, and return its bytes.
 
@@ -114,10 +107,10 @@ def free_sweep(config: Config, name: str) -> int:
     with held(config, name) as folder:
         for path in spare_files(folder):
             size = size_of(path)
-            with _in_a_sentence(f"{path} cannot be removed"):
+            with in_a_sentence(f"{path} cannot be removed"):
                 path.unlink(missing_ok=True)
             freed += size
-        with _in_a_sentence(f"the locks in {folder} cannot be removed"):
+        with in_a_sentence(f"the locks in {folder} cannot be removed"):
             _forget_gone(config, name, folder)
     return freed
 
@@ -155,7 +148,7 @@ def rename_sweep(config: Config, old: str, new: str) -> None:
         if (folder / SUMMARY_NAME).exists():
             summary = read_summary(folder) | {"sweep": new}
             write_atomically(folder / SUMMARY_NAME, json.dumps(summary, indent=1) + "\n")
-        with _in_a_sentence(f"{folder} cannot be renamed"):
+        with in_a_sentence(f"{folder} cannot be renamed"):
             folder.rename(target)
 
 

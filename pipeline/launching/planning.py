@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from pipeline.config import (
     ANY_RULE,
     NO_RUNGS,
@@ -26,6 +24,7 @@ from pipeline.core.proposal import Proposal
 from pipeline.core.trial import ANALYTIC_COSTS
 from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
+from pipeline.launching.presence import alone
 from pipeline.launching.sweep_folder import create_config, load_config, load_description
 from pipeline.launching.warm_start import first_proposals, read_first, write_first
 from pipeline.measuring.automatic import automatic
@@ -259,8 +258,7 @@ def set_up(plan: SweepPlan, storage: StudyStorage | None = None) -> SweepPlan:
         study is another's.
     """
     folder = plan.config.sweep_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "set-up.lock"):
+    with alone(folder, "set-up.lock"):
         if not plan.exists and _check_identity(plan.config, plan.identity):
             _check_storage(plan.config)
             plan = replace(plan, exists=True, first=read_first(folder))

@@ -4,20 +4,25 @@ A lock is released by the operating system when its process dies, however it die
 process number it is never given to somebody else.
 """
 
+import errno
 import fcntl
 import os
 import re
 import socket
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
 
+from pipeline.core.places import in_a_sentence
+
 SUPERVISOR_LOCK = "supervisor.lock"
 #: Who trains, and who keeps workers going beside others that do.
 Role = Literal["workers", "peers"]
+#: Of a lock that we may not open for writing.
+_NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 def _lock_path(sweep_dir: Path, name: str, role: Role) -> Path:
@@ -30,7 +35,7 @@ class Presence:
     def __init__(self, sweep_dir: Path, role: Role = "workers") -> None:
         self.name = f"{_host()}-{os.getpid()}"
         path = _lock_path(sweep_dir, self.name, role)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         count = 1
         while path.exists():  # process numbers come round, in containers soon
             count += 1
@@ -39,7 +44,7 @@ class Presence:
         self._lock = FileLock(path)
 
     def __enter__(self) -> "Presence":
-        self._lock.acquire(timeout=10)
+        take(self._lock, timeout=10)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,6 +58,44 @@ class Presence:
     def release(self) -> None:
         """Be gone; a second time does nothing."""
         self._lock.release()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder where it is not there.
+
+    Raises
+    ------
+    StorageError
+        It cannot be made.
+    """
+    with in_a_sentence(f"{path} cannot be made"):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def take(lock: FileLock, timeout: float = -1) -> None:
+    """Take a lock; it is the caller's to release.
+
+    Raises
+    ------
+    Timeout
+        Somebody else has held it for ``timeout`` seconds; negative waits for ever.
+    StorageError
+        Its file cannot be opened: another user's, or on a full disk.
+    """
+    with in_a_sentence(f"{lock.lock_file} cannot be taken"):
+        lock.acquire(timeout=timeout)
+
+
+@contextmanager
+def alone(folder: Path, name: str) -> Iterator[None]:
+    """Hold the lock ``name`` of a folder, which is made where it is missing; see ``take``."""
+    make_folder(folder)
+    lock = FileLock(folder / name)
+    take(lock)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def living(sweep_dir: Path, role: Role) -> frozenset[str]:
@@ -103,8 +146,10 @@ def _is_held(path: Path) -> bool:
             return False
     except Timeout:
         return True
-    except PermissionError:  # somebody else's sweep, which we may read
-        return _is_held_by_another(path)
+    except OSError as error:
+        if error.errno not in _NOT_OURS:
+            raise
+        return _is_held_by_another(path)  # somebody else's sweep, which we may read
 
 
 def _is_held_by_another(path: Path) -> bool:

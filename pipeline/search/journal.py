@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from pipeline.core.errors import StorageError
+from pipeline.core.places import in_a_sentence
 
 T = TypeVar("T")
 _BLOCK_BYTES = 65_536
@@ -64,12 +65,8 @@ class JournalStudies:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keep all other workers of the sweep out meanwhile."""
-        try:
+        with in_a_sentence(f"the lock {self._lock.lock_file} cannot be taken"):
             self._lock.acquire()
-        except OSError as error:
-            raise StorageError(
-                f"the lock {self._lock.lock_file} cannot be taken: {error.strerror or error}"
-            ) from error
         try:
             yield
         finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline.core.errors import StorageError
+from pipeline.core.places import in_a_sentence
 
 _LOCK_SECONDS = 60.0
 
@@ -18,11 +19,12 @@ def registry_held(mlruns: Path) -> Iterator[None]:
     Raises
     ------
     StorageError
-        Another process holds it for too long.
+        Another process holds it for too long, or it cannot be had.
     """
     lock = FileLock(mlruns / ".registry.lock")
     try:
-        lock.acquire(timeout=_LOCK_SECONDS)
+        with in_a_sentence(f"{lock.lock_file} cannot be taken"):
+            lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout as error:
         raise StorageError(
             f"another process has been changing the champions in {mlruns} for {_LOCK_SECONDS:.0f} s"

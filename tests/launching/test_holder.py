@@ -5,12 +5,14 @@ import sys
 
 import pytest
 
+from pipeline.core.errors import StorageError
 from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.local import LocalSupervisor
 
 HOLD = """
 import sys
 from pathlib import Path
+from pipeline.core.errors import StorageError
 from pipeline.launching.holder import SupervisorLock
 lock = SupervisorLock(Path(sys.argv[1]))
 assert lock.acquire(wait=False)
@@ -66,3 +68,12 @@ def test_a_scheduled_run_does_not_wait(plan, holder):
         supervisor.run()
     assert f"is being run by process {other.pid} on " in str(caught.value)
     assert caught.value.status == 75
+
+
+def test_a_lock_that_cannot_be_had_is_a_sentence(tmp_path):
+    (tmp_path / "supervisor.lock").mkdir()
+    with pytest.raises(StorageError, match=r"supervisor\.lock cannot be taken: Is a directory$"):
+        SupervisorLock(tmp_path).acquire(wait=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"/file/below cannot be made: Not a directory$"):
+        SupervisorLock(tmp_path / "file" / "below")

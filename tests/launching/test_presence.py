@@ -1,9 +1,16 @@
+import errno
+import os
 import subprocess
 import sys
 
+import pytest
+
+from pipeline.core.errors import StorageError
 from pipeline.launching import presence
 from pipeline.launching.presence import (
+    SUPERVISOR_LOCK,
     Presence,
+    alone,
     forget_gone,
     is_alive,
     is_here,
@@ -84,3 +91,26 @@ def test_who_is_gone_is_forgotten_and_who_lives_or_is_spoken_of_is_not(tmp_path)
         assert left == {own.name, "elsewhere-2"}
         assert is_alive(tmp_path, own.name)
     forget_gone(tmp_path, "peers")  # where there was none
+
+
+@pytest.mark.parametrize("reason", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_of_a_sweep_that_cannot_be_written_to(tmp_path, monkeypatch, reason):
+    def refuse(*_, **__):
+        raise OSError(reason, os.strerror(reason))
+
+    with supervisor_lock(tmp_path):
+        monkeypatch.setattr(presence, "FileLock", refuse)
+        assert is_supervised(tmp_path)
+    assert not is_supervised(tmp_path)
+
+
+def test_a_folder_that_is_held_is_made_and_let_go(tmp_path):
+    folder = tmp_path / "new"
+    with alone(folder, SUPERVISOR_LOCK):
+        assert is_supervised(folder)
+    assert not is_supervised(folder)
+    (folder / SUPERVISOR_LOCK).unlink()
+    (folder / SUPERVISOR_LOCK).mkdir()
+    refused = pytest.raises(StorageError, match=r"supervisor\.lock cannot be taken: Is a directory")
+    with refused, alone(folder, SUPERVISOR_LOCK):
+        pass

@@ -347,3 +347,10 @@ def test_nothing_is_promoted_while_a_sweep_is_removed(
         delete_sweep(registry.config, small_sweep.dir.name)
     assert refused == []
     assert delete_sweep(registry.config, small_sweep.dir.name) == len(refused) > 0
+
+
+def test_a_lock_that_cannot_be_had_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".registry.lock").mkdir()
+    refused = pytest.raises(StorageError, match=r"\.registry\.lock cannot be taken: Is a directory")
+    with refused, registry_held(tmp_path):
+        pass
