@@ -1,8 +1,8 @@
 """NumPy archives that a sweep keeps beside its models for its report."""
 
 import io
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,10 +36,28 @@ def read_archive(path: Path, build: Callable[[Mapping[str, NDArray[Any]]], _Kept
     StorageError
         The file is damaged, or lacks something that ``build`` looks for.
     """
+    with reading(path):
+        if not path.is_file():
+            return None
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as opened:
+            arrays = {name: opened[name] for name in opened.files}
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            return build(arrays)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise StorageError(f"{path} cannot be read: {error!r}; remove it") from error
+        return build(arrays)
+    except (ValueError, LookupError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise ``StorageError`` for whatever NumPy says of a damaged file.
+
+    Zip, zlib and NumPy's parser of headers each have their own kinds of errors.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error!r}; remove it")

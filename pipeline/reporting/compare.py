@@ -1,5 +1,6 @@
 """Several sweeps side by side: what their files say, and whether they can be compared."""
 
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pipeline.core.front import hypervolume
 from pipeline.core.pace import measured_pace
 from pipeline.core.statistics import Interval, PairedTest, holm, mcnemar, wilson_interval
 from pipeline.core.trial import Outcome
+from pipeline.reporting.archives import reading
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.progress import ProgressReader
 from pipeline.tracking.event_log import read, sweep_log_path
@@ -327,10 +329,8 @@ def _answers(sweep_dir: Path, trial: int, reading: TestRead | None) -> Answers:
 
 
 def _labels(path: Path) -> Labels:
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise StorageError(f"{path} cannot be read: {error}") from error
+    with reading(path):
+        values = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "iu":
         raise StorageError(f"{path} is damaged: it holds no row of labels")
     if not len(values):

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.errors import StorageError
 from pipeline.core.trial import RunKey
+from pipeline.reporting.archives import reading
 from pipeline.reporting.files import write_atomically
 
 
@@ -40,9 +42,11 @@ def read_answers(
     """
     found = {}
     for run in runs:
+        path = answers_path(sweep_dir, run)
         try:
-            right = np.load(answers_path(sweep_dir, run), allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            with reading(path):
+                right = np.load(path, allow_pickle=False)
+        except StorageError:
             continue
         if isinstance(right, np.ndarray) and right.dtype == np.bool_ and right.shape == (images,):
             found[run] = right

@@ -255,3 +255,13 @@ def test_only_complete_trials_say_what_a_sweep_ran_on(
         record(log, started)
         record(log, Ended(attempt=0, record=stopped))
     assert ComparedSweep.read(folder).devices == {"Xeon with 2 cores"}
+
+
+def test_answers_with_a_header_that_no_parser_reads_are_one_sentence(
+    write: Callable[..., Path],
+) -> None:
+    folder = write()
+    path = folder / answers_name(3)
+    path.write_bytes(path.read_bytes().replace(b"(100,)", b"(100,("))
+    with pytest.raises(StorageError, match=r"models/0003\.test\.npy cannot be read: .+; remove it"):
+        ComparedSweep.read(folder)
