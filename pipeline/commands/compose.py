@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import hydra
+import yaml
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
@@ -16,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from pipeline.commands.arguments import CommandLine
+from pipeline.commands.conf_files import unreadable_file
 from pipeline.commands.explain import explain_hydra, explain_validation
 from pipeline.config import PROJECT_ROOT, Config, SpaceConfig, quoted
 from pipeline.core.errors import ConfigurationError
@@ -194,5 +196,8 @@ def _explained(overrides: Sequence[str]) -> Iterator[None]:
 
     try:
         yield
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise ConfigurationError(explain_hydra(error, overrides)) from error
+    except (HydraException, OmegaConfBaseException, OSError, ValueError, yaml.YAMLError) as error:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            raise  # of the output that Hydra writes
+        said = unreadable_file(error) or explain_hydra(error, overrides)
+        raise ConfigurationError(said) from error

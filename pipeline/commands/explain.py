@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from pipeline.commands.conf_files import read_conf
 from pipeline.config import PROJECT_ROOT, Config
 from pipeline.core.errors import one_of
 
@@ -161,7 +161,7 @@ def _options_with(group: str, setting: str) -> list[str]:
     """Return the options of a group whose files have a setting."""
     found = []
     for path in sorted((PROJECT_ROOT / "conf" / group).glob("*.yaml")):
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values: Any = read_conf(path)
         for name in setting.split("."):
             values = values.get(name, _MISSING) if isinstance(values, dict) else _MISSING
         if values is not _MISSING:

@@ -1,7 +1,10 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
+from pipeline.commands import compose as composing
+from pipeline.commands import conf_files, explain
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import CONF, compose, compose_each, settled_dimensions
 from pipeline.core.errors import ConfigurationError
@@ -248,3 +251,50 @@ def test_what_may_be_a_secret_is_not_repeated(word):
     with pytest.raises(ConfigurationError) as refused:
         compose(CommandLine(command="sweep", overrides=(word,)))
     assert "geheim" not in str(refused.value)
+
+
+@pytest.fixture
+def own_conf(tmp_path, monkeypatch):
+    """A copy of conf/, in which somebody has an experiment of his own."""
+    folder = tmp_path / "conf"
+    shutil.copytree(CONF, folder)
+    monkeypatch.setattr(composing, "CONF", folder)
+    for module in (conf_files, explain):
+        monkeypatch.setattr(module, "PROJECT_ROOT", tmp_path)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a: [1\nseed: 1", "line 2, column 5: expected ',' or ']', but got ':'"),
+        (b"search:\n\ttrials: 3\n", "line 2, column 1: found character '\\t' that cannot start"),
+        (b"a: 1\na: 2\n", "line 2, column 1: found duplicate key a"),
+        (b"5\n", "it holds no settings"),
+        (b"\xff\xfe\n", "it is not UTF-8 text"),
+    ],
+)
+@pytest.mark.parametrize("asked", [("experiment=mine",), ("experiment=mine", "--cfg", "job")])
+def test_a_mistake_in_a_file_of_ones_own_is_named(own_conf, asked, content, reason):
+    (own_conf / "experiment" / "mine.yaml").write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        compose(CommandLine.parse("sweep", asked))
+    assert str(caught.value).startswith(f"conf/experiment/mine.yaml cannot be read: {reason}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_may_not_be_read_is_named(own_conf, monkeypatch):
+    def refuse(path, **keywords):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ConfigurationError, match=r"^conf/.+ cannot be read: Permission denied$"):
+        explain._options_with("experiment", "seed")
+    refused = pytest.raises(ConfigurationError, match=r"^conf/a\.yaml cannot be read: Permission d")
+    with refused, composing._explained([]):
+        refuse(own_conf / "a.yaml")
+
+
+def test_an_output_that_is_full_is_no_fault_of_the_settings():
+    with pytest.raises(OSError, match="No space"), composing._explained([]):
+        raise OSError(28, "No space left on device")
