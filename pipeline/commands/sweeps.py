@@ -31,6 +31,9 @@ def chosen_sweep(line: CommandLine, config: Config) -> str:
     except ValueError as error:
         raise ConfigurationError(f"sweep_name: {error}") from error
     if asked not in known:
+        folder = config.mlruns / "sweeps" / asked
+        if folder.is_dir():
+            raise StorageError(f"the sweep {asked} is another user's: {folder} may not be entered")
         there = f"there is {one_of(known[:_MOST_NAMES])}" if known else "there is none yet"
         raise StorageError(f"there is no sweep {asked} under {config.mlruns / 'sweeps'}; {there}")
     return asked

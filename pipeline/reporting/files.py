@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def sweeps(mlruns: Path) -> list[tuple[str, float]]:
     """Return the name of every sweep and when it last changed, the newest first.
 
     The time is that of the newest file among the summary, the configuration and the event
-    logs, in seconds since the epoch. Without any sweep the list is empty.
+    logs, in seconds since the epoch. Without any sweep the list is empty. Left out are folders
+    of others that we may not look into, and those that have just gone.
 
     Raises
     ------
@@ -69,12 +71,18 @@ def sweeps(mlruns: Path) -> list[tuple[str, float]]:
     try:
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.is_dir() and not path.name.startswith("."):
-                files = [path, path / SUMMARY_NAME, path / CONFIG_NAME, path / "events"]
-                files += (path / "events").glob("*.jsonl")
-                found.append((path.name, max(f.stat().st_mtime for f in files if f.exists())))
+                with suppress(PermissionError, FileNotFoundError):
+                    found.append((path.name, _modified(path)))
     except OSError as error:
         raise StorageError(f"cannot read {folder}: {error.strerror or error}") from error
     return sorted(found, key=lambda sweep: (-sweep[1], sweep[0]))
+
+
+def _modified(sweep_dir: Path) -> float:
+    files = [sweep_dir / SUMMARY_NAME, sweep_dir / CONFIG_NAME, sweep_dir / "events"]
+    files += (sweep_dir / "events").glob("*.jsonl")
+    there = [path for path in files if path.exists()]
+    return max(path.stat().st_mtime for path in (sweep_dir, *there))
 
 
 def read_summary(sweep_dir: Path) -> dict[str, Any]:

@@ -52,10 +52,10 @@ def folder_bytes(folder: Path) -> int:
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file; 0 for a folder, and for what has just gone."""
+    """Return the bytes of a file; 0 for a folder, for what has just gone or may not be seen."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return 0
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
 

@@ -5,8 +5,8 @@ import pytest
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.commands.sweep import _composed
-from pipeline.commands.sweeps import with_tracking
-from pipeline.core.errors import ConfigurationError
+from pipeline.commands.sweeps import chosen_sweep, with_tracking
+from pipeline.core.errors import ConfigurationError, StorageError
 
 SERVER, OTHER = "tracking.uri=http://server:5000", "tracking.uri=http://other:5000"
 
@@ -29,3 +29,13 @@ def test_several_sweeps_have_names_of_their_own():
     assert [config.sweep_name for config in composed("sweep_name=a,b")] == ["a", "b"]
     with pytest.raises(ConfigurationError, match=r"sweep_name=a .* several sweeps under one name"):
         composed("sweep_name=a", "search.seed=1,2")
+
+
+def test_a_sweep_whose_folder_may_not_be_entered_is_named(tmp_path, monkeypatch):
+    (tmp_path / "sweeps" / "theirs").mkdir(parents=True)
+    monkeypatch.setattr("pipeline.commands.sweeps.sweeps", lambda mlruns: [])
+    line = CommandLine(
+        command="status", names=("theirs",), overrides=(f"mlruns={tmp_path}", "data=digits")
+    )
+    with pytest.raises(StorageError, match=r"theirs is another user's: .*theirs may not be enter"):
+        chosen_sweep(line, compose(line))

@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and what is wrong with one is said in one sentence."""
 
+import errno
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import pytest
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import TrialRecord
 from pipeline.reporting.files import read_summary, sweeps, sweeps_dir, write_atomically
+from pipeline.reporting.listing import list_sweeps, size_of
 
 
 def only_files(folder: Path) -> list[str]:
@@ -127,3 +129,21 @@ def test_sweeps_come_newest_first_by_their_newest_file(tmp_path: Path) -> None:
     (folder / ".hidden").mkdir()
     (folder / "file").touch()
     assert sweeps(tmp_path) == [("new", 3_000.0), ("middle", 2_000.0), ("old", 1_000.0)]
+
+
+def test_somebody_elses_sweep_does_not_hide_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Path.stat
+    for name in ("mine", "theirs"):
+        write_atomically(sweeps_dir(tmp_path) / name / "events" / "0000.jsonl", "")
+
+    def stat(path: Path, **keywords: bool) -> os.stat_result:
+        if sweeps_dir(tmp_path) / "theirs" in path.parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return look(path, **keywords)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert [name for name, _ in sweeps(tmp_path)] == ["mine"]
+    assert [entry.name for entry in list_sweeps(tmp_path)] == ["mine"]
+    assert size_of(sweeps_dir(tmp_path) / "theirs" / "file") == 0
