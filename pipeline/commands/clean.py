@@ -4,6 +4,7 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.config import checked_name
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.places import looking_at
 
 FLAGS = ()
 NAMES = 0
@@ -23,7 +24,9 @@ def run(line: CommandLine) -> int:
     config = compose(CommandLine(command=line.command, hydra=line.hydra, overrides=rest))
     if len(actions) > 1:
         raise ConfigurationError(f"clean does one thing at a time, not {' and '.join(actions)}")
-    if left := remove_leftovers(config.mlruns):
+    with looking_at(config.mlruns):
+        left = remove_leftovers(config.mlruns)
+    if left:
         print(f"{left / 1e6:.1f} MB freed of removals and restorations that were broken off")
     if left := remove_unfinished(config.mlruns):
         print(f"{left / 1e6:.1f} MB freed of bundles and exports that were broken off")

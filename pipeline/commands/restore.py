@@ -8,6 +8,7 @@ from pipeline.commands.compose import compose
 from pipeline.commands.leaving import leaving_in_order
 from pipeline.config import command, expanded, program
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.places import looking_at
 
 FLAGS = ()
 NAMES = 1
@@ -20,7 +21,9 @@ def run(line: CommandLine) -> int:
     if not line.names:
         raise ConfigurationError(f"restore needs the file that {program()} bundle has written")
     archive = expanded(Path(line.names[0])).absolute()
-    if not archive.is_file():
+    with looking_at(archive, ConfigurationError):
+        is_there = archive.is_file()
+    if not is_there:
         raise ConfigurationError(f"there is no file {archive}")
     config = compose(line)
     with leaving_in_order():

@@ -9,7 +9,7 @@ import yaml
 
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError, StorageError, SweetspotError
-from pipeline.core.places import in_a_sentence
+from pipeline.core.places import in_a_sentence, looking_at
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.leftovers import empty, hidden
 from pipeline.launching.planning import keeps_alone
@@ -48,7 +48,9 @@ def remove_sweep(
         fails.
     """
     left = config.model_copy(update={"sweep_name": name})
-    if not (left.sweep_dir / "config.yaml").exists() and _has_left(left):
+    with looking_at(left.sweep_dir):
+        is_there = (left.sweep_dir / "config.yaml").exists()
+    if not is_there and _has_left(left):
         make_folder(left.sweep_dir)  # for the locks
         create_config(left)
     with held(config, name) as folder:
@@ -135,7 +137,9 @@ def rename_sweep(config: Config, old: str, new: str) -> None:
         fails.
     """
     target = config.mlruns / "sweeps" / new
-    if target.exists():
+    with looking_at(target):
+        is_taken = target.exists()
+    if is_taken:
         raise StorageError(f"there is a sweep {new} already")
     with held(config, old) as folder:
         own = load_config(config.mlruns, old)
@@ -162,7 +166,9 @@ def held(config: Config, name: str) -> Iterator[Path]:
         There is no such sweep, somebody runs it, jobs of it wait in a queue, or Slurm does not say.
     """
     folder = config.mlruns / "sweeps" / name
-    if not (folder / "config.yaml").exists():
+    with looking_at(folder):
+        is_there = (folder / "config.yaml").exists()
+    if not is_there:
         raise StorageError(f"there is no sweep {name} under {folder.parent}")
     lock = SupervisorLock(folder)
     if not lock.acquire(wait=False):

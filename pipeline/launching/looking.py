@@ -12,6 +12,7 @@ from pipeline.config import Config, MapsConfig, anchored
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import ConfigurationError, DataError, StorageError, one_of
 from pipeline.core.journey import ImageShape
+from pipeline.core.places import looking_at
 from pipeline.data.dataset import Split
 from pipeline.data.loading import load_training, located, resolve
 from pipeline.data.pictures import fitted, read_picture
@@ -71,7 +72,9 @@ def is_file(run: str | int | None) -> bool:
 def network_in_file(run: str | int | None) -> KeptNetwork:
     """Return the network in a file that somebody names; it is read later."""
     path = anchored(Path(str(run)))
-    if not path.is_file():
+    with looking_at(path):
+        is_there = path.is_file()
+    if not is_there:
         raise StorageError(f"maps.run: there is no model {path}")
     return KeptNetwork(title=path.stem, path=path, trial=None)
 

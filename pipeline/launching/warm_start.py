@@ -12,6 +12,7 @@ from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.journey import shape_journey
+from pipeline.core.places import looking_at
 from pipeline.core.proposal import Proposal, front_proposals
 from pipeline.data.dataset import DataDescription
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
@@ -68,7 +69,9 @@ def first_proposals(
 
 def _front(config: Config, name: str, named: list[Proposal]) -> list[Proposal]:
     folder = config.mlruns / "sweeps" / name
-    if not (folder / SUMMARY_NAME).exists():
+    with looking_at(folder):
+        is_there = (folder / SUMMARY_NAME).exists()
+    if not is_there:
         raise ConfigurationError(
             f"warm_start={name}: there is no sweep with results of this name in {folder.parent}"
         )

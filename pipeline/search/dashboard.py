@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError
+from pipeline.core.places import looking_at
 from pipeline.search.opening import open_storage
 
 _IMPORTANCES = re.compile(r"/api/studies/(\d+)/param_importances")
@@ -48,7 +49,9 @@ def dashboard_server(config: Config, host: str, port: int) -> WSGIServer:
     """
     from optuna_dashboard import wsgi
 
-    if config.storage.kind == "journal" and not config.storage_path.exists():
+    with looking_at(config.storage_path):
+        is_there = config.storage.kind != "journal" or config.storage_path.exists()
+    if not is_there:
         raise StorageError(f"there is no study in {config.storage_path} yet: make sweep makes one")
     storage = open_storage(config).optuna
     application = without_parameters(wsgi(storage), storage)

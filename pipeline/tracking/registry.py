@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config, command
 from pipeline.core.errors import SweetspotError, one_of
-from pipeline.core.places import temporary_folder
+from pipeline.core.places import looking_at, temporary_folder
 from pipeline.tracking.champions import (
     LONGEST_DESCRIPTION,
     Version,
@@ -327,7 +327,9 @@ def download_run_model(config: Config, run_id: str, folder: Path) -> Path:
 
 def champions(config: Config) -> tuple[str, ...]:
     """Return the names of the data sets that have a champion, sorted."""
-    if config.tracking.uri is None and not (config.mlruns / DATABASE).exists():
+    with looking_at(config.mlruns):
+        is_there = config.tracking.uri is not None or (config.mlruns / DATABASE).exists()
+    if not is_there:
         return ()
     with _answering(config) as client:
         return tuple(

@@ -1,5 +1,7 @@
 import os
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
@@ -198,3 +200,12 @@ def test_a_sweep_stays_where_slurm_does_not_say_what_it_has(plan, replan, monkey
     with pytest.raises(StorageError, match=r"is not known: squeue failed: .*contact slurm contr"):
         remove_sweep(plan.config, plan.config.sweep_name)
     assert plan.config.sweep_dir.is_dir()
+
+
+@pytest.mark.parametrize(
+    "change", [held, free_sweep, lambda config, name: rename_sweep(config, name, "other")]
+)
+def test_a_sweep_that_nobody_can_look_at_is_a_sentence(change):
+    config = SimpleNamespace(mlruns=Path("/tmp") / ("n" * 300))
+    with pytest.raises(StorageError, match=r" cannot be read: File name too long$"):
+        change(config, "some").__enter__()

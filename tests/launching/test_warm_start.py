@@ -1,6 +1,9 @@
 """What a sweep begins with, its training simulated."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -8,7 +11,7 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.launching.planning import load_plan, plan_sweep
-from pipeline.launching.warm_start import FIRST_NAME
+from pipeline.launching.warm_start import FIRST_NAME, _front
 from pipeline.reporting.progress import read_records
 
 
@@ -129,3 +132,9 @@ def test_a_damaged_file_is_named(earlier, simulate_sweep):
     path.write_text('[{"architecture": "64k3"}]')
     with pytest.raises(StorageError, match=FIRST_NAME):
         load_plan(earlier, "damaged")
+
+
+def test_an_earlier_sweep_that_nobody_can_look_at_is_a_sentence():
+    config: Any = SimpleNamespace(mlruns=Path("/tmp") / ("n" * 300))
+    with pytest.raises(StorageError, match=r"summary\.json cannot be read: File name too long$"):
+        _front(config, "earlier", [])
