@@ -67,7 +67,18 @@ class IntegerDimension(_Dimension):
     @property
     def largest(self) -> int:
         """The largest value that can be drawn; below ``high`` where no step ends there."""
-        return self.values()[-1]
+        if self.choices is not None:
+            return max(self.choices)
+        assert self.low is not None
+        return self.low + (int(self.count) - 1) * (self.step or 1)
+
+    @property
+    def count(self) -> float:
+        """How many values can be drawn."""
+        if self.choices is not None:
+            return len(self.choices)
+        assert self.low is not None and self.high is not None
+        return (self.high - self.low) // (self.step or 1) + 1
 
     def values(self) -> tuple[int, ...]:
         """Return every value that can be drawn, in order."""
@@ -82,6 +93,16 @@ class FloatDimension(_Dimension):
 
     choices: tuple[float, ...] | None = None
 
+    @property
+    def count(self) -> float:
+        """How many values can be drawn, 1 where they are continuous; infinite for tiny steps."""
+        if self.choices is not None:
+            return len(self.choices)
+        if self.step is None:
+            return 1
+        assert self.low is not None and self.high is not None
+        return (self.high - self.low) / self.step + 1
+
     def values(self) -> tuple[float, ...] | None:
         """Return every value that can be drawn, in order; None where they are continuous."""
         if self.choices is not None:
@@ -89,7 +110,7 @@ class FloatDimension(_Dimension):
         assert self.low is not None and self.high is not None
         if self.step is None:
             return (self.low,) if self.low == self.high else None
-        count = int((self.high - self.low) / self.step + 1e-9) + 1
+        count = int(self.count + 1e-9)
         return tuple(round(self.low + index * self.step, 12) for index in range(count))
 
 

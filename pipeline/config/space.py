@@ -1,6 +1,6 @@
 """The search space as it is configured; ``pipeline.search.space`` draws from it."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 
@@ -10,6 +10,9 @@ from pipeline.core.architecture import Normalisation, Padding, Pooling
 from pipeline.core.trial import Augmentation, Optimizer, Schedule
 
 MAX_DEPTH = 4
+#: Of one range; each is written out where they are counted and drawn.
+MAX_VALUES = 1_000_000
+_Counted = TypeVar("_Counted", FloatDimension, IntegerDimension, IntegerDimension | None)
 
 
 class SpaceConfig(Section):
@@ -47,7 +50,20 @@ class SpaceConfig(Section):
     @classmethod
     def _depth(cls, value: IntegerDimension) -> IntegerDimension:
         if value.smallest < 0 or value.largest > MAX_DEPTH:
-            raise ValueError(f"depth must lie in 0 to {MAX_DEPTH}, not {list(value.values())}")
+            raise ValueError(
+                f"depth must lie in 0 to {MAX_DEPTH}, not {value.smallest} to {value.largest}"
+            )
+        return value
+
+    @field_validator(
+        "filters", "kernel_size", "dense_units", "dropout", "batch_size", "learning_rate", "epochs"
+    )
+    @classmethod
+    def _countable(cls, value: _Counted) -> _Counted:
+        if value is not None and value.count > MAX_VALUES:
+            raise ValueError(
+                f"a range may have at most {MAX_VALUES:,} values: take larger steps, or less"
+            )
         return value
 
     @field_validator("kernel_size")

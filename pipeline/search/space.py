@@ -270,8 +270,8 @@ def _integer(chooser: Chooser, name: str, dimension: IntegerDimension) -> int:
     if dimension.smallest == dimension.largest:
         return int(dimension.smallest)
     step, log = dimension.step or 1, bool(dimension.log)
-    high = dimension.values()[-1]
-    return chooser.integer(name, int(dimension.smallest), high, step=step, log=log)
+    low, high = int(dimension.smallest), dimension.largest
+    return chooser.integer(name, low, high, step=step, log=log)
 
 
 def _real(chooser: Chooser, name: str, dimension: FloatDimension) -> float:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.commands.arguments import CommandLine
-from pipeline.commands.compose import compose, plain
+from pipeline.commands.compose import checked, compose, plain
 from pipeline.config import (
     PROJECT_ROOT,
     Config,
@@ -222,3 +222,29 @@ def test_an_address_with_a_secret_is_refused_and_not_repeated(uri):
 def test_an_address_alone_is_taken(uri):
     config = compose(CommandLine(command="sweep", overrides=(f"tracking.uri='{uri}'",)))
     assert config.tracking.uri == uri
+
+
+@given(st.integers(-9, 9), st.integers(0, 30), st.one_of(st.none(), st.integers(1, 7)))
+def test_a_range_is_counted_as_it_is_written_out(low, more, step):
+    dimension = IntegerDimension(low=low, high=low + more, step=step)
+    assert dimension.count == len(dimension.values())
+    assert dimension.largest == dimension.values()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "said"),
+    [
+        ("depth", {"low": 0, "high": 10**9}, "depth must lie in 0 to 4, not 0 to 1000000000"),
+        ("filters", {"low": 1, "high": 10**40}, "a range may have at most 1,000,000 values: take"),
+        ("filters", {"low": 1, "high": 10**9, "log": True}, "at most 1,000,000 values"),
+        ("kernel_size", {"low": 1, "high": 10**9, "step": 2}, "at most 1,000,000 values"),
+        ("dropout", {"low": 0.0, "high": 0.5, "step": 1e-9}, "at most 1,000,000 values"),
+        ("dropout", {"low": 0.0, "high": 0.5, "step": 1e-320}, "at most 1,000,000 values"),
+    ],
+)
+def test_a_range_too_long_to_write_out_is_refused(values, name, changed, said):
+    nothing = dict.fromkeys(("choices", "low", "high", "log", "step"))
+    with pytest.raises(ConfigurationError) as caught:
+        checked(values | {"space": values["space"] | {name: nothing | changed}})
+    assert str(caught.value).startswith(f"space.{name}: ") and said in str(caught.value)
+    assert len(str(caught.value)) < 200
