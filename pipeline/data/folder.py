@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.core.cgroups import available_memory, own_cgroup
 from pipeline.core.errors import DataError
 from pipeline.core.places import looking_at
 from pipeline.data.checking import checked_split
@@ -54,11 +55,11 @@ class FolderSource:
         labels: list[int] = []
         broken: list[str] = []
         first: Path | None = None
+        files = [list(_visible(self.folder / name)) for name in self.classes]
         for label, name in enumerate(self.classes):
-            files = list(_visible(self.folder / name))
-            if not files:
+            if not files[label]:
                 raise DataError(f"{self.folder / name} is empty: every class needs pictures")
-            for file in files:
+            for file in files[label]:
                 try:
                     pixels = read_pixels(file, self.image_size)
                 except NotAPicture as error:
@@ -69,7 +70,9 @@ class FolderSource:
                         f"{file} has {_size(pixels)} pixels but {first} has {_size(pictures[0])}: "
                         "make the pictures one size, or set data.image_size"
                     )
-                first = first or file
+                if first is None:
+                    first = file
+                    self._check_room(sum(map(len, files)), pixels)
                 pictures.append(pixels)
                 labels.append(label)
         if broken:
@@ -84,6 +87,18 @@ class FolderSource:
             np.array(labels),
             images_name=str(self.folder),
             labels_name=str(self.folder),
+        )
+
+    def _check_room(self, count: int, pixels: NDArray[np.uint8]) -> None:
+        """Refuse pictures like this one that are more than memory holds, before it is full."""
+        size, there = count * pixels.nbytes, available_memory(own_cgroup())
+        if there is None or 2 * size <= there:
+            return
+        smaller = "set data.image_size" if self.image_size is None else "a smaller data.image_size"
+        raise DataError(
+            f"the {count:,} pictures of {self.folder} have {_size(pixels)} pixels, "
+            f"{size / 1e9:,.1f} GB in all and twice that while they are split, but "
+            f"{there / 1e9:,.1f} GB of memory are free here: {smaller}"
         )
 
     def test(self) -> Split | None:

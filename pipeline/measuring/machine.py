@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
+from pipeline.core.cgroups import available_memory, own_cgroup, text_of, usable_cores
 from pipeline.core.errors import ConfigurationError, one_of
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
@@ -87,12 +88,12 @@ class Machine:
 def this_machine() -> Machine:
     """Look at this machine, once a process."""
     cpu, flags = read_cpu(Path("/proc/cpuinfo"))
-    cgroup = own_cgroup(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
+    cgroup = own_cgroup()
     return Machine(
         cpu=processor_name(cpu or platform.processor() or platform.machine(), flags),
         flags=flags,
         cores=usable_cores(_affinity(), cgroup),
-        memory_bytes=available_memory(Path("/proc/meminfo"), cgroup),
+        memory_bytes=available_memory(cgroup),
         gpus=visible_gpus(_nvidia_smi(), os.environ.get("CUDA_VISIBLE_DEVICES")),
     )
 
@@ -180,7 +181,7 @@ def describe_device(machine: Machine | None = None) -> dict[str, str]:
 def read_cpu(cpuinfo: Path) -> tuple[str, frozenset[str]]:
     """Return model name and features from ``/proc/cpuinfo``; empty where there is none."""
     name, flags = "", frozenset[str]()
-    for line in _text(cpuinfo).splitlines():
+    for line in text_of(cpuinfo).splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "model name":
             name = value.strip()
@@ -189,46 +190,6 @@ def read_cpu(cpuinfo: Path) -> tuple[str, frozenset[str]]:
         if name and flags:
             break
     return name, flags
-
-
-def own_cgroup(membership: Path, root: Path) -> tuple[Path, ...]:
-    """Return the folders of this process' cgroups and of those around them, of both versions.
-
-    A host may mount both, and has its limits in those of version 1 then.
-
-    Parameters
-    ----------
-    membership
-        ``/proc/self/cgroup``.
-    root
-        Where the cgroup file system is mounted.
-    """
-    # Version 1's as a container sees them, which is told its path outside.
-    folders = [root, root / "cpu", root / "memory"]
-    for line in _text(membership).splitlines():
-        _, controllers, path = line.split(":", 2)
-        # Version 2 names no controller and has a single hierarchy.
-        for controller in controllers.split(","):
-            own = root / controller / path.strip("/")
-            folders += [folder for folder in (own, *own.parents) if folder.is_relative_to(root)]
-    return tuple(dict.fromkeys(folders))
-
-
-def usable_cores(affinity: int, cgroup: tuple[Path, ...]) -> int:
-    """Return the cores that affinity and the tightest cgroup quota leave, at least 1."""
-    shares = [_quota(folder) for folder in cgroup]
-    quota = min((share for share in shares if share is not None), default=float(affinity))
-    return max(1, min(affinity, int(quota)))
-
-
-def available_memory(meminfo: Path, cgroup: tuple[Path, ...]) -> int | None:
-    """Return available bytes: the system's, or the tightest cgroup limit if that is less."""
-    found = [_memory_limit(folder) for folder in cgroup]
-    for line in _text(meminfo).splitlines():
-        key, _, value = line.partition(":")
-        if key == "MemAvailable":
-            found.append(int(value.split()[0]) * 1024)
-    return min((limit for limit in found if limit is not None), default=None)
 
 
 def visible_gpus(listing: str, visible_devices: str | None) -> tuple[Gpu, ...]:
@@ -286,21 +247,6 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _quota(folder: Path) -> float | None:
-    """Return the cores' worth of time of one cgroup; v2's cpu.max or v1's two files."""
-    limit = _text(folder / "cpu.max").split()
-    if not limit:
-        limit = [_text(folder / f"cpu.cfs_{what}_us").strip() for what in ("quota", "period")]
-    if len(limit) != 2 or limit[0] in ("max", "-1", "") or not limit[1]:
-        return None
-    return int(limit[0]) / int(limit[1])
-
-
-def _memory_limit(folder: Path) -> int | None:
-    text = _text(folder / "memory.max") or _text(folder / "memory.limit_in_bytes")
-    return int(text) if text.strip().isdigit() else None
-
-
 def _nvidia_smi() -> str:
     program = shutil.which("nvidia-smi")
     if program is None:
@@ -314,10 +260,3 @@ def _nvidia_smi() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""  # a driver that does not answer is a machine without a usable GPU
     return done.stdout if done.returncode == 0 else ""
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""  # the file belongs to another system or cgroup version

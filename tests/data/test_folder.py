@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.core.errors import DataError
+from pipeline.data import folder as folder_module
 from pipeline.data.folder import FolderSource
 
 
@@ -166,3 +167,20 @@ def test_damaged_pictures_raise_nothing_but_data_errors(kind, edits, cut):
             FolderSource(folder=folder).learning()
         except DataError as error:
             assert "dog/1" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "size", "advice"),
+    [(None, "10×8 pixels, 0.0 GB", "set data.image_size"), (64, "64×64", "a smaller data.image_s")],
+)
+def test_more_pictures_than_memory_holds_are_refused(
+    cats_and_dogs, monkeypatch, image_size, size, advice
+):
+    source = FolderSource(folder=cats_and_dogs, image_size=image_size)
+    needed = 2 * 6 * (80 if image_size is None else 64 * 64)
+    monkeypatch.setattr(folder_module, "available_memory", lambda cgroup: needed - 1)
+    with pytest.raises(DataError, match=rf"the 6 pictures of .* have {size}.*: {advice}"):
+        source.learning()
+    for enough in (needed, None):
+        monkeypatch.setattr(folder_module, "available_memory", lambda cgroup, there=enough: there)
+        assert len(source.learning()) == 6
