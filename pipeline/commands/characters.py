@@ -1,5 +1,6 @@
 """Which characters the terminal of a command can show."""
 
+import codecs
 import os
 import sys
 from collections.abc import Mapping
@@ -23,7 +24,14 @@ def asks_for_ascii(environment: Mapping[str, str]) -> bool:
 
 
 def respect_locale() -> None:
-    """Write ASCII alone where that was asked for, ``?`` for everything else."""
+    """Write ASCII alone where that was asked for, ``?`` for everything else.
+
+    Elsewhere what the output cannot show is no failure: file names may hold any bytes.
+    """
     if asks_for_ascii(os.environ):
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(encoding="ascii", errors="replace")  # type: ignore[union-attr]
+    elif sys.stdout.errors == "strict":
+        as_they_are = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+        errors = "surrogateescape" if as_they_are else "backslashreplace"
+        sys.stdout.reconfigure(errors=errors)  # type: ignore[union-attr]

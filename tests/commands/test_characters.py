@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from pipeline.commands.characters import asks_for_ascii
+from pipeline.commands.characters import asks_for_ascii, respect_locale
 from pipeline.config import PROJECT_ROOT
 
 
@@ -33,3 +33,25 @@ def test_a_command_writes_what_the_terminal_can_show(locale, shown):
     )  # fmt: skip
     assert done.returncode == 2
     assert b"'" + shown in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [("utf-8", b"\xff \xc3\xa4"), ("latin-1", b"\\udcff \xe4"), ("ascii", b"\\udcff \\xe4")],
+)
+def test_a_name_that_the_output_cannot_show_is_no_failure(encoding, shown, monkeypatch, tmp_path):
+    with (tmp_path / "output").open("w", encoding=encoding) as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        monkeypatch.setenv("PYTHONIOENCODING", encoding)
+        respect_locale()
+        print("\udcff ä")
+    assert (tmp_path / "output").read_bytes().strip() == shown
+
+
+def test_what_somebody_wants_done_with_such_names_is_done(monkeypatch, tmp_path):
+    with (tmp_path / "output").open("w", encoding="ascii", errors="replace") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        monkeypatch.setenv("PYTHONIOENCODING", "ascii:replace")
+        respect_locale()
+        print("\udcff ä")
+    assert (tmp_path / "output").read_bytes() == b"? ?\n"
