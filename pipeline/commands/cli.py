@@ -1,15 +1,16 @@
 """``sweetspot COMMAND [settings]``: finds the command and turns errors into one sentence."""
 
 import importlib
-import os
 import signal
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pipeline import __version__
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.characters import respect_locale
+from pipeline.commands.streams import discard_output, is_of_the_output, open_closed_streams
 from pipeline.core.errors import ConfigurationError, SweetspotError, one_of
 
 #: What each command does, in the order in which people meet them.
@@ -45,19 +46,35 @@ _COLUMNS = 80
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 asked wrongly."""
     if argv is None:
+        open_closed_streams()
         respect_locale()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _told(arguments)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader of our output has left (``| head``); there is nobody to tell.
+        discard_output()
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        if not is_of_the_output(error):
+            raise
+        discard_output()
+        with suppress(OSError):
+            print(f"sweetspot: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def _told(arguments: list[str]) -> int:
+    """Run one command; of an error of the user's, say the sentence and return the status."""
     try:
         return _dispatch(arguments)
     except SweetspotError as error:
         print(f"sweetspot: {error}", file=sys.stderr)
         return error.status
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # The reader of our output has left (``| head``); there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
 
 
 def _dispatch(arguments: list[str]) -> int:

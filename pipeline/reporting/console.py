@@ -177,7 +177,11 @@ def terminal(stream: TextIO | None = None) -> "Console":
     """Return a rich console that takes every text literally and respects ``NO_COLOR``."""
     from rich.console import Console
 
-    return Console(file=stream or sys.stdout, markup=False, emoji=False, highlight=False)
+    class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would end the process, as if something had failed
+
+    return Terminal(file=stream or sys.stdout, markup=False, emoji=False, highlight=False)
 
 
 def show_status(progress: SweepProgress, stream: TextIO | None = None) -> None:
