@@ -22,6 +22,7 @@ _BLOCK_BYTES = 65_536
 #: Whoever holds the lock for longer is dead, as Optuna has it, too.
 _LONGEST_WRITE_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
+_NO_JOURNAL = "it is no journal of Optuna's"
 
 
 class JournalStudies:
@@ -46,10 +47,14 @@ class JournalStudies:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _check_begin(path)
             self._journal = JournalStorage(_MendingBackend(path))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise StorageError(f"the journal {path} cannot be opened: {reason}") from error
+        # Lines of another program's, in Optuna's hands.
+        except (AssertionError, AttributeError, LookupError, TypeError) as error:
+            raise StorageError(f"the journal {path} cannot be opened: {_NO_JOURNAL}") from error
         # Whoever waits looks again after so long: a claim takes milliseconds.
         self._lock = FileLock(lock, poll_interval=0.02)
 
@@ -85,6 +90,13 @@ class JournalStudies:
     def silent(self, study: str) -> frozenset[int]:
         """Return none: whoever asks knows by their locks which workers are dead."""
         return frozenset()
+
+
+def _check_begin(path: Path) -> None:
+    """Raise ValueError for a text without a whole line: it would be cut off as a torn one."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        if file.read(1) not in (b"", b"{"):
+            raise ValueError(_NO_JOURNAL)
 
 
 class _MendingBackend(JournalFileBackend):

@@ -220,3 +220,20 @@ def test_a_lock_of_a_host_that_names_the_folder_otherwise_is_waited_for(tmp_path
     monkeypatch.setattr("pipeline.search.journal.time.sleep", sleep)
     optuna.create_study(storage=studies.optuna, study_name="goes on")
     assert waited == [b""] * 3 and path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"name": "a"}\n', b'{"op_code": 0}\n', b'{"op_code": 77, "worker_id": "a"}\n', b"[1]\n",
+        b"3\n", b"a line without an end", b"two lines\nof text\n", b'{"a": 1}\n{"a"\n',
+        b"\xff\xfe\n", b'{"a": "\xff"}\n',
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_journal_is_one_sentence_and_stays_as_it_is(tmp_path, content):
+    path = tmp_path / "some.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"journal .*some\.jsonl cannot be opened: ") as caught:
+        JournalStudies(path, tmp_path / "lock")
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == content
