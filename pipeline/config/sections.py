@@ -213,7 +213,7 @@ class TrackingConfig(Section):
 
     enabled: bool
     uri: str | None = None  #: a server, without password or token; default: a store in `mlruns`
-    interval_seconds: Annotated[float, Field(gt=0)]
+    interval_seconds: Annotated[float, Field(gt=0, le=86_400)]
     system_metrics: bool
 
     @field_validator("uri")

@@ -14,7 +14,7 @@ class StorageConfig(Section):
     kind: Literal["journal", "postgres"]
     path: Path | None = None  #: for `journal`; default: `optuna.journal` under `mlruns`
     url_file: Path | None = None  #: for `postgres`; default: the environment says where it is
-    heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0  #: a worker's sign of life
+    heartbeat_seconds: Annotated[float, Field(gt=0, le=86_400)] = 15.0  #: a worker's sign of life
     grace_seconds: Annotated[float, Field(gt=0)] = 120.0  #: silent for longer, a worker is lost
     patience_seconds: Annotated[float, Field(ge=0)] = 300.0  #: how long a server may be away
 

@@ -248,3 +248,12 @@ def test_a_range_too_long_to_write_out_is_refused(values, name, changed, said):
         checked(values | {"space": values["space"] | {name: nothing | changed}})
     assert str(caught.value).startswith(f"space.{name}: ") and said in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("section", "name"), [("tracking", "interval_seconds"), ("storage", "heartbeat_seconds")]
+)
+def test_no_thread_is_to_wait_for_longer_than_threads_can(values, section, name):
+    others = {"grace_seconds": 1e11} if section == "storage" else {}
+    with pytest.raises(ConfigurationError, match=rf"^{section}\.{name}: .* than or equal to 86400"):
+        checked(values | {section: values[section] | others | {name: 1e10}})
