@@ -162,11 +162,13 @@ def checked_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         port_is_valid = parts.port is None or parts.port > 0
+        (parts.hostname or "").encode("idna")  # no label is empty or too long
     except ValueError:
         parts, port_is_valid = urlsplit(""), False
     complete = parts.scheme in ("http", "https") and parts.hostname and port_is_valid
-    if not complete or not value.isprintable() or " " in value:
+    if not complete or not (value.isascii() and value.isprintable()) or " " in value:
         raise ValueError(
-            "must be a URL that starts with https:// or http:// (it is not shown here)"
+            "must be a URL that starts with https:// or http://, in ASCII and with a sound host "
+            "name (it is not shown here)"
         )
     return value

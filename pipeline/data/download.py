@@ -65,7 +65,7 @@ def why_unreachable(address: str, seconds: float) -> str | None:
             reasons.append(None)
         except urllib.error.URLError as error:
             reasons.append(_words(error.reason))
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             reasons.append(_words(error))
         else:
             reasons.append(None)

@@ -135,5 +135,9 @@ def _request(url: str, message: bytes, seconds: float) -> str | None:
     except urllib.error.URLError as error:
         reason = error.reason
         return (reason.strerror or str(reason)) if isinstance(reason, OSError) else "no connection"
-    except (OSError, http.client.HTTPException) as error:  # their texts may hold the URL
+    except (
+        OSError,
+        ValueError,
+        http.client.HTTPException,
+    ) as error:  # texts may hold the URL
         return type(error).__name__

@@ -241,3 +241,13 @@ def test_a_time_zone_is_one_that_there_is(values, value):
 def test_a_choice_of_schedule_has_every_setting_of_its_kind(path):
     values = yaml.safe_load(path.read_text())
     assert set(values) == set(kinds_of("schedule")[values["kind"]].model_fields)
+@pytest.mark.parametrize(
+    "host", ["hooks..example.org", "hööks.example.org", f"{'a' * 64}.org", "[::1", ".example.org"]
+)
+def test_a_webhook_that_no_request_can_be_sent_to_is_refused(values, host):
+    with pytest.raises(
+        ConfigurationError, match=r"^notify\.url: must be a URL .* sound host"
+    ) as it:
+        with_value(values, "notify.url", f"https://{host}/s3cret")
+    assert "s3cret" not in str(it.value)
+    with_value(values, "notify.url", "https://[::1]:8080/s3cret")

@@ -107,3 +107,7 @@ def test_a_cache_that_cannot_be_written_is_a_reason(tmp_path):
     (tmp_path / "keras").write_text("a file where a folder should be")
     with pytest.raises(DataError, match="keras/datasets cannot be written: Not a directory"):
         download(MNIST, tmp_path / "keras" / "datasets")
+
+
+def test_an_address_that_cannot_be_asked_for_is_no_answer():
+    assert "label" in (why_unreachable("http://some..where/", 5.0) or "")

@@ -155,3 +155,9 @@ def test_a_sweep_without_a_summary_has_a_line_too(tmp_path):
     message = summary_message(tmp_path / "early", 143)
     assert message["line"] == "early: stopped before its end, no trial ended"
     assert message["summary"] is None
+
+
+def test_an_address_that_cannot_be_asked_for_costs_a_sentence(tell):
+    (said,) = tell(url="http://hooks..example.org/s3cret")
+    assert said.startswith("notify.url: hooks..example.org was not told: Unicode")
+    assert "s3cret" not in said
