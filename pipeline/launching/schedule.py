@@ -152,28 +152,29 @@ def install(program: str, sweep: str, entry: str) -> bool:
     if (missing := missing_program(program)) is not None:
         raise ConfigurationError(f"--install needs {missing}; without it the entry is printed")
     listed = _run([program, "-l"])
-    nothing_yet = "no crontab" in listed.stderr.lower()
+    nothing_yet = b"no crontab" in listed.stderr.lower()
     if listed.returncode and not nothing_yet:
         raise ScheduleError(f"{program} -l failed: {_one_line(listed.stderr)}")
-    before = "" if listed.returncode else listed.stdout
+    # What is not UTF-8, such as an old comment, stays as it is; so do the ends of lines.
+    before = "" if listed.returncode else listed.stdout.decode("utf-8", "surrogateescape")
     after = with_entry(before, sweep, entry)
     if after == before:
         return False
-    written = _run([program, "-"], after)
+    written = _run([program, "-"], after.encode("utf-8", "surrogateescape"))
     if written.returncode:
         raise ScheduleError(f"{program} refused the entry: {_one_line(written.stderr)}")
     return True
 
 
-def _run(words: Sequence[str], text: str | None = None) -> "subprocess.CompletedProcess[str]":
+def _run(words: Sequence[str], table: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     try:
         return subprocess.run(
-            words, input=text or "", capture_output=True, text=True, timeout=_SECONDS, check=False,
+            words, input=table, capture_output=True, timeout=_SECONDS, check=False,
             env=os.environ | {"LC_ALL": "C"},
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise ScheduleError(f"{words[0]} did not answer within {_SECONDS:.0f} s") from error
 
 
-def _one_line(printed: str) -> str:
-    return " ".join(printed.split()) or "it gave no reason"
+def _one_line(printed: bytes) -> str:
+    return " ".join(printed.decode("utf-8", "replace").split()) or "it gave no reason"

@@ -105,3 +105,18 @@ def test_without_the_program_nothing_is_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigurationError, match="--install needs scrontab, which is not on the"):
         install("scrontab", "nightly", "entry\n")
+
+
+def test_what_else_is_in_a_crontab_stays_byte_for_byte(crontab):
+    others = b"# f\xfcr die Kollegen\r\n5 4 * * * caf\xe9\n\xff"
+    crontab.write_bytes(others)
+    entry = crontab_entry(scheduled())
+    assert install("crontab", "nightly", entry)
+    assert crontab.read_bytes() == others + b"\n" + entry.encode()
+    assert not install("crontab", "nightly", entry)
+
+
+def test_a_reason_that_is_no_text_is_told_as_far_as_it_is(crontab, tmp_path):
+    (tmp_path / "crontab").write_bytes(b"#!/bin/sh\necho 'verw\xe4hrt' >&2; exit 1\n")
+    with pytest.raises(ScheduleError, match="crontab -l failed: verw�hrt"):
+        install("crontab", "nightly", "entry\n")
