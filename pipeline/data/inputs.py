@@ -4,6 +4,7 @@ They are read as ``data=folder`` reads them, so that a network sees a picture th
 wherever it meets it.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +77,7 @@ def _inputs(word: str, channels: int, stdin: BinaryIO) -> Iterator[tuple[str, ND
     with looking_at(path, DataError):
         is_there = path.exists()
         is_folder = path.is_dir()
-        files = sorted(
-            file
-            for file in (path.rglob("*") if is_folder else ())
-            if file.is_file() and not any(p.startswith(".") for p in file.relative_to(path).parts)
-        )
+        files = _files_below(path) if is_folder else []
     if is_folder:
         if not files:
             raise DataError(f"the folder {path} holds no pictures")
@@ -90,6 +87,31 @@ def _inputs(word: str, channels: int, stdin: BinaryIO) -> Iterator[tuple[str, ND
     if not is_there:
         raise DataError(f"there is no picture {path}; give files, folders, .npz or - for stdin")
     yield from _from_file(path, word, channels)
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """Return the files in a folder and those below it, linked ones too; hidden ones are left out.
+
+    Raises
+    ------
+    OSError
+        One of the folders cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found: list[Path] = []
+    seen = set()  # links may lead in a circle
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(file for file in found if file.is_file())
 
 
 def _from_file(path: Path, name: str, channels: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:

@@ -1,5 +1,6 @@
 import errno
 import io
+import os
 import tempfile
 
 import numpy as np
@@ -159,3 +160,30 @@ def test_a_full_disk_is_a_sentence(monkeypatch):
     monkeypatch.setattr(tempfile, "gettempdir", refuse)
     with pytest.raises(StorageError, match="there is no folder for temporary files: /tmp are full"):
         read("-", stdin=io.BytesIO(b"\x89PNG"))
+
+
+def test_linked_folders_are_looked_into_once(tmp_path, photo):
+    album, elsewhere = tmp_path / "album", tmp_path / "elsewhere"
+    for folder in (album, elsewhere):
+        folder.mkdir()
+        photo.save(folder / "picture.png")
+    (album / "linked").symlink_to(elsewhere)
+    (album / "round").symlink_to(album)
+    (album / "broken").symlink_to(tmp_path / "nothing")
+    names = [str(album / "linked" / "picture.png"), str(album / "picture.png")]
+    assert list(read(album).names) == names
+
+
+def test_a_folder_below_that_cannot_be_read_is_a_sentence(tmp_path, photo, monkeypatch):
+    photo.save(tmp_path / "picture.png")
+    (tmp_path / "locked").mkdir()
+    scan = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match=r"/locked cannot be read: Permission denied$"):
+        read(tmp_path)
