@@ -80,9 +80,11 @@ def settle(config: Config, say: Callable[[str], None]) -> None:
     training, launch = config.training, config.launch
     wanted = (training.precision, training.jit_compile, training.steps_per_execution,
               launch.workers, launch.threads)  # fmt: skip
-    if not config.calibrate or "auto" not in wanted or read_calibration(config.mlruns):
+    if not config.calibrate or "auto" not in wanted:
         return
     check_writable(config.mlruns)  # not after a minute
+    if read_calibration(config.mlruns):
+        return
     say("Measuring what this machine trains best with, once, for half a minute or so ...")
     prepare().wait()  # it imports only where nobody measures
     with closing(QuietLock(lock_name())) as quiet, quiet.measuring():

@@ -208,15 +208,15 @@ def _check_identity(config: Config, identity: dict[str, Any]) -> bool:
     path = config.sweep_dir / "identity.json"
     try:
         known = json.loads(path.read_text())
+        # Earlier versions kept the rule, and what rungs that stop nobody were like.
+        known["objective"] = known.get("objective", {}) | ANY_RULE
+        search = known.get("search", {})
+        if not search.get("rungs", {}).get("enabled", True):
+            search["rungs"] = NO_RUNGS
     except FileNotFoundError:
         return False
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise StorageError(f"{path} cannot be read: {error}") from error
-    # Earlier versions kept the rule, and what rungs that stop nobody were like.
-    known["objective"] = known.get("objective", {}) | ANY_RULE
-    search = known.get("search", {})
-    if not search.get("rungs", {}).get("enabled", True):
-        search["rungs"] = NO_RUNGS
     keys = differing_keys(identity, known)
     if keys:
         raise ConfigurationError(

@@ -250,11 +250,13 @@ def best(rates: Mapping[T, float], known: T, margin: float) -> T:
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text())
-        machines: dict[str, Any] = values["machines"]
+        machines: dict[str, Any] = {**values["machines"]}
         version = values["schema_version"]
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
     if version != _VERSION:
         raise StorageError(

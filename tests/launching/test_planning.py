@@ -12,7 +12,13 @@ from pipeline.commands.compose import compose
 from pipeline.core.errors import ConfigurationError, DataError, StorageError
 from pipeline.core.journey import macs, parameters
 from pipeline.launching.housekeeping import remove_sweep
-from pipeline.launching.planning import check_writable, create_folder, plan_sweep, set_up
+from pipeline.launching.planning import (
+    _check_identity,
+    check_writable,
+    create_folder,
+    plan_sweep,
+    set_up,
+)
 from pipeline.launching.sweep_folder import (
     load_config,
 )
@@ -237,3 +243,10 @@ def test_epochs_that_cost_nothing_are_remarked(tmp_path, overrides, count):
         "the space varies the epochs, and longer trainings cost nothing by this objective: "
         "objective.costs=[train_seconds] counts them"
     ]
+@pytest.mark.parametrize("text", ["[]", "3", '{"objective": 3}', '{"search": []}', "{"])
+def test_a_damaged_identity_is_a_sentence(plan, text):
+    path = plan.config.sweep_dir / "identity.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    with pytest.raises(StorageError, match=r"identity\.json cannot be read: "):
+        _check_identity(plan.config, plan.identity)

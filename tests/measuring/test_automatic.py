@@ -155,3 +155,13 @@ def test_a_calibration_is_on_the_disk_before_it_has_its_name(tmp_path, disk_call
     assert disk_calls == [
         ("fsync", path.stat().st_ino), ("replace", path), ("fsync", tmp_path.stat().st_ino),
     ]  # fmt: skip
+def test_machines_that_are_no_table_are_damage(tmp_path):
+    (tmp_path / "calibration.json").write_text('{"schema_version": 1, "machines": []}')
+    with pytest.raises(StorageError, match=r"calibration\.json cannot be read: .*; remove it"):
+        read_calibration(tmp_path, CPU)
+
+
+def test_what_cannot_be_read_is_not_to_be_removed(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"calibration\.json cannot be read: Not a directory$"):
+        read_calibration(tmp_path / "file", CPU)
