@@ -117,9 +117,9 @@ class Manifest:
                     for name, member in values["members"].items()
                 },
             )
-            said = values["fingerprint"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            is_unchanged = found.fingerprint == values["fingerprint"]
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise StorageError(f"its {MANIFEST_NAME} is damaged ({error!r})") from error
-        if found.fingerprint != said:
+        if not is_unchanged:
             raise StorageError(f"its {MANIFEST_NAME} was changed: it has another fingerprint")
         return found

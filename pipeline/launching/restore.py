@@ -37,6 +37,10 @@ from pipeline.tracking.mirror import Mirror
 _BLOCK_BYTES = 1 << 20
 #: Of a manifest; one of a sweep of thousands of trials is smaller.
 _LONGEST_MANIFEST = 64 << 20
+#: What a file that is no ZIP archive, or a damaged one, raises.
+_UNSOUND = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError)
+#: How a bundle's files are packed.
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,7 @@ def restore_sweep(config: Config, archive: Path, say: Callable[[str], None]) -> 
                     _unpack(file, member, manifest.members[member], unpacked / member)
                 _settle(config, name, unpacked, say)
                 _rebuild(config, name, unpacked)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _UNSOUND as error:
         raise StorageError(f"{archive} is no sound bundle: {error}") from error
     except OSError as error:
         raise StorageError(f"{archive} cannot be restored: {error}") from error
@@ -99,6 +103,8 @@ def _read_manifest(file: zipfile.ZipFile) -> Manifest:
     names = [info.filename for info in file.infolist()]
     if MANIFEST_NAME not in names:
         raise StorageError(f"it has no {MANIFEST_NAME}, so it is no bundle of a sweep")
+    if any(info.compress_type not in _PACKED for info in file.infolist()):
+        raise StorageError("its files are packed as no bundle's are")
     with file.open(MANIFEST_NAME) as opened:
         manifest = Manifest.from_text(opened.read(_LONGEST_MANIFEST))
     if sorted(names) != sorted([MANIFEST_NAME, *manifest.members]):

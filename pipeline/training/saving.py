@@ -2,7 +2,6 @@
 
 import os
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +41,6 @@ def save_model(model: Any, path: Path) -> None:
         ) from error
 
 
-#: What a ZIP file with a flipped or a missing byte raises.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
-
-
 def load_model(path: Path) -> Any:
     """Read a model that ``save_model`` has written.
 
@@ -55,13 +50,25 @@ def load_model(path: Path) -> Any:
         The file is missing or is not such a model.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():  # h5py reads weights without looking at their digest
-                raise ValueError(f"its {damaged} is damaged")
+        _check_archive(path)  # h5py reads weights without looking at their digest
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, *_DAMAGED) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise StorageError(f"the model {path} cannot be read: {reason}") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Raise ValueError for an archive with damage."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except OSError:
+        raise
+    # Flipped and missing bytes, passwords and ways to pack each have errors of their own.
+    except Exception as error:
+        raise ValueError(error) from error
+    if damaged:
+        raise ValueError(f"its {damaged} is damaged")
 
 
 def predicted_probabilities(model_path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -79,3 +79,18 @@ def test_what_is_no_manifest_is_refused():
     for text in ("", "[]", "{}", "null", b"\xff"):
         with pytest.raises(StorageError, match="damaged"):
             Manifest.from_text(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"members": {"sweep/x": {"size": float("inf"), "digest": "0" * 64}}},
+        {"sweep": "\ud800"},
+        {"fingerprint": []},
+    ],
+    ids=["size", "sweep", "fingerprint"],
+)
+def test_values_that_nothing_can_be_made_of_are_refused(change):
+    values = json.loads(manifest().to_text()) | change
+    with pytest.raises(StorageError, match=r"its manifest\.json (is damaged|was changed)"):
+        Manifest.from_text(json.dumps(values))

@@ -239,3 +239,16 @@ def test_a_restored_summary_names_its_run_although_a_file_is_refused(
     restored = restore_sweep(config, archive, print)
     assert (restored.runs, restored.failure) == (9, "413")
     assert read_summary(restored.folder)["mlflow_run_id"] == "the run"
+
+
+def test_names_and_ways_to_pack_that_no_bundle_has_are_refused_in_a_sentence(tmp_path):
+    packed, named = tmp_path / "packed.zip", tmp_path / "named.zip"
+    for path, way in ((packed, zipfile.ZIP_BZIP2), (named, zipfile.ZIP_STORED)):
+        with zipfile.ZipFile(path, "w", way) as file:
+            file.writestr(MANIFEST_NAME, "{}")
+            file.writestr("ä", "")
+    named.write_bytes(named.read_bytes().replace("ä".encode(), b"\xff\xfe"))
+    with pytest.raises(StorageError, match=r"packed\.zip is not restored: its files are packed as"):
+        restore_sweep(composed(tmp_path / "there"), packed, print)
+    with pytest.raises(StorageError, match=r"named\.zip is no sound bundle: 'utf-8' codec"):
+        restore_sweep(composed(tmp_path / "there"), named, print)

@@ -137,3 +137,13 @@ def test_a_model_is_on_the_disk_before_it_has_its_name(model, tmp_path, disk_cal
     assert disk_calls == [
         ("fsync", path.stat().st_ino), ("replace", path), ("fsync", tmp_path.stat().st_ino),
     ]  # fmt: skip
+def test_an_archive_with_a_password_is_refused_in_a_sentence(tmp_path):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    content = bytearray(path.read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(header) + flags] |= 1
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"model\.keras cannot be read: .*password"):
+        load_model(path)
