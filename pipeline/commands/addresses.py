@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.numbers import whole_number
 
 PASSWORD_VARIABLE = "SWEETSPOT_PASSWORD"
 _LOOPBACK = "127.0.0.1"
@@ -48,7 +49,8 @@ def split_address(line: CommandLine, default_port: int) -> tuple[Address, Comman
         It is no port's number or no IP address, or there is no password.
     """
     port = _last(line, "port=") or str(default_port)
-    if not (port.isascii() and port.isdigit() and 0 < int(port) <= _LARGEST_PORT):
+    number = whole_number(port)
+    if not number or number > _LARGEST_PORT:
         raise ConfigurationError(f"port must be a number from 1 to {_LARGEST_PORT}, not {port!r}")
     host = _last(line, "host=") or _LOOPBACK
     try:
@@ -60,9 +62,7 @@ def split_address(line: CommandLine, default_port: int) -> tuple[Address, Comman
         ) from None
     password = None if address.is_loopback else _password(host)
     rest = tuple(word for word in line.overrides if not word.startswith(("host=", "port=")))
-    return Address(host=str(address), port=int(port), password=password), replace(
-        line, overrides=rest
-    )
+    return Address(host=str(address), port=number, password=password), replace(line, overrides=rest)
 
 
 def _last(line: CommandLine, start: str) -> str | None:

@@ -8,6 +8,7 @@ from pipeline.commands.compose import compose
 from pipeline.commands.leaving import leaving_in_order
 from pipeline.commands.sweeps import chosen_sweep, with_data
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.numbers import whole_number
 
 FLAGS = ()
 NAMES = 1
@@ -40,7 +41,8 @@ def run(line: CommandLine) -> int:
 def _split_trial(line: CommandLine) -> tuple[int | None, CommandLine]:
     """Return the trial that is asked for, None where none is, and the line without it."""
     given = [word.removeprefix(_TRIAL) for word in line.overrides if word.startswith(_TRIAL)]
-    if given and not (given[-1].isascii() and given[-1].isdigit()):
+    trial = whole_number(given[-1]) if given else None
+    if given and trial is None:
         raise ConfigurationError(f"trial must be the number of a trial, not {given[-1]!r}")
     rest = tuple(word for word in line.overrides if not word.startswith(_TRIAL))
-    return (int(given[-1]) if given else None), replace(line, overrides=rest)
+    return trial, replace(line, overrides=rest)

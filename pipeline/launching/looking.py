@@ -12,6 +12,7 @@ from pipeline.config import Config, MapsConfig, anchored
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import ConfigurationError, DataError, StorageError, one_of
 from pipeline.core.journey import ImageShape
+from pipeline.core.numbers import whole_number
 from pipeline.core.places import looking_at
 from pipeline.data.dataset import Split
 from pipeline.data.loading import load_training, located, resolve
@@ -101,7 +102,8 @@ def chosen_networks(sweep_dir: Path, run: str | int | None) -> list[KeptNetwork]
         if not found:
             raise StorageError(f"the sweep {sweep_dir.name} has no complete trial yet")
         return found
-    if isinstance(run, str) and not run.isdigit():
+    number = run if isinstance(run, int) else whole_number(run)
+    if number is None:
         if run not in (SWEET_SPOT, *REFERENCES):
             raise ConfigurationError(
                 f"maps.run must be {one_of((SWEET_SPOT, *REFERENCES))}, a trial's number or a "
@@ -110,7 +112,7 @@ def chosen_networks(sweep_dir: Path, run: str | int | None) -> list[KeptNetwork]
         if run not in known:
             raise StorageError(f"the sweep {sweep_dir.name} has no {run.replace('_', ' ')} yet")
         return [_network(sweep_dir, known[run], known)]
-    return [_network(sweep_dir, int(run), known)]
+    return [_network(sweep_dir, number, known)]
 
 
 def _trials(summary: Mapping[str, Any]) -> dict[str, int]:
@@ -235,8 +237,8 @@ def _of_one_class(validation: Split, classes: tuple[str, ...], maps: MapsConfig)
         name = str(maps.label)
         if name in classes:
             label = classes.index(name)
-        elif name.isdigit() and int(name) < len(classes):
-            label = int(name)
+        elif (number := whole_number(name)) is not None and number < len(classes):
+            label = number
         else:
             raise ConfigurationError(
                 f"maps.label: {name!r} is not a class; choose {one_of(classes)}"

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError, StorageError, one_of
 from pipeline.core.journey import ImageShape
+from pipeline.core.numbers import whole_number
 from pipeline.core.places import temporary_folder
 from pipeline.data.inputs import NamedImages, read_inputs
 from pipeline.launching.devices import shared_device
@@ -98,9 +99,10 @@ def _network(config: Config, model: str, folder: Path) -> UsableNetwork:
     sweep, slash, trial = model.partition("/")
     known = [name for name, _ in sweeps(config.mlruns)]
     if sweep in known:
-        if slash and not (trial.isascii() and trial.isdigit()):
+        number = whole_number(trial)
+        if slash and number is None:
             raise ConfigurationError(f"model={model}: {trial!r} is not the number of a trial")
-        return _in_sweep(config.mlruns / "sweeps" / sweep, int(trial) if slash else None)
+        return _in_sweep(config.mlruns / "sweeps" / sweep, number)
     if _RUN_ID.fullmatch(model):
         return _in_folder(download_run_model(config, model, folder), f"the MLflow run {model}")
     raise StorageError(
