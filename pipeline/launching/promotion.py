@@ -28,6 +28,7 @@ from pipeline.reporting.model_card import CardContent, model_card
 from pipeline.reporting.progress import ProgressReader
 from pipeline.tracking.champions import Version
 from pipeline.tracking.event_log import read, sweep_log_path
+from pipeline.tracking.failure import first_line, is_foreign
 from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.registry import CHAMPION, Registration, Registry
 from pipeline.tracking.sweep_facts import SweepFacts
@@ -128,6 +129,10 @@ def promote_at_end(config: Config) -> str:
         return promote(config, force=False).sentence
     except SweetspotError as error:
         return f"nothing is promoted: {error}"
+    except Exception as error:
+        if not is_foreign(error):
+            raise
+        return f"nothing is promoted: {first_line(error)}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -22,7 +22,11 @@ _CUT_OFF = frozenset(
         "ConnectionClosedError", "BrokenPipeError",
     }
 )  # fmt: skip
-_FOREIGN = ("mlflow", "requests", "urllib3", "sqlalchemy", "sqlite3")
+#: MLflow, and what it reaches its stores with.
+_FOREIGN = (
+    "mlflow", "requests", "urllib3", "sqlalchemy", "sqlite3", "alembic", "boto3", "botocore",
+    "s3transfer", "google", "azure",
+)  # fmt: skip
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 
@@ -58,10 +62,20 @@ def refusal_sentence(error: Exception, config: Config, sweep: str) -> str:
 
 def failure_details(error: Exception) -> str | None:
     """Return the traceback of an error that is ours; None where it is MLflow's or the network's."""
-    package = type(error).__module__.partition(".")[0]
-    if isinstance(error, OSError | SweetspotError) or package in _FOREIGN:
+    if isinstance(error, SweetspotError) or is_foreign(error):
         return None
     return "".join(traceback.format_exception(error))
+
+
+def is_foreign(error: Exception) -> bool:
+    """Return whether an error is MLflow's, its stores', the network's or the system's, not ours.
+
+    A store may need a driver or a package that is not installed.
+    """
+    if isinstance(error, ImportError):
+        return not (error.name or "").startswith("pipeline")
+    package = type(error).__module__.partition(".")[0]
+    return isinstance(error, OSError) or package in _FOREIGN
 
 
 def failure_cause(error: Exception) -> str:
@@ -74,11 +88,16 @@ def failure_cause(error: Exception) -> str:
         return "cannot be reached"
     if names & _CUT_OFF:
         return "cut off the connection"
-    first_line = str(error).strip().split("\n", 1)[0] or type(error).__name__
-    said = _CREDENTIALS.sub("***@", _COLOURS.sub("", first_line))
+    return f"refused ({first_line(error)})"
+
+
+def first_line(error: Exception) -> str:
+    """Return the beginning of what an error says, without a secret and a full stop."""
+    line = str(error).strip().split("\n", 1)[0] or type(error).__name__
+    said = _CREDENTIALS.sub("***@", _COLOURS.sub("", line))
     if len(said) > _LONGEST:
         said = said[: _LONGEST - 1] + "…"
-    return f"refused ({said.rstrip('.')})"
+    return said.rstrip(".")
 
 
 def is_unanswered(error: Exception) -> bool:

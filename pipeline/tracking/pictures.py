@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError, SweetspotError
-from pipeline.tracking.failure import failure_cause
+from pipeline.tracking.failure import failure_cause, is_foreign
 from pipeline.tracking.store import artifact_location, open_client, tracking_uri
 
 FILTERS_EXPERIMENT = "sweetspot-filters"
@@ -56,5 +56,7 @@ def log_pictures(
     except SweetspotError:
         raise
     except Exception as error:
+        if not is_foreign(error):
+            raise
         raise StorageError(f"MLflow at {uri} {failure_cause(error)}") from error
     return run_id

@@ -26,7 +26,7 @@ from pipeline.tracking.champions import (
     brought_back,
     history,
 )
-from pipeline.tracking.failure import failure_cause
+from pipeline.tracking.failure import failure_cause, is_foreign
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, experiment_name
 from pipeline.tracking.registry_lock import registry_held
 from pipeline.tracking.run_state import content_digest
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 PREVIOUS = "previous"
 _PAGE = 1000
-_FOREIGN = ("mlflow", "requests", "urllib3", "sqlalchemy")
 
 
 class RegistryError(SweetspotError):
@@ -372,7 +371,7 @@ def _answering(config: Config) -> "Iterator[MlflowClient]":
     except SweetspotError:
         raise
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in _FOREIGN:
+        if not is_foreign(error):
             raise
         where = f"MLflow's model registry at {tracking_uri(config)}"
         raise RegistryError(f"{where} {failure_cause(error)}") from error

@@ -19,7 +19,8 @@ from urllib.parse import quote, unquote, urlsplit
 from filelock import FileLock, Timeout
 
 from pipeline.config import Config
-from pipeline.core.errors import StorageError
+from pipeline.core.errors import ConfigurationError, StorageError, one_of
+from pipeline.core.numbers import whole_number
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,6 +41,8 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+#: What MLflow reads in a variable that is true or false.
+_TRUTHS = ("true", "false", "1", "0")
 #: Where MLflow keeps absolute paths of artifacts.
 _PATHS = (
     ("experiments", "artifact_location"),
@@ -164,11 +167,26 @@ def ui_environment() -> dict[str, str]:
 
 
 def prepare_environment() -> None:
-    """Bound MLflow's requests and silence its side effects; what a user set stays."""
+    """Bound MLflow's requests and silence its side effects; what a user set stays.
+
+    Raises
+    ------
+    ConfigurationError
+        What a user set is nothing that MLflow reads.
+    """
     for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+        _check_variable(name, os.environ.setdefault(name, value), value)
     for logger in _NOISY_LOGGERS:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
+
+
+def _check_variable(name: str, value: str, default: str) -> None:
+    """Refuse what is no number, or neither true nor false, where the default is."""
+    if whole_number(default) is not None:
+        if whole_number(value.strip()) is None:
+            raise ConfigurationError(f"{name} must be a whole number, not {value!r}")
+    elif default in _TRUTHS and value.lower() not in _TRUTHS:
+        raise ConfigurationError(f"{name} must be {one_of(_TRUTHS)}, not {value!r}")
 
 
 def _client(uri: str) -> "MlflowClient":

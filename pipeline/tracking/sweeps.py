@@ -9,7 +9,7 @@ from filelock import Timeout
 
 from pipeline.config import Config
 from pipeline.core.errors import StorageError, SweetspotError
-from pipeline.tracking.failure import failure_sentence
+from pipeline.tracking.failure import failure_sentence, is_foreign
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, mirror_lock
 from pipeline.tracking.ownership import owner_of, part
 from pipeline.tracking.registry_lock import registry_held
@@ -139,6 +139,8 @@ def _client_alone(config: Config, sweep: str) -> "Iterator[MlflowClient | None]"
     except SweetspotError:
         raise
     except Exception as error:
+        if not is_foreign(error):
+            raise
         raise StorageError(failure_sentence(error, config, sweep)) from error
 
 

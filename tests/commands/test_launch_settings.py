@@ -241,6 +241,8 @@ def test_a_time_zone_is_one_that_there_is(values, value):
 def test_a_choice_of_schedule_has_every_setting_of_its_kind(path):
     values = yaml.safe_load(path.read_text())
     assert set(values) == set(kinds_of("schedule")[values["kind"]].model_fields)
+
+
 @pytest.mark.parametrize(
     "host", ["hooks..example.org", "hööks.example.org", f"{'a' * 64}.org", "[::1", ".example.org"]
 )

@@ -214,6 +214,8 @@ def test_nobody_shares_a_part_of_a_gpu():
     part = replace(GPU, uuid="MIG-1", memory_mib=0)
     machine = replace(CPU, cores=16, gpus=(part, replace(part, uuid="MIG-2")))
     assert {tried.workers for tried in calibrate(machine, starting(flat)).tried} == {1, 2}
+
+
 def test_a_file_in_the_place_of_the_folder_is_named_first(tmp_path):
     file = tmp_path / "mlruns"
     file.touch()

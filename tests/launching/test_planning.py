@@ -243,6 +243,8 @@ def test_epochs_that_cost_nothing_are_remarked(tmp_path, overrides, count):
         "the space varies the epochs, and longer trainings cost nothing by this objective: "
         "objective.costs=[train_seconds] counts them"
     ]
+
+
 @pytest.mark.parametrize("text", ["[]", "3", '{"objective": 3}', '{"search": []}', "{"])
 def test_a_damaged_identity_is_a_sentence(plan, text):
     path = plan.config.sweep_dir / "identity.json"

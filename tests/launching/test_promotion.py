@@ -90,3 +90,23 @@ def test_a_network_that_leaves_the_front_meanwhile_is_refused_in_a_sentence(
     monkeypatch.setattr(promotion, "kept_network", lambda *_: gone)
     with pytest.raises(StorageError, match=r"^the model of trial 4 of lesson \(d128\) cannot be"):
         mirrored(SyncReport())
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("No module named 'boto3'"), OSError(28, "No space left on device")]
+)
+def test_what_others_refuse_at_the_end_of_a_sweep_is_said_and_no_failure(plan, monkeypatch, error):
+    def refuse(config, **keywords):
+        raise error
+
+    monkeypatch.setattr(promotion, "promote", refuse)
+    assert promotion.promote_at_end(plan.config) == f"nothing is promoted: {error}"
+
+
+def test_an_error_of_ours_at_the_end_of_a_sweep_stays_one(plan, monkeypatch):
+    def slip(config, **keywords):
+        raise KeyError("name")
+
+    monkeypatch.setattr(promotion, "promote", slip)
+    with pytest.raises(KeyError):
+        promotion.promote_at_end(plan.config)

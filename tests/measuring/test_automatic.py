@@ -155,6 +155,8 @@ def test_a_calibration_is_on_the_disk_before_it_has_its_name(tmp_path, disk_call
     assert disk_calls == [
         ("fsync", path.stat().st_ino), ("replace", path), ("fsync", tmp_path.stat().st_ino),
     ]  # fmt: skip
+
+
 def test_machines_that_are_no_table_are_damage(tmp_path):
     (tmp_path / "calibration.json").write_text('{"schema_version": 1, "machines": []}')
     with pytest.raises(StorageError, match=r"calibration\.json cannot be read: .*; remove it"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.errors import StorageError
+from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.tracking import store
 
 Sweep = Any
@@ -153,3 +153,25 @@ def test_what_another_folder_keeps_stays_there(small_sweep: Any, tmp_path: Path)
     store.create_store(small_sweep.mlruns)  # as any command with the store of its own does
     for run in small_sweep.runs().values():
         assert run.info.artifact_uri.startswith((other / "artifacts").as_uri())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("MLFLOW_HTTP_REQUEST_TIMEOUT", "10s", "a whole number, not '10s'"),
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "", "a whole number, not ''"),
+        ("MLFLOW_DISABLE_TELEMETRY", "yes", "true, false, 1 or 0, not 'yes'"),
+    ],
+)
+def test_a_variable_that_mlflow_cannot_read_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, rule: str
+) -> None:
+    for other in store._ENVIRONMENT:
+        monkeypatch.setenv(other, "")
+        monkeypatch.delenv(other)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=rf"^{name} must be {rule}$"):
+        store.prepare_environment()
+    for sound in ("5", " 5 ") if "HTTP" in name else ("True", "0"):
+        monkeypatch.setenv(name, sound)
+        store.prepare_environment()

@@ -137,6 +137,8 @@ def test_a_model_is_on_the_disk_before_it_has_its_name(model, tmp_path, disk_cal
     assert disk_calls == [
         ("fsync", path.stat().st_ino), ("replace", path), ("fsync", tmp_path.stat().st_ino),
     ]  # fmt: skip
+
+
 def test_an_archive_with_a_password_is_refused_in_a_sentence(tmp_path):
     path = tmp_path / "model.keras"
     with zipfile.ZipFile(path, "w") as archive:
