@@ -22,7 +22,7 @@ class FiltersConfig(Section):
     factor: float | None = None  #: default: the classic filter's own, 1 for a matrix
     bias: float | None = None  #: default: the classic filter's own, 0 for a matrix
     normalise: bool = False
-    stride: Positive = 1
+    stride: Annotated[int, Field(gt=0, le=10_000)] = 1
     padding: Padding = "valid"
     pooling: Pooling = "max"
     pool_size: Positive = 2

@@ -20,6 +20,9 @@ from pipeline.core.errors import ConfigurationError
 
 #: Sums nearer than this are the same: 9 times 1/9 is not quite 1.
 _SAME_WITHIN = 1e-6
+#: What is smaller or larger leaves the range of the pictures' float32; a factor that normalises the
+#: largest filter is within.
+_LEAST, _MOST = 1e-12, 1e6
 #: Largest side; beyond it a filter is slower than it is useful.
 MAX_SIDE = 99
 
@@ -59,6 +62,12 @@ class Filter:
             raise ConfigurationError(
                 f"factor and bias must be finite numbers, not {self.factor:g} and {self.bias:g}"
             )
+        for number in (self.factor, self.bias, *(number for row in self.rows for number in row)):
+            if number and not _LEAST <= abs(number) <= _MOST:
+                raise ConfigurationError(
+                    f"numbers, factor and bias must be 0 or between {_LEAST:g} and {_MOST:g} in "
+                    f"size, not {number:g}"
+                )
 
     @property
     def height(self) -> int:

@@ -85,3 +85,18 @@ def test_the_classics_are_there_with_sums_of_zero_or_one():
     assert lesson[2] == ((0, 1, 0), (1, -4, 1), (0, 1, 0))
     with pytest.raises(ConfigurationError, match="'sobel' is not a filter; choose identity, blur"):
         classic_filter("sobel")
+
+
+@pytest.mark.parametrize("number", [1e39, -1e7, 1e308, 1e-320, 1e-13])
+@pytest.mark.parametrize("where", ["rows", "factor", "bias"])
+def test_what_float32_pictures_cannot_hold_is_refused(where, number):
+    row = (number if where == "rows" else 1.0, 1.0, 1.0)
+    others = {where: number} if where != "rows" else {}
+    with pytest.raises(ConfigurationError, match=r"must be 0 or between 1e-12 and 1e\+06 in size"):
+        Filter(name="own", rows=(row,), **others)
+
+
+@pytest.mark.parametrize("number", [1e6, -1e6, 255.0])
+def test_the_largest_filters_can_be_normalised(number):
+    rows = ((number,) * 99,) * 99
+    assert Filter(name="own", rows=rows, bias=-1e6).normalised().sum == 1.0
