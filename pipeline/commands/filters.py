@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.config import ALL_FILTERS, Config
-from pipeline.core.errors import ConfigurationError
+from pipeline.core.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from pipeline.core.filters import Filter
@@ -44,7 +44,7 @@ def run(line: CommandLine) -> int:
 
 def _picture(config: Config) -> tuple[str, NDArray[np.uint8]]:
     """Return the picture with a name that is safe for a folder."""
-    from pipeline.data.pictures import grey, read_picture
+    from pipeline.data.pictures import PICTURE_CHANNELS, grey, read_picture
 
     settings = config.filters
     if settings.image == FROM_DATA:
@@ -52,6 +52,9 @@ def _picture(config: Config) -> tuple[str, NDArray[np.uint8]]:
     else:
         pixels = read_picture(settings.image)
         name = re.sub(r"[^A-Za-z0-9_]+", "-", Path(settings.image).stem).strip("-") or "picture"
+    channels = pixels.shape[2]
+    if not settings.grey and channels not in PICTURE_CHANNELS:
+        raise DataError(f"an image of {channels} channels cannot be shown")
     return name[:60], grey(pixels) if settings.grey else pixels
 
 

@@ -75,3 +75,13 @@ def test_what_is_wrong_is_one_sentence(mlruns, capsys, words, said):
     assert printed.err.count("\n") == 1
     assert printed.out == ""
     assert list(mlruns.iterdir()) == []
+
+
+@pytest.mark.parametrize("grey", ["true", "false"])
+def test_an_image_of_two_channels_is_refused(mlruns, tmp_path, grey, capsys):
+    archive = tmp_path / "two.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 9, 9, 2), np.uint8)
+    np.savez(archive, x=pixels, y=np.arange(40) % 2)
+    words = ("filters.image=data", "data=npz", f"data.file={archive}", f"filters.grey={grey}")
+    assert cli.main(["filters", f"mlruns={mlruns}", *words]) == 2
+    assert "sweetspot: an image of 2 channels cannot be shown" in capsys.readouterr().err
