@@ -185,7 +185,7 @@ class SearchConfig(Section):
 
     sampler: Literal["tpe", "random"]
     seed: Annotated[int, Field(ge=0)]
-    startup_trials: Positive  #: before TPE models: references, then random ones, cheapest first
+    startup_trials: Annotated[int, Field(gt=0, le=10_000)]  #: before TPE models, cheapest first
     rungs: RungsConfig
     first: tuple[str, ...] = ()  #: networks to begin with, by their notation
     trials: Positive  #: originals in all, the two references included

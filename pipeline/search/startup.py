@@ -51,18 +51,22 @@ def startup_proposals(
         return ()
     taken = [Proposal(architecture=network, recipe=recipe) for network in REFERENCES.values()]
     taken += known
+    seen = set(taken)
     count = search.startup_trials - len(taken)
     cost: AnalyticCost = "parameters" if "parameters" in config.objective.costs else "macs"
     cheapest = Proposal(architecture=space.cheapest(cost), recipe=recipe)
     found: list[Proposal] = []
 
     def is_wanted(drawn: Proposal) -> bool:
-        new = drawn not in (*taken, *found)
-        return new and _keeps_limits(drawn.architecture, config, space)
+        return drawn not in seen and _keeps_limits(drawn.architecture, config, space)
+
+    def take(drawn: Proposal) -> None:
+        found.append(drawn)
+        seen.add(drawn)
 
     depths = deque(space.depths)
     if count > 0 and is_wanted(cheapest):
-        found.append(cheapest)
+        take(cheapest)
         depths.rotate(-1)
     draws = _draws(space, Dice(derived_seed("startup", search.seed)))
     while depths and len(found) < count:
@@ -70,7 +74,7 @@ def startup_proposals(
         some = islice(draws, _DRAWS * len(space.depths))
         drawn = next((p for p in some if p.architecture.depth == depth and is_wanted(p)), None)
         if drawn is not None:
-            found.append(drawn)
+            take(drawn)
             depths.append(depth)
     room = search.trials - len(taken)
 

@@ -5,6 +5,7 @@ import pytest
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.errors import ConfigurationError
 from pipeline.core.journey import macs, parameters
 from pipeline.core.proposal import Proposal
 from pipeline.search.playback import parameters_of
@@ -122,3 +123,10 @@ def test_a_space_with_few_networks_is_begun_with_once_each():
 def test_the_cheapest_by_parameters_where_these_are_the_cost():
     _, space, found = start("objective=size")
     assert space.cheapest("parameters") == found[0].architecture
+
+
+def test_a_long_start_is_drawn_once_each_in_no_time():
+    _, _, found = start("search.startup_trials=1500", "search.trials=3000")
+    assert len(found) == len(set(found)) == 1498
+    with pytest.raises(ConfigurationError, match=r"^search\.startup_trials: .* equal to 10000"):
+        start("search.startup_trials=100000")
