@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
+from pipeline.core.numbers import whole_number
 from pipeline.core.summary import censored_sentence
 from pipeline.reporting.finalists import finalists_of, finalists_table
 from pipeline.reporting.networks import NetworkRow, compares_all, networks_table
@@ -174,14 +175,25 @@ class LiveView:
 
 
 def terminal(stream: TextIO | None = None) -> "Console":
-    """Return a rich console that takes every text literally and respects ``NO_COLOR``."""
+    """Return a rich console that takes every text literally and respects ``NO_COLOR``.
+
+    ``COLUMNS`` and ``LINES`` that are no size, such as 0, count as not set.
+    """
     from rich.console import Console
+
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("COLUMNS", "LINES") or whole_number(value)
+    }
 
     class Terminal(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # rich would end the process, as if something had failed
 
-    return Terminal(file=stream or sys.stdout, markup=False, emoji=False, highlight=False)
+    return Terminal(
+        file=stream or sys.stdout, markup=False, emoji=False, highlight=False, _environ=environment
+    )
 
 
 def show_status(progress: SweepProgress, stream: TextIO | None = None) -> None:

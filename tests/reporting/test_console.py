@@ -20,6 +20,7 @@ from pipeline.reporting.console import (
     show_result,
     show_status,
 )
+from pipeline.reporting.console import terminal as console_of
 from pipeline.reporting.screen import progress_screen
 from pipeline.reporting.sweep_progress import EndedTrial, RunningTrial, SweepProgress
 
@@ -309,3 +310,13 @@ def test_status_prints_once(progress: SweepProgress) -> None:
     show_status(progress, stream)
     assert stream.getvalue().count("3 of 12 trials done") == 1
     assert CONTROL.search(stream.getvalue()) is None
+
+
+@pytest.mark.parametrize("size", ["0", "²", "-1", ""])
+def test_a_size_that_is_none_is_as_not_set(monkeypatch: pytest.MonkeyPatch, size: str) -> None:
+    monkeypatch.setenv("COLUMNS", size)
+    monkeypatch.setenv("LINES", size)
+    console = console_of(io.StringIO())
+    assert console.width == 80 and console.height > 0
+    monkeypatch.setenv("COLUMNS", "43")
+    assert console_of(io.StringIO()).width == 43
