@@ -92,7 +92,7 @@ class SweepRuns:
         self._owner = owner
         self._shared = shared
         self._renaming = renaming
-        self._experiment_id = _experiment(client, experiment, artifact_location)
+        self._experiment_id = _experiment(client, experiment, artifact_location, shared=shared)
 
     def find(self) -> dict[RunKey | None, KnownRun]:
         """Return the sweep's runs by training; its own run has None.
@@ -339,7 +339,9 @@ class SweepRuns:
             remove_model(self._client, model)
 
 
-def _experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:
+def _experiment(
+    client: MlflowClient, name: str, artifact_location: str | None, *, shared: bool
+) -> str:
     known = client.get_experiment_by_name(name)
     if known is None:
         tags = {
@@ -356,6 +358,11 @@ def _experiment(client: MlflowClient, name: str, artifact_location: str | None) 
             known = client.get_experiment_by_name(name)
             assert known is not None
     if known.lifecycle_stage == "deleted":
+        if shared:  # whoever put it there may not want it back
+            raise StorageError(
+                f"the experiment {name} of MLflow at {client.tracking_uri} is in MLflow's trash: "
+                "restore it there, or empty the trash; training goes on"
+            )
         client.restore_experiment(known.experiment_id)
     return str(known.experiment_id)
 

@@ -5,14 +5,18 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import requests
 from mlflow import MlflowClient
 
 from pipeline.config import command
+from pipeline.core.errors import StorageError
 from pipeline.tracking.mirror import SyncReport
+from pipeline.tracking.runs import _experiment
 
 Sweep = Any
 
@@ -251,3 +255,18 @@ def test_a_server_in_trouble_is_reported(
         server.shutdown()
     assert report.failure is not None and re.search(words.replace("(", "\\("), report.failure)
     assert report.details is None
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_an_experiment_in_the_trash_comes_back_in_the_local_store_alone(shared: bool) -> None:
+    client = MagicMock(tracking_uri="http://server")
+    client.get_experiment_by_name.return_value = SimpleNamespace(
+        lifecycle_stage="deleted", experiment_id="7"
+    )
+    if shared:
+        with pytest.raises(StorageError, match=r"sweetspot-digits of .* is in MLflow's trash: re"):
+            _experiment(client, "sweetspot-digits", None, shared=True)
+        client.restore_experiment.assert_not_called()
+    else:
+        assert _experiment(client, "sweetspot-digits", None, shared=False) == "7"
+        client.restore_experiment.assert_called_once_with("7")
