@@ -11,25 +11,18 @@ from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-_PAGE = 1000
+from pipeline.tracking.paging import every
 
 
 def sweep_runs(client: MlflowClient, experiment_ids: Sequence[str], sweep: str) -> Iterator[Run]:
-    """Yield every run of a sweep that is not in MLflow's trash."""
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            list(experiment_ids),
-            filter_string=f"tags.sweep = '{sweep}'",
-            run_view_type=ViewType.ACTIVE_ONLY,
-            max_results=_PAGE,
-            order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
-            page_token=token,
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
+    """Return every run of a sweep that is not in MLflow's trash."""
+    return every(
+        client.search_runs,
+        experiment_ids=list(experiment_ids),
+        filter_string=f"tags.sweep = '{sweep}'",
+        run_view_type=ViewType.ACTIVE_ONLY,
+        order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+    )
 
 
 def run_models(client: MlflowClient, experiment_id: str, run_id: str) -> list[LoggedModel]:
@@ -41,14 +34,8 @@ def run_models(client: MlflowClient, experiment_id: str, run_id: str) -> list[Lo
 
 def registered_versions(client: MlflowClient, run_ids: Set[str]) -> list[str]:
     """Return the versions in MLflow's model registry that come from some runs, as text."""
-    found: list[str] = []
-    token: str | None = None
-    while True:
-        page = client.search_model_versions(max_results=_PAGE, page_token=token)
-        found += [f"{item.name} version {item.version}" for item in page if item.run_id in run_ids]
-        token = page.token
-        if not token:
-            return found
+    found = every(client.search_model_versions)
+    return [f"{item.name} version {item.version}" for item in found if item.run_id in run_ids]
 
 
 def remove_model(client: MlflowClient, model: LoggedModel) -> None:

@@ -28,6 +28,7 @@ from pipeline.tracking.champions import (
 )
 from pipeline.tracking.failure import failure_cause, is_foreign
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, experiment_name
+from pipeline.tracking.paging import every
 from pipeline.tracking.registry_lock import registry_held
 from pipeline.tracking.run_state import content_digest
 from pipeline.tracking.store import DATABASE, open_client, tracking_uri
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
-_PAGE = 1000
 
 
 class RegistryError(SweetspotError):
@@ -242,7 +242,7 @@ class Registry:
 
     def _versions(self, client: "MlflowClient") -> tuple[list[Version], dict[str, Version]]:
         """Return all versions, the oldest first, and those that have an alias by it."""
-        found = client.search_model_versions(f"name = '{self.name}'", max_results=_PAGE)
+        found = every(client.search_model_versions, filter_string=f"name = '{self.name}'")
         versions = sorted((_version(item) for item in found), key=lambda item: int(item.number))
         by_number = {version.number: version for version in versions}
         aliases: Mapping[str, str] = next(
@@ -335,7 +335,7 @@ def champions(config: Config) -> tuple[str, ...]:
             sorted(
                 model.name.removeprefix(EXPERIMENT_PREFIX)
                 for model in _registered_models(client)
-                if model.name.startswith(EXPERIMENT_PREFIX) and CHAMPION in model.aliases
+                if CHAMPION in model.aliases
             )
         )
 
@@ -378,7 +378,11 @@ def _answering(config: Config) -> "Iterator[MlflowClient]":
 
 
 def _registered_models(client: "MlflowClient") -> list["RegisteredModel"]:
-    return list(client.search_registered_models(max_results=_PAGE))
+    """Return those of sweeps, whatever else there is in the registry."""
+    ours = f"name LIKE '{EXPERIMENT_PREFIX}%'"
+    found = every(client.search_registered_models, filter_string=ours)
+    # To SQLite's LIKE, small letters and capitals are the same.
+    return [model for model in found if model.name.startswith(EXPERIMENT_PREFIX)]
 
 
 def _version(found: "ModelVersion") -> Version:

@@ -12,6 +12,7 @@ from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.tracking.failure import failure_sentence, is_foreign
 from pipeline.tracking.mirror import EXPERIMENT_PREFIX, mirror_lock
 from pipeline.tracking.ownership import owner_of, part
+from pipeline.tracking.paging import every
 from pipeline.tracking.registry_lock import registry_held
 from pipeline.tracking.shared_view import view_tag
 from pipeline.tracking.store import DATABASE, open_client
@@ -145,5 +146,6 @@ def _client_alone(config: Config, sweep: str) -> "Iterator[MlflowClient | None]"
 
 
 def _experiments(client: "MlflowClient") -> list[str]:
-    found = client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT_PREFIX}%'")
+    ours = f"name LIKE '{EXPERIMENT_PREFIX}%'"
+    found = every(client.search_experiments, filter_string=ours)
     return [experiment.experiment_id for experiment in found]
