@@ -26,7 +26,7 @@ from pipeline.reporting.compare import device_name, pace_device
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.model_card import CardContent, model_card
 from pipeline.reporting.progress import ProgressReader
-from pipeline.tracking.champions import Version
+from pipeline.tracking.champions import Version, still_served
 from pipeline.tracking.event_log import read, sweep_log_path
 from pipeline.tracking.failure import first_line, is_foreign
 from pipeline.tracking.mirror import Mirror
@@ -71,9 +71,11 @@ class Promotion:
         if self.outcome == "refused" or self.version is None:
             return f"{self.challenger} is not promoted: {self.reason}"
         forced = "forced, the gate said: " if self.version.tags.get("forced") else ""
+        before = self.version.tags.get("replaced")
+        served = "" if before is None else f"; {still_served(before)}"
         return (
             f"{self.challenger} is the champion of {data} now (version {self.version.number}): "
-            f"{forced}{self.reason}"
+            f"{forced}{self.reason}{served}"
         )
 
 

@@ -146,6 +146,11 @@ def history(data: str, versions: Sequence[Version], aliases: Mapping[str, str]) 
     return "\n".join(lines) + "\n"
 
 
+def still_served(number: str) -> str:
+    """Return what becomes of servers where a version is the champion no more."""
+    return f"a `sweetspot serve` that runs goes on with version {number} until it is started again"
+
+
 def _standing(version: Version, aliases: Mapping[str, str]) -> str:
     named = [alias for alias, number in sorted(aliases.items()) if number == version.number]
     if "rolled_back" in version.tags and "champion" not in named:

@@ -1,19 +1,26 @@
 """MLflow's own server for a champion; importing this module is cheap."""
 
+import fcntl
 import os
 import shutil
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.config import command
-from pipeline.core.errors import StorageError
+from pipeline.core.places import in_a_sentence
 from pipeline.measuring.backends import ENVIRONMENT, VARIABLE, backend_name
 from pipeline.tracking.registry import CHAMPION, Registry, RegistryError
 from pipeline.tracking.store import tracking_uri
 
+_LOCK_SUFFIX = ".lock"
+
 
 def checked_champion(registry: Registry) -> Path:
     """Return the folder of the champion's MLflow model, copied under ``mlruns`` and checked.
+
+    The copy is this process' own; those of servers that have ended are removed.
 
     MLflow would run what the folder names, and others may write to where it comes from.
 
@@ -31,15 +38,36 @@ def checked_champion(registry: Registry) -> Path:
         raise RegistryError(
             f"{registry.name} has no champion: {command(registry.config, 'promote')} makes one"
         )
-    folder = registry.config.mlruns / "served" / f"{registry.data}-{version.number}"
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    served = registry.config.mlruns / "served"
+    with in_a_sentence(f"{served} cannot be written"):
+        served.mkdir(parents=True, exist_ok=True)
+        _remove_dead(served)
+        folder = _own_folder(served, f"{registry.data}-{version.number}-")
         copied = registry.download(version, folder)
-    except OSError as error:
-        raise StorageError(f"cannot keep {folder}: {error.strerror or error}") from error
     read_model_folder(copied)
     return copied
+
+
+def _own_folder(served: Path, prefix: str) -> Path:
+    """Make a folder that is this process' for as long as it lives, whatever program it becomes.
+
+    The lock beside it says so: the system releases it with the process.
+    """
+    descriptor, lock = tempfile.mkstemp(prefix=prefix, suffix=_LOCK_SUFFIX, dir=served)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    os.set_inheritable(descriptor, True)
+    folder = Path(lock).with_suffix("")
+    folder.mkdir()
+    return folder
+
+
+def _remove_dead(served: Path) -> None:
+    """Remove the folders of servers that have ended."""
+    for lock in served.glob(f"*{_LOCK_SUFFIX}"):
+        with suppress(OSError), lock.open("r+b") as opened:  # another user's, or in use
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            lock.unlink()
 
 
 def serve_command(model: Path, port: int, host: str = "127.0.0.1") -> list[str]:

@@ -5,6 +5,7 @@ import pytest
 from pipeline.commands import cli
 from pipeline.config import program
 from pipeline.launching import promotion
+from pipeline.tracking.champions import Version
 
 
 @pytest.fixture
@@ -40,3 +41,15 @@ def test_a_refusal_says_how_to_overrule_it(promoted):
     status, printed = promoted("refused")
     assert (status, printed.out) == (1, "")
     assert printed.err == "sweetspot: said of it; --force promotes it anyway\n"
+
+
+def test_a_rollback_says_what_becomes_of_servers(monkeypatch, tmp_path, capsys):
+    now, before = Version(number="2", tags={}), Version(number="3", tags={})
+    found = SimpleNamespace(data="digits", roll_back=lambda: (now, before))
+    monkeypatch.setattr("pipeline.tracking.registry.Registry", lambda **_: found)
+    monkeypatch.setattr("pipeline.tracking.registry.the_champions_data", lambda config: "digits")
+    assert cli.main(["rollback", f"mlruns={tmp_path}"]) == 0
+    assert capsys.readouterr().out.endswith(
+        f"no longer {before.title}; a `sweetspot serve` that runs goes on with version 3 until it "
+        "is started again.\n"
+    )

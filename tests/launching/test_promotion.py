@@ -110,3 +110,14 @@ def test_an_error_of_ours_at_the_end_of_a_sweep_stays_one(plan, monkeypatch):
     monkeypatch.setattr(promotion, "promote", slip)
     with pytest.raises(KeyError):
         promotion.promote_at_end(plan.config)
+
+
+def test_who_serves_the_version_of_before_is_told(mirrored):
+    promoted, registry = mirrored(SyncReport())
+    assert promoted.sentence.endswith("(version 1): it is the first")
+    registry.register.return_value = Version(number="2", tags={"replaced": "1"})
+    said = mirrored(SyncReport())[0].sentence
+    assert said.endswith(
+        ": it is the first; a `sweetspot serve` that runs goes on with version 1 until it is "
+        "started again"
+    )
