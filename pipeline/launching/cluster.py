@@ -160,7 +160,7 @@ class ClusterSweep:
 
     def _supervisor(self) -> Peer:
         # Whoever follows has heard at the beginning whether there is a storage server.
-        return Peer(plan=self.plan, say=self.say, show=self.show, patient=False)
+        return Peer(plan=self.plan, say=self.say, show=self.show, patient=False, trains=False)
 
     def _jobs(self) -> list[Job]:
         config = self.plan.config
@@ -193,11 +193,13 @@ class ClusterSweep:
         return status
 
     def _verdict(self, began: float = math.inf) -> int | None:
-        """Return a sweep's exit status, see ``Peer.verdict``; a session left open is ended."""
+        """Return a sweep's exit status, see ``Peer.verdict``; what is due at its end is done."""
         status = self._supervisor().verdict(began)
-        if status is not None and Sessions.read(self.plan.config.sweep_dir).open_since is not None:
+        sessions = Sessions.read(self.plan.config.sweep_dir)
+        is_due = sessions.open_since is not None or not sessions.is_concluded
+        if status is not None and is_due:
             supervisor = self._supervisor()
-            supervisor.run()  # whoever was to do it was cancelled: the report is due
+            supervisor.run()  # whoever was to do it was cancelled
             self.ended = supervisor.ended
         return status
 

@@ -31,7 +31,7 @@ from pipeline.search.opening import open_storage
 from pipeline.search.storage import StorageLost, StudyStorage
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path
-from pipeline.tracking.events import SessionEnded, SessionStarted, record
+from pipeline.tracking.events import Concluded, SessionEnded, SessionStarted, SweepContent, record
 from pipeline.tracking.sync_loop import SyncLoop
 
 _POLL_SECONDS = 0.2
@@ -64,9 +64,12 @@ class Peer(LocalSupervisor):
     ----------
     sets_up
         Whether the plan is still to be set up; one that was loaded is.
+    trains
+        Whether it keeps workers going; else it only does what is due at the end.
     """
 
     sets_up: bool = False
+    trains: bool = True
 
     _told_by: ClassVar[tuple[signal.Signals, ...]] = (
         signal.SIGINT,
@@ -136,7 +139,8 @@ class Peer(LocalSupervisor):
         status = 1
         try:
             # A task that starts late, when all is done, does not even look for work.
-            staying = not (self._is_finished(study, results) or self._is_too_late())
+            done = not self.trains or self._is_finished(study, results) or self._is_too_late()
+            staying = not done
             while staying:
                 self._take_part(study, results, presence)
                 staying = self._is_needed(study, results, presence)
@@ -262,16 +266,16 @@ class Peer(LocalSupervisor):
 
     def _open_session(self) -> None:
         launch = self.config.launch
-        started = SessionStarted(
-            workers=launch.workers if launch.kind == "slurm" else self._wanted_workers(),
-            threads=self._threads(),
-            host=os.uname().nodename,
-            versions=versions(),
-            git_commit=git_commit(),
-            run=this_run(),
+        self._record(
+            SessionStarted(
+                workers=launch.workers if launch.kind == "slurm" else self._wanted_workers(),
+                threads=self._threads(),
+                host=os.uname().nodename,
+                versions=versions(),
+                git_commit=git_commit(),
+                run=this_run(),
+            )
         )
-        with EventLog(sweep_log_path(self.config.sweep_dir)) as log:
-            record(log, started)
 
     def _look_after(self, study: SweepStudy, results: SweepResults, lead: _Lead) -> None:
         self._recover(study, results)
@@ -281,17 +285,18 @@ class Peer(LocalSupervisor):
                 results.refresh(study, lead.run_id)
 
     def _end(self, study: SweepStudy, results: SweepResults, status: int) -> None:
-        """End the session that is open, and with it the sweep where it is at its budget."""
+        """End the session that is open, and do what follows, also where who ended it was killed."""
         folder = self.config.sweep_dir
-        began = Sessions.read(folder).open_since
-        if began is None:
+        sessions = Sessions.read(folder)
+        began = sessions.open_since
+        if began is None and sessions.is_concluded:
             return
         if self._must_come_again() and self._is_finished(study, results):
             return  # it comes again, and then there is time for the report and all that follows
-        results.complete_logs(study)
-        with EventLog(sweep_log_path(folder)) as log:
+        if began is not None:
+            results.complete_logs(study)
             seconds = max(0.0, time.time() - began)
-            record(log, SessionEnded(wall_seconds=seconds, exit_status=status))
+            self._record(SessionEnded(wall_seconds=seconds, exit_status=status, concludes=True))
         results.refresh(study)
         if self._signal is not None:  # no time for more
             return
@@ -306,6 +311,11 @@ class Peer(LocalSupervisor):
             mirror.close(_MIRROR_SECONDS)
             results.refresh(study, mirror.mirror.sweep_run_id())
         self._promote(status)
+        self._record(Concluded())
+
+    def _record(self, content: SweepContent) -> None:
+        with EventLog(sweep_log_path(self.config.sweep_dir)) as log:
+            record(log, content)
 
     def _hand_over(self) -> None:
         """Let another peer lead."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.tracking.event_log import read, sweep_log_path
-from pipeline.tracking.events import SessionEnded, SessionStarted, TestRead, content_of
+from pipeline.tracking.events import Concluded, SessionEnded, SessionStarted, TestRead, content_of
 
 #: The name of the run where the scheduler is not Slurm; a pod has that of its Job.
 RUN_VARIABLE = "SWEETSPOT_RUN"
@@ -37,6 +37,9 @@ class Sessions:
         When the last run ended, in seconds since the epoch; 0 where none has.
     exit_status
         Of the last run that ended; None where none has, or where one is in progress.
+    is_concluded
+        Whether all that follows the end of the last run is done; of one in progress, nothing is due
+        yet.
     run
         The scheduler's run (``this_run``) that the last one was part of; None where of none.
     run_seconds
@@ -52,6 +55,7 @@ class Sessions:
     open_since: float | None = None
     last_ended: float = 0.0
     exit_status: int | None = None
+    is_concluded: bool = True
     run: str | None = None
     run_seconds: Mapping[str, float] = field(default_factory=dict)
     threads: int | None = None
@@ -65,6 +69,7 @@ class Sessions:
         run: str | None = None
         status: int | None = None
         last_ended = 0.0
+        is_concluded = True
         threads: int | None = None
         is_first = True
         readings: dict[int, TestRead] = {}
@@ -75,6 +80,7 @@ class Sessions:
                     finished += max(0.0, last - started)
                     by_run[run] += max(0.0, last - started)
                 started, status, run = event.time, None, content.run
+                is_concluded = True
                 threads = content.threads if is_first else threads
                 is_first = False
             elif isinstance(content, SessionEnded):
@@ -82,6 +88,9 @@ class Sessions:
                 by_run[run] += content.wall_seconds
                 started, status = None, content.exit_status
                 last_ended = event.time
+                is_concluded = not content.concludes
+            elif isinstance(content, Concluded):
+                is_concluded = True
             elif isinstance(content, TestRead):
                 readings.setdefault(content.trial, content)
             last = event.time
@@ -90,6 +99,7 @@ class Sessions:
             open_since=started,
             last_ended=last_ended,
             exit_status=status,
+            is_concluded=is_concluded,
             run=run,
             run_seconds={name: seconds for name, seconds in by_run.items() if name is not None},
             threads=threads,

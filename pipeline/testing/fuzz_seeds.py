@@ -79,7 +79,8 @@ _SWEEP_CONTENTS: tuple[events.SweepContent, ...] = (
     events.SessionStarted(workers=2, host="box", versions={"keras": "3"}, git_commit=None),
     events.SummaryChanged(ended=1, metrics={"front/members": 1.0}),
     events.TestRead(trial=1, accuracy=0.5, correct=1, images=2, reason="it is the sweet spot"),
-    events.SessionEnded(wall_seconds=9.0, exit_status=0),
+    events.SessionEnded(wall_seconds=9.0, exit_status=0, concludes=True),
+    events.Concluded(),
 )
 
 

@@ -2,7 +2,7 @@
 
 A worker records what happens to its trial: ``Started``, ``Measured``, ``EpochEnded``,
 ``SystemSampled``, ``Ended``, ``ModelKept``. The supervisor records what happens to the sweep:
-``SessionStarted``, ``SessionEnded``, ``TestRead``; whoever rewrites the summary adds
+``SessionStarted``, ``SessionEnded``, ``Concluded``, ``TestRead``; whoever rewrites the summary adds
 ``SummaryChanged``.
 """
 
@@ -255,18 +255,34 @@ class SessionStarted(Content):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionEnded(Content):
-    """The supervisor leaves; ``exit_status`` is that of its command."""
+    """The supervisor leaves; ``exit_status`` is that of its command.
+
+    ``concludes`` says whether ``Concluded`` is to follow, which it never is in earlier logs.
+    """
 
     kind: ClassVar[str] = "session_ended"
     wall_seconds: float
     exit_status: int
+    concludes: bool = False
 
     @classmethod
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {
             "wall_seconds": float(values["wall_seconds"]),
             "exit_status": int(values["exit_status"]),
+            "concludes": bool(values.get("concludes", False)),
         }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Concluded(Content):
+    """All that follows a session's end is done: the report, MLflow, the promotion."""
+
+    kind: ClassVar[str] = "concluded"
+
+    @classmethod
+    def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -314,13 +330,13 @@ class SummaryChanged(Content):
 
 
 TrialContent = Started | Measured | EpochEnded | SystemSampled | Ended | ModelKept
-SweepContent = SessionStarted | SessionEnded | TestRead | SummaryChanged
+SweepContent = SessionStarted | SessionEnded | Concluded | TestRead | SummaryChanged
 
 _CONTENTS: dict[str, type[TrialContent | SweepContent]] = {
     content.kind: content
     for content in (
         Started, Measured, EpochEnded, SystemSampled, Ended, ModelKept,
-        SessionStarted, SessionEnded, TestRead, SummaryChanged,
+        SessionStarted, SessionEnded, Concluded, TestRead, SummaryChanged,
     )
 }  # fmt: skip
 
