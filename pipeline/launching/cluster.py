@@ -162,10 +162,10 @@ class ClusterSweep:
         # Whoever follows has heard at the beginning whether there is a storage server.
         return Peer(plan=self.plan, say=self.say, show=self.show, patient=False, trains=False)
 
-    def _jobs(self) -> list[Job]:
+    def _jobs(self, *, was_seen: bool = False) -> list[Job]:
         config = self.plan.config
         assert config.sweep_name is not None
-        return jobs_of(config.sweep_name, config.sweep_dir)
+        return jobs_of(config.sweep_name, config.sweep_dir, was_seen)
 
     def _settled_jobs(self) -> list[Job]:
         """Return the jobs once none is only ending: it may come back to the queue, or vanish."""
@@ -173,7 +173,7 @@ class ClusterSweep:
         jobs = self._jobs()
         while jobs and all(job.is_leaving for job in jobs) and time.monotonic() < deadline:
             time.sleep(_DISPLAY_SECONDS)
-            jobs = self._jobs()
+            jobs = self._jobs(was_seen=True)
         return [job for job in jobs if not job.is_leaving]
 
     def _follow(self, began: float) -> int:
@@ -227,7 +227,7 @@ class ClusterSweep:
             if now - asked >= _ASK_SECONDS:
                 asked = now
                 try:
-                    jobs = self._jobs()
+                    jobs = self._jobs(was_seen=True)
                 except SlurmError:
                     if now - answered > _SILENCE_SECONDS:
                         self.is_left = True

@@ -4,14 +4,20 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import ConfigurationError, SweetspotError
-from pipeline.launching.sbatch import job_name
+from pipeline.launching.sbatch import LOGS, job_name
+from pipeline.tracking.event_log import sweep_log_path
 
 _SECONDS = 60.0
+#: How often an answer without jobs is asked for again before it is believed, and how soon.
+_REPEATED, _AGAIN_SECONDS = 2, 5.0
+#: What was written so lately may be the work of jobs that come back.
+_LATELY_SECONDS = 60.0
 #: Ends of jobs for which `squeue` may still show them for a moment.
 _LEAVING = frozenset({"COMPLETING", "CANCELLED", "COMPLETED", "FAILED", "TIMEOUT"})
 _HELD = frozenset({"REQUEUE_HOLD", "SPECIAL_EXIT"})
@@ -59,16 +65,40 @@ class Job:
         return self.is_waiting and held
 
 
-def jobs_of(sweep: str, sweep_dir: Path) -> list[Job]:
+def jobs_of(sweep: str, sweep_dir: Path, was_seen: bool = False) -> list[Job]:
     """Return the jobs of a sweep that are not over.
 
-    A sweep of the same name in another folder has other jobs: the comment tells them apart.
+    A sweep of the same name in another folder has other jobs: the comment tells them apart. Between
+    its end and its return to the queue a task is listed nowhere, so where there may be such a one,
+    no jobs have to be listed several times, some seconds apart, before there are none.
+
+    Parameters
+    ----------
+    was_seen
+        Whether there was a job when this was last asked.
 
     Raises
     ------
     SlurmError
         Slurm does not answer.
     """
+    jobs = _listed(sweep, sweep_dir)
+    for _ in range(_REPEATED):
+        if jobs or not (was_seen or _is_written_lately(sweep_dir)):
+            break
+        time.sleep(_AGAIN_SECONDS)
+        jobs = _listed(sweep, sweep_dir)
+    return jobs
+
+
+def _is_written_lately(sweep_dir: Path) -> bool:
+    """Whether a job of the sweep, or who ended its session, has just written something."""
+    logs = (sweep_log_path(sweep_dir), *(sweep_dir / LOGS).glob("slurm-*.log"))
+    now = time.time()
+    return any(abs(now - log.stat().st_mtime) < _LATELY_SECONDS for log in logs if log.exists())
+
+
+def _listed(sweep: str, sweep_dir: Path) -> list[Job]:
     printed = _call([
         "squeue", "--me", "--array", "--noheader", f"--name={job_name(sweep)}",
         "--format=%i|%T|%r|%k",
