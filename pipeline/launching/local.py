@@ -18,7 +18,7 @@ from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, set_up
-from pipeline.launching.promotion import promote_at_end
+from pipeline.launching.promotion import left_to_promote, promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.recovery import recover_lost
 from pipeline.launching.results import SweepResults
@@ -34,16 +34,13 @@ from pipeline.search.opening import open_storage
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, sweep_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
-from pipeline.tracking.mirror import Mirror
-from pipeline.tracking.sync_loop import SyncLoop, is_training
+from pipeline.tracking.sync_loop import SyncLoop, start_mirror
 
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 15.0
 _DISPLAY_SECONDS = 1.0
 #: Between two looks for trials of workers that are not ours.
 _LOOK_SECONDS = 5.0
-#: MLflow is begun with once a trial trains, and after so long whatever happens.
-_MIRROR_AFTER_SECONDS = 60.0
 #: A worker that ends like this was asked wrongly, and would be again.
 _REFUSED = 2
 #: Longest wait for MLflow after the last trial; `sweetspot sync` finishes the rest.
@@ -182,14 +179,16 @@ class LocalSupervisor:
                         mirror.close(_HURRIED_MIRROR_SECONDS if hurried else _MIRROR_SECONDS)
             if mirror is not None:
                 results.refresh(study, mirror.mirror.sweep_run_id())
-        self._promote(status)
+        self._promote(status, mirror)
         return status
 
-    def _promote(self, status: int) -> None:
+    def _promote(self, status: int, mirror: SyncLoop | None) -> None:
         """Do what ``promote=auto`` asks for at a sweep's end, or say why that is not done."""
         if self.config.promote == "manual" or not self.config.references:
             return
-        if status == 0:
+        if status == 0 and mirror is not None and mirror.is_late:
+            self.say(left_to_promote(self.config))
+        elif status == 0:
             self.say(promote_at_end(self.config))
         elif self._signal is None:
             self.say(
@@ -198,20 +197,7 @@ class LocalSupervisor:
             )
 
     def _start_mirror(self) -> SyncLoop | None:
-        tracking = self.config.tracking
-        if not tracking.enabled:
-            return None
-        mirror = Mirror(self.config.sweep_dir, self.config, self.plan.description)
-        began = time.time()
-        return SyncLoop(
-            mirror,
-            tracking.interval_seconds,
-            self.say,
-            lambda: (
-                time.time() - began > _MIRROR_AFTER_SECONDS
-                or is_training(self.config.sweep_dir, began)
-            ),
-        )
+        return start_mirror(self.config, self.plan.description, self.say)
 
     def _supervise(self, study: SweepStudy, results: SweepResults, mirror: SyncLoop | None) -> None:
         if self._is_finished(study, results):

@@ -310,7 +310,7 @@ class Peer(LocalSupervisor):
         if mirror is not None:
             mirror.close(_MIRROR_SECONDS)
             results.refresh(study, mirror.mirror.sweep_run_id())
-        self._promote(status)
+        self._promote(status, mirror)
         self._record(Concluded())
 
     def _record(self, content: SweepContent) -> None:
@@ -321,7 +321,8 @@ class Peer(LocalSupervisor):
         """Let another peer lead."""
         if self._lead is None:
             return
-        if self._lead.mirror is not None:
+        mirror = self._lead.mirror
+        if mirror is not None and not mirror.is_late:  # who was waited for already
             hurried = self._signal is not None
-            self._lead.mirror.close(_HURRIED_MIRROR_SECONDS if hurried else _MIRROR_SECONDS)
+            mirror.close(_HURRIED_MIRROR_SECONDS if hurried else _MIRROR_SECONDS)
         self._lead.lock.release()

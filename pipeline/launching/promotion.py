@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import Config
+from pipeline.config import Config, command
 from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.core.pace import TRAINING_TIMES
 from pipeline.core.places import temporary_folder
@@ -135,6 +135,15 @@ def promote_at_end(config: Config) -> str:
         if not is_foreign(error):
             raise
         return f"nothing is promoted: {first_line(error)}"
+
+
+def left_to_promote(config: Config) -> str:
+    """Return what to tell the user where MLflow was too slow for ``promote=auto``."""
+    sync, later = (command(config, word, str(config.sweep_name)) for word in ("sync", "promote"))
+    return (
+        f"nothing is promoted: MLflow is not up to date; `{sync}` finishes that, and `{later}` "
+        "then tries what the sweep has found"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,14 +1,19 @@
 """Runs a mirror beside a sweep, in a thread that the sweep never waits for."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.config import Config
+from pipeline.data.dataset import DataDescription
 from pipeline.tracking.event_log import read, training_log_paths
 from pipeline.tracking.events import EpochEnded, Measured
 from pipeline.tracking.mirror import Mirror, SyncReport
 
 _LOOK_SECONDS = 0.5
+#: MLflow is begun with once a trial trains, and after so long whatever happens.
+_AFTER_SECONDS = 60.0
 
 
 class SyncLoop:
@@ -42,6 +47,11 @@ class SyncLoop:
         self._last: SyncReport | None = None
         self._thread = threading.Thread(target=self._run, name="mlflow-mirror", daemon=True)
         self._thread.start()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is closed and still at its last pass, and holds the mirror."""
+        return self._closing.is_set() and self._thread.is_alive()
 
     def close(self, timeout: float) -> SyncReport:
         """Do a last pass, and return what it did.
@@ -91,6 +101,21 @@ class SyncLoop:
         elif kind not in self._said:
             self._said.add(kind)
             self._say(sentence)
+
+
+def start_mirror(
+    config: Config, data: DataDescription, say: Callable[[str], None]
+) -> SyncLoop | None:
+    """Mirror a sweep that begins or goes on; None where it is not tracked."""
+    if not config.tracking.enabled:
+        return None
+    began = time.time()
+    return SyncLoop(
+        Mirror(config.sweep_dir, config, data),
+        config.tracking.interval_seconds,
+        say,
+        lambda: time.time() - began > _AFTER_SECONDS or is_training(config.sweep_dir, began),
+    )
 
 
 def is_training(sweep_dir: Path, since: float) -> bool:

@@ -3,8 +3,11 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -22,6 +25,8 @@ from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated_run import run_all, simulated_run
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_paths
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
+from pipeline.tracking.mirror import SyncReport
+from pipeline.tracking.sync_loop import SyncLoop
 
 SIMULATED = """
 import sys, time
@@ -345,3 +350,29 @@ def test_a_sweep_that_an_earlier_version_has_ended_is_not_concluded_again(
     peer = Peer(plan=plan, say=print, show=lambda: None)
     assert peer.run() == 0
     assert not peer.ended
+
+
+def test_a_slow_mlflow_puts_promotion_off_and_is_waited_for_once(plan, replan, monkeypatch):
+    plan = replan(plan, promote="auto", tracking={"enabled": True})
+    study = SweepStudy(plan.config, plan.space)
+    with EventLog(sweep_log_path(plan.config.sweep_dir)) as log:
+        record(log, SessionStarted(workers=1, threads=1, host="here", versions={}, git_commit=None))
+    answers = threading.Event()
+    slow: Any = MagicMock()
+    slow.sync.side_effect = lambda: answers.wait(60) and SyncReport()
+    slow.sweep_run_id.return_value = None
+    slow.sync_command.return_value = "sweetspot sync"
+    said: list[str] = []
+    monkeypatch.setattr(Peer, "_start_mirror", lambda _: SyncLoop(slow, 10.0, said.append))
+    monkeypatch.setattr(peers, "write_report", lambda folder: None)
+    monkeypatch.setattr(peers, "_MIRROR_SECONDS", 0.01)
+    peer = Peer(plan=plan, say=said.append, show=lambda: None)
+    peer._end(study, SweepResults(plan.config, plan.description), 0)
+    monkeypatch.setattr(peers, "_MIRROR_SECONDS", 60.0)  # of which nothing is spent
+    peer._hand_over()
+    assert not answers.is_set()
+    answers.set()
+    _, late = said
+    name = plan.config.sweep_name
+    assert late.startswith("nothing is promoted: MLflow is not up to date; `")
+    assert f" sync {name} " in late and f" promote {name} " in late
