@@ -18,6 +18,7 @@ from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, set_up
+from pipeline.launching.presence import note_told
 from pipeline.launching.promotion import left_to_promote, promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.recovery import recover_lost
@@ -358,6 +359,7 @@ class LocalSupervisor:
     def _signal_workers(self, number: int) -> None:
         for worker in self._workers:
             if worker.process.poll() is None:
+                note_told(self.config.sweep_dir, worker.process.pid)
                 worker.process.send_signal(number)
 
     def _stop_workers(self) -> None:

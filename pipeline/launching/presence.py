@@ -1,7 +1,8 @@
 """Which processes of a sweep are alive, and whether a supervisor is: each holds a lock.
 
 A lock is released by the operating system when its process dies, however it dies, and unlike a
-process number it is never given to somebody else.
+process number it is never given to somebody else. A note beside it says that a worker was told to
+leave, however it went then.
 """
 
 import errno
@@ -25,6 +26,10 @@ Role = Literal["workers", "peers"]
 _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
+def _told_path(lock: Path) -> Path:
+    return lock.with_suffix(".told")
+
+
 def _lock_path(sweep_dir: Path, name: str, role: Role) -> Path:
     return sweep_dir / role / f"{name}.lock"
 
@@ -41,6 +46,7 @@ class Presence:
             count += 1
             self.name = f"{_host()}-{os.getpid()}.{count}"
             path = _lock_path(sweep_dir, self.name, role)
+        self._path = path
         self._lock = FileLock(path)
 
     def __enter__(self) -> "Presence":
@@ -54,6 +60,10 @@ class Presence:
     def is_there(self) -> bool:
         """Whether it counts as alive."""
         return bool(self._lock.is_locked)
+
+    def note_told(self) -> None:
+        """Note that it was told to leave."""
+        _note(self._path)
 
     def release(self) -> None:
         """Be gone; a second time does nothing."""
@@ -109,6 +119,25 @@ def is_alive(sweep_dir: Path, name: str, role: Role = "workers") -> bool:
     return bool(name) and _is_held(_lock_path(sweep_dir, name, role))
 
 
+def note_told(sweep_dir: Path, pid: int) -> None:
+    """Note that the worker of this process, one of this machine, was told to leave."""
+    own = f"{_host()}-{pid}"
+    with suppress(OSError):  # whoever tells it is in a hurry
+        for path in (sweep_dir / "workers").glob(f"{own}*.lock"):
+            if path.stem.partition(".")[0] == own and _is_held(path):
+                _note(path)
+
+
+def was_told(sweep_dir: Path, worker: str) -> bool:
+    """Whether the worker was told to leave, so that its end is no loss."""
+    return _told_path(_lock_path(sweep_dir, worker, "workers")).exists()
+
+
+def _note(lock: Path) -> None:
+    with suppress(OSError):  # a full disk: it counts as lost then
+        _told_path(lock).touch()
+
+
 def forget_gone(sweep_dir: Path, role: Role, named: Collection[str] = ()) -> None:
     """Remove the locks of all who are gone: everybody who comes looks at each of them.
 
@@ -120,6 +149,7 @@ def forget_gone(sweep_dir: Path, role: Role, named: Collection[str] = ()) -> Non
     for path in (sweep_dir / role).glob("*.lock"):
         if path.stem not in named:
             with suppress(Timeout), FileLock(path, timeout=0):
+                _told_path(path).unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
 
 

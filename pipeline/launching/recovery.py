@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.core.trial import TrialRecord
-from pipeline.launching.presence import is_alive, is_here, is_supervised
+from pipeline.launching.presence import is_alive, is_here, is_supervised, was_told
 from pipeline.launching.results import SweepResults
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import read, trial_log_path
@@ -26,11 +26,14 @@ def recover_lost(sweep_dir: Path, study: SweepStudy, results: SweepResults) -> l
     def alive(worker: str) -> bool:
         return (beats and not is_here(worker)) or is_alive(sweep_dir, worker)
 
+    def told(worker: str) -> bool:
+        return was_told(sweep_dir, worker)
+
     def describe(bare: TrialRecord) -> TrialRecord:
         known = trial_record(read(trial_log_path(sweep_dir, *bare.specification.run)))
         return bare if known is None else replace(known, specification=bare.specification)
 
-    return results.lost_trials(study, alive, describe)
+    return results.lost_trials(study, alive, describe, told)
 
 
 class Lookout:

@@ -143,12 +143,14 @@ class SweepResults:
         study: SweepStudy,
         alive: Callable[[str], bool],
         describe: Callable[[TrialRecord], TrialRecord],
+        told: Callable[[str], bool] = lambda worker: False,
     ) -> list[TrialRecord]:
         """End the trials of dead workers; see ``TrialLedger.recover``."""
         with self._lock:
             ended = [
-                *study.recover(alive, describe), *study.finalists.recover(alive, describe)
-            ]  # fmt: skip
+                *study.recover(alive, describe, told),
+                *study.finalists.recover(alive, describe, told),
+            ]
             for result in ended:
                 self._log_end(result)
             if ended:

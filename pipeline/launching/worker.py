@@ -49,9 +49,15 @@ class Leaving:
 
     Inside the block the process is ended if it has not left ``LEAVING_SECONDS`` after a signal,
     or after its parent was gone.
+
+    Parameters
+    ----------
+    note
+        Called at once when a signal is heard, by another thread than the main one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[], None] = lambda: None) -> None:
+        self._note = note
         self._reason: str | None = None
         self._parent = os.getppid()
         self._left = threading.Event()
@@ -104,6 +110,7 @@ class Leaving:
             if not numbers:
                 return None
             if numbers[0] in _TOLD_BY:
+                self._note()
                 return 128 + numbers[0]
 
     def _is_orphan(self) -> bool:
@@ -134,7 +141,8 @@ def work(
     """
     check_backend(config.sweep_dir)
     threads = default_threads() if config.launch.threads == "auto" else config.launch.threads
-    with Leaving() as leaving, Presence(config.sweep_dir) as presence:
+    presence = Presence(config.sweep_dir)
+    with Leaving(presence.note_told) as leaving, presence:
         data = unchanged_data(config, load_description(config.sweep_dir))
         description = data.description
         space = SearchSpace(config.space, description.image_shape, len(description.classes))

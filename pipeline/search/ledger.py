@@ -235,7 +235,10 @@ class TrialLedger(ABC):
         return self._storage.optuna.get_trial(self._trial_id(number))
 
     def recover(
-        self, alive: Callable[[str], bool], describe: Callable[[TrialRecord], TrialRecord]
+        self,
+        alive: Callable[[str], bool],
+        describe: Callable[[TrialRecord], TrialRecord],
+        told: Callable[[str], bool] = lambda worker: False,
     ) -> list[TrialRecord]:
         """End what dead workers left running, queue it again, and return their records.
 
@@ -249,6 +252,8 @@ class TrialLedger(ABC):
             storage has not heard of for too long is dead all the same.
         describe
             Adds to the bare record what the event log knows.
+        told
+            Whether the worker of this name was told to leave: its end is not counted.
         """
         # Filled by every repetition: what one of them ended, the next does not find any more.
         ended: dict[int, TrialRecord] = {}
@@ -259,25 +264,32 @@ class TrialLedger(ABC):
                 if frozen.state is not TrialState.RUNNING:
                     continue
                 if frozen.number in silent or not alive(frozen.user_attrs["worker"]):
-                    ended[frozen.number] = self._end_lost(frozen, describe)
+                    counted = not told(frozen.user_attrs["worker"])
+                    ended[frozen.number] = self._end_lost(frozen, describe, counted=counted)
             self._after_ending()
 
         self._alone(step)
         return [ended[number] for number in sorted(ended)]
 
     def _end_lost(
-        self, frozen: FrozenTrial, describe: Callable[[TrialRecord], TrialRecord]
+        self,
+        frozen: FrozenTrial,
+        describe: Callable[[TrialRecord], TrialRecord],
+        *,
+        counted: bool,
     ) -> TrialRecord:
-        losses = frozen.user_attrs["losses"] + 1
+        losses = frozen.user_attrs["losses"] + counted
         specification = specification_from_json(frozen.user_attrs["specification"])
         again = losses <= self._config.search.max_retries
         record = replace(
             describe(TrialRecord(specification=specification)),
             outcome=Outcome.INTERRUPTED if again else Outcome.FAILED,
-            reason=f"its worker was lost {losses} {'time' if losses == 1 else 'times'}",
+            reason=f"its worker was lost {losses} {'time' if losses == 1 else 'times'}"
+            if counted
+            else "the worker was told to leave and did not in time",
         )
         trial_id = self._trial_id(frozen.number)
-        for name, value in (("lost", True), ("record", json.dumps(record.to_json()))):
+        for name, value in (("lost", counted), ("record", json.dumps(record.to_json()))):
             self._storage.optuna.set_trial_user_attr(trial_id, name, value)
         self._study.tell(frozen.number, state=TrialState.FAIL)
         return record

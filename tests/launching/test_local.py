@@ -1,5 +1,7 @@
 """What a supervisor sees while its workers work."""
 
+import os
+import signal
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.launching import local
 from pipeline.launching.forking import Assignment
 from pipeline.launching.local import LocalSupervisor, WorkersFailed
+from pipeline.launching.presence import Presence, was_told
 from pipeline.launching.results import SweepResults
 from pipeline.launching.running_worker import RunningWorker
 from pipeline.launching.worker import RECYCLE_STATUS, out_of_time
@@ -211,3 +214,18 @@ def test_a_worker_is_told_how_to_train_by_the_calibration_of_all_gpus(plan, monk
     supervisor_of(plan)._start_worker()
     (assignment,) = told
     assert (assignment.jit_compile, assignment.steps_per_execution) == ("off", 240)
+
+
+def test_a_worker_that_is_killed_at_once_was_told_to_leave_all_the_same(plan):
+    sent: list[int] = []
+    worker: Any = SimpleNamespace(pid=os.getpid(), poll=lambda: None, send_signal=sent.append)
+    supervisor = supervisor_of(plan)
+    supervisor._workers.append(RunningWorker(process=worker, log=plan.config.sweep_dir / "log"))
+    with Presence(plan.config.sweep_dir) as other, Presence(plan.config.sweep_dir) as own:
+        other.release()
+        assert not was_told(plan.config.sweep_dir, own.name)
+        supervisor._signal = signal.SIGINT
+        supervisor._told(signal.SIGINT, None)
+        assert sent == [signal.SIGKILL]
+        assert was_told(plan.config.sweep_dir, own.name)
+        assert not was_told(plan.config.sweep_dir, other.name)

@@ -16,6 +16,7 @@ from pipeline.launching.presence import (
     is_here,
     is_supervised,
     supervisor_lock,
+    was_told,
 )
 
 HOLD = """
@@ -114,3 +115,12 @@ def test_a_folder_that_is_held_is_made_and_let_go(tmp_path):
     refused = pytest.raises(StorageError, match=r"supervisor\.lock cannot be taken: Is a directory")
     with refused, alone(folder, SUPERVISOR_LOCK):
         pass
+
+
+def test_who_is_forgotten_was_told_nothing(tmp_path):
+    with Presence(tmp_path) as gone:
+        gone.note_told()
+        assert was_told(tmp_path, gone.name)
+    forget_gone(tmp_path, "workers")
+    assert list((tmp_path / "workers").iterdir()) == []
+    assert not was_told(tmp_path, gone.name)

@@ -63,3 +63,30 @@ def test_beside_a_supervisor_it_does_not_look(plan):
     assert not study.is_idle()
     lookout.look()
     assert study.is_idle()
+
+
+def test_who_was_told_to_leave_is_never_counted_as_lost_however_it_ends(plan):
+    config = plan.config
+    study = SweepStudy(config, plan.space)
+    results = SweepResults(config, plan.description)
+    for round_ in range(config.search.max_retries + 2):
+        with Presence(config.sweep_dir) as ended:
+            claim = study.claim(ended.name)
+            assert claim is not None
+            while claim.specification.number != 0:  # what was interrupted waits at the end
+                claim = study.claim(ended.name)
+                assert claim is not None
+            assert claim.specification.attempt == round_
+            ended.note_told()
+        lost = recovery.recover_lost(config.sweep_dir, study, results)
+        assert {record.outcome for record in lost} == {Outcome.INTERRUPTED}
+        assert {record.reason for record in lost} == {
+            "the worker was told to leave and did not in time"
+        }
+    # Nor do those times count where it is really lost then.
+    claims = [study.claim("gone-1") for _ in range(config.search.trials)]
+    (claim,) = (c for c in claims if c is not None and c.specification.number == 0)
+    records = recovery.recover_lost(config.sweep_dir, study, results)
+    (lost_one,) = (record for record in records if record.number == 0)
+    assert lost_one.outcome is Outcome.INTERRUPTED
+    assert lost_one.reason == "its worker was lost 1 time"

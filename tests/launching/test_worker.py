@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,10 +15,11 @@ from pipeline.core.outcome import LossNotFinite
 from pipeline.core.trial import Outcome, RunKey
 from pipeline.data.loading import load_test
 from pipeline.launching import evaluation
+from pipeline.launching.presence import Presence, was_told
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.launching.sweep_folder import unchanged_test
-from pipeline.launching.worker import RECYCLE_STATUS, work
+from pipeline.launching.worker import RECYCLE_STATUS, Leaving, work
 from pipeline.reporting.files import read_summary
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
@@ -302,3 +304,12 @@ def test_a_worker_may_be_told_twice():
             if number is not None:
                 process.send_signal(number)
         assert (process.wait(timeout=250), process.stderr.read()) == (0, "")
+
+
+def test_what_a_worker_hears_is_noted_while_it_still_does_something_else(tmp_path):
+    with Presence(tmp_path) as presence, Leaving(presence.note_told):
+        os.kill(os.getpid(), signal.SIGTERM)
+        deadline = time.monotonic() + 30.0
+        while not was_told(tmp_path, presence.name):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
