@@ -3,7 +3,8 @@
 Each task of the array is one peer with one worker. What it does when it is told to leave:
 
 - The worker's step hears SIGUSR2 before the time limit and, where the cluster sends it, before
-  a preemption; else SIGTERM. It leaves within seconds and ends with ``AGAIN_STATUS``.
+  a preemption; else SIGTERM. It leaves within seconds and ends with ``AGAIN_STATUS``, or by the
+  signal where it has not begun to listen.
 - The batch shell then queues its own task again, unless Slurm has cancelled it: on `scancel`
   the job is not running any more.
 - Lost nodes are Slurm's to notice, and ``--requeue`` is what it does then.
@@ -11,14 +12,17 @@ Each task of the array is one peer with one worker. What it does when it is told
 
 import re
 import shlex
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import SlurmLaunch, hydra_value
-from pipeline.core.errors import AGAIN_STATUS, ConfigurationError
+from pipeline.core.errors import AGAIN_STATUS, SIGNAL_STATUS, ConfigurationError
 
 LOGS = "logs"
+#: What a worker that was told to leave ends with; srun says the latter of one without a handler.
+_TOLD = (AGAIN_STATUS, SIGNAL_STATUS + signal.SIGUSR2, SIGNAL_STATUS + signal.SIGTERM)
 #: Of the options whose variables are not called after them, or that others contradict.
 _VARIABLES = {
     "array": ("ARRAY_INX",),
@@ -91,7 +95,7 @@ def sbatch_text(array: SweepArray) -> str:
         "status=$?",
         "# One of an array's tasks has the number of them all for its SLURM_JOB_ID.",
         'task="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"',
-        f"if [ $status -eq {AGAIN_STATUS} ] &&",
+        f"if [[ $status =~ ^({'|'.join(map(str, _TOLD))})$ ]] &&",
         f'  [ "${{SLURM_RESTART_COUNT:-0}}" -lt {launch.requeues} ] &&',
         '  scontrol show job --oneliner "$task" | grep -q " JobState=RUNNING "; then',
         '  scontrol requeue "$task"',

@@ -1,3 +1,4 @@
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -34,7 +35,7 @@ srun --cpus-per-task=1 /data/.venv/bin/python -m pipeline worker digits-1 mlruns
 status=$?
 # One of an array's tasks has the number of them all for its SLURM_JOB_ID.
 task="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
-if [ $status -eq 75 ] &&
+if [[ $status =~ ^(75|140|143)$ ]] &&
   [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] &&
   scontrol show job --oneliner "$task" | grep -q " JobState=RUNNING "; then
   scontrol requeue "$task"
@@ -73,7 +74,7 @@ srun --cpus-per-task=8 /data/.venv/bin/python -m pipeline worker digits-1 'mlrun
 status=$?
 # One of an array's tasks has the number of them all for its SLURM_JOB_ID.
 task="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
-if [ $status -eq 75 ] &&
+if [[ $status =~ ^(75|140|143)$ ]] &&
   [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] &&
   scontrol show job --oneliner "$task" | grep -q " JobState=RUNNING "; then
   scontrol requeue "$task"
@@ -142,3 +143,37 @@ def test_what_the_script_says_wins_over_the_users_variables():
         options=("--reservation=mine",),
     )  # fmt: skip
     assert obeyed(kept | dropped, stated) == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize(
+    ("ends", "state", "again"),
+    [
+        ("exit 75", "RUNNING", True),
+        ("kill -USR2 $$", "RUNNING", True),  # it was still starting up
+        ("kill -TERM $$", "RUNNING", True),
+        ("kill -TERM $$", "CANCELLED", False),
+        ("kill -KILL $$", "RUNNING", False),
+        ("exit 0", "RUNNING", False),
+        ("exit 1", "RUNNING", False),
+    ],
+)
+def test_who_was_told_to_leave_is_queued_again(tmp_path, ends, state, again):
+    programs = {
+        "srun": f"bash -c '{ends}'; exit $?",
+        "scontrol": f'[ $1 = requeue ] && echo "$@" > {tmp_path}/again\n'
+        f'echo "JobId=8 JobState={state} Reason=None"',
+    }
+    for name, script in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    variables = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "SLURM_ARRAY_JOB_ID": "7",
+        "SLURM_ARRAY_TASK_ID": "3",
+    }
+    subprocess.run(
+        ["bash"], input=text(), text=True, env=variables, capture_output=True, check=False
+    )
+    asked = tmp_path / "again"
+    assert asked.exists() is again
+    assert not again or asked.read_text() == "requeue 7_3\n"
