@@ -18,7 +18,7 @@ from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.holder import SupervisorLock, SweepBusy
 from pipeline.launching.live_report import LiveReport
 from pipeline.launching.planning import SweepPlan, set_up
-from pipeline.launching.presence import note_told
+from pipeline.launching.presence import Presence, note_told
 from pipeline.launching.promotion import left_to_promote, promote_at_end
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.recovery import recover_lost
@@ -97,7 +97,8 @@ class LocalSupervisor:
             ``search.max_failed`` allows or none kept within the limits, 128 + the signal's
             number when told to stop.
         """
-        with self._alone(), self._signals():
+        # Peers may join: whoever of them leaves is not the last one, and does not end our session.
+        with self._alone(), self._signals(), Presence(self.config.sweep_dir, "peers"):
             return self._run()
 
     @property

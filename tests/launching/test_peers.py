@@ -376,3 +376,30 @@ def test_a_slow_mlflow_puts_promotion_off_and_is_waited_for_once(plan, replan, m
     name = plan.config.sweep_name
     assert late.startswith("nothing is promoted: MLflow is not up to date; `")
     assert f" sync {name} " in late and f" promote {name} " in late
+
+
+def test_a_peer_that_joins_a_local_supervisor_leaves_without_ending_its_session(sweep, tmp_path):
+    config, start = sweep
+    local = tmp_path / "local.py"
+    until_then = "[time.sleep(0.02) for _ in iter((config.sweep_dir / 'go').exists, True)]"
+    local.write_text(
+        SIMULATED.replace("peers import Peer", "local import LocalSupervisor as Peer").replace(
+            "time.sleep(0.02)", until_then
+        )
+    )
+    words = [sys.executable, str(local), str(config.mlruns), config.sweep_name]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as supervisor:
+        while not trial_log_paths(config.sweep_dir):
+            assert supervisor.poll() is None
+            time.sleep(0.02)
+        try:
+            peer = start()
+            while not any(str(peer.pid) in name for name in living(config.sweep_dir, "peers")):
+                time.sleep(0.02)
+            peer.send_signal(signal.SIGINT)
+            assert ended(peer)[0] == 128 + signal.SIGINT
+            assert Sessions.read(config.sweep_dir).open_since is not None
+        finally:
+            (config.sweep_dir / "go").touch()
+        assert ended(supervisor) == (0, "")
+    check_complete(config)
