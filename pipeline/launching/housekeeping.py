@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from filelock import Timeout
 
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError, StorageError, SweetspotError
@@ -13,7 +14,14 @@ from pipeline.core.places import in_a_sentence, looking_at
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.leftovers import empty, hidden
 from pipeline.launching.planning import keeps_alone
-from pipeline.launching.presence import forget_gone, is_supervised, living, make_folder
+from pipeline.launching.presence import (
+    forget_gone,
+    is_supervised,
+    leaving_lock,
+    living,
+    make_folder,
+    take,
+)
 from pipeline.launching.sbatch import job_name
 from pipeline.launching.slurm import SlurmError, jobs_of, summarise
 from pipeline.launching.sweep_folder import create_config, load_config
@@ -158,7 +166,7 @@ def rename_sweep(config: Config, old: str, new: str) -> None:
 
 @contextmanager
 def held(config: Config, name: str) -> Iterator[Path]:
-    """Hold a sweep's supervisor lock, so that nobody runs it meanwhile; yield its folder.
+    """Hold a sweep, so that nobody runs it and no peer comes meanwhile; yield its folder.
 
     Raises
     ------
@@ -173,10 +181,18 @@ def held(config: Config, name: str) -> Iterator[Path]:
     lock = SupervisorLock(folder)
     if not lock.acquire(wait=False):
         raise StorageError(f"sweep {name} is being run by {lock.holder()}: stop it first")
+    leaving = leaving_lock(folder)
     try:
+        try:
+            take(leaving, timeout=0)
+        except Timeout:
+            raise StorageError(
+                f"sweep {name} is being run by a peer that comes or leaves just now: stop it first"
+            ) from None
         _check_is_quiet(config, name, folder)
         yield folder
     finally:
+        leaving.release()
         lock.release()
 
 

@@ -10,18 +10,24 @@ import os
 import signal
 import socket
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import ClassVar
 
-from filelock import FileLock
-
-from pipeline.core.errors import AGAIN_STATUS, SIGNAL_STATUS, SweetspotError
+from pipeline.core.errors import AGAIN_STATUS, SIGNAL_STATUS, StorageError, SweetspotError
 from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.planning import set_up
-from pipeline.launching.presence import Presence, is_supervised, living
+from pipeline.launching.presence import (
+    Presence,
+    is_supervised,
+    leaving_lock,
+    living,
+    make_folder,
+    take,
+)
 from pipeline.launching.provenance import git_commit, versions
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions, this_run
@@ -113,9 +119,10 @@ class Peer(LocalSupervisor):
 
     def _work(self) -> int:
         folder = self.config.sweep_dir
-        folder.mkdir(parents=True, exist_ok=True)
+        if self._is_new():
+            make_folder(folder)
         with ExitStack() as stack:
-            with FileLock(folder / "leaving.lock"):
+            with self._coming():
                 alone = not living(folder, "peers")
                 presence = stack.enter_context(Presence(folder, "peers"))
                 if alone:
@@ -124,11 +131,36 @@ class Peer(LocalSupervisor):
                 return self._work_as(presence)
             except SweetspotError:
                 # Of those that have waited together for a server, the last one tells.
-                with FileLock(folder / "leaving.lock"):
+                with leaving_lock(folder):
                     gives_up = presence.is_there and self._is_last(presence)
                     presence.release()
                 self.ended |= gives_up and self._signal is None
                 raise
+
+    @contextmanager
+    def _coming(self) -> Iterator[None]:
+        """Hold the lock of who comes; who removes or renames the sweep holds it, too."""
+        self._check_is_there()
+        lock = leaving_lock(self.config.sweep_dir)
+        try:
+            take(lock)
+        except StorageError:
+            self._check_is_there()
+            raise
+        try:
+            self._check_is_there()
+            yield
+        finally:
+            lock.release()
+
+    def _check_is_there(self) -> None:
+        """Raise StorageError where the sweep was removed or renamed."""
+        config = self.config
+        if not (self._is_new() or (config.sweep_dir / "config.yaml").exists()):
+            raise StorageError(f"the sweep {config.sweep_name} was removed or renamed meanwhile")
+
+    def _is_new(self) -> bool:
+        return self.sets_up and not self.plan.exists
 
     def _work_as(self, presence: Presence) -> int:
         storage = self._open_storage()
@@ -148,7 +180,7 @@ class Peer(LocalSupervisor):
         finally:
             self._stop_workers()
             self._recover(study, results)
-            with FileLock(self.config.sweep_dir / "leaving.lock"):
+            with leaving_lock(self.config.sweep_dir):
                 last = self._is_last(presence)
                 presence.release()  # whoever leaves next does not count on us
                 if last:

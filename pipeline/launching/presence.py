@@ -163,6 +163,14 @@ def supervisor_lock(sweep_dir: Path) -> FileLock:
     return FileLock(sweep_dir / SUPERVISOR_LOCK)
 
 
+def leaving_lock(sweep_dir: Path) -> FileLock:
+    """Return the lock that peers hold while they come and while they leave, one at a time.
+
+    Who ends a sweep holds it while waiting for the supervisor's: whoever has that may not wait.
+    """
+    return FileLock(sweep_dir / "leaving.lock")
+
+
 def is_supervised(sweep_dir: Path) -> bool:
     """Whether somebody runs the sweep now."""
     return _is_held(sweep_dir / SUPERVISOR_LOCK)

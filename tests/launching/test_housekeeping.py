@@ -1,5 +1,6 @@
 import os
 import shutil
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,14 @@ from pipeline.core.errors import StorageError
 from pipeline.launching import housekeeping
 from pipeline.launching.housekeeping import free_sweep, held, remove_sweep, rename_sweep
 from pipeline.launching.leftovers import hidden, remove_leftovers, unfinished
-from pipeline.launching.presence import Presence, is_supervised, supervisor_lock
+from pipeline.launching.peers import Peer
+from pipeline.launching.presence import (
+    Presence,
+    is_supervised,
+    leaving_lock,
+    living,
+    supervisor_lock,
+)
 from pipeline.launching.slurm import Job
 from pipeline.search.study import SweepStudy
 from pipeline.tracking import sweeps
@@ -209,3 +217,51 @@ def test_a_sweep_that_nobody_can_look_at_is_a_sentence(change):
     config = SimpleNamespace(mlruns=Path("/tmp") / ("n" * 300))
     with pytest.raises(StorageError, match=r" cannot be read: File name too long$"):
         change(config, "some").__enter__()
+
+
+@pytest.mark.parametrize("change", ["nothing", "remove", "rename"])
+def test_a_peer_that_comes_meanwhile_waits_and_then_finds_the_sweep_or_none(plan, change):
+    config, name, folder = plan.config, plan.config.sweep_name, plan.config.sweep_dir
+    SweepStudy(config, plan.space)
+    began, came = threading.Event(), threading.Event()
+    found: list[str] = []
+
+    class Coming(Peer):
+        def _work_as(self, presence):
+            came.set()
+            return 0
+
+    def come():
+        began.set()
+        try:
+            Coming(plan=plan, say=print, show=lambda: None)._work()
+        except StorageError as error:
+            found.append(str(error))
+
+    peer = threading.Thread(target=come)
+    with held(config, name):
+        peer.start()
+        assert began.wait(60)
+        assert not came.wait(0.5)
+        assert living(folder, "peers") == set()
+        if change == "remove":
+            hidden(folder)
+        elif change == "rename":
+            folder.rename(folder.with_name("other"))
+    peer.join(60)
+    assert came.is_set() is (change == "nothing")
+    if change != "nothing":
+        assert found == [f"the sweep {name} was removed or renamed meanwhile"]
+        assert not folder.exists()
+
+
+def test_nothing_is_changed_while_a_peer_comes_or_leaves(plan):
+    config, name = plan.config, plan.config.sweep_name
+    with (
+        leaving_lock(config.sweep_dir),
+        pytest.raises(StorageError, match="by a peer that comes or leaves just now: stop it first"),
+        held(config, name),
+    ):
+        pass
+    with held(config, name):
+        pass
