@@ -1,5 +1,6 @@
 """A gate before another project's server, which ends with the one and with the other."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -21,7 +22,10 @@ from pipeline.commands.serving import become_server
 from pipeline.core.errors import StorageError
 
 signal.signal(signal.SIGHUP, signal.SIG_IGN if "nohup" in sys.argv else signal.SIG_DFL)
-SERVER = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep({})"
+SERVER = (
+    "import os, sys, time; password = os.environ.get('SWEETSPOT_PASSWORD', 'nothing'); "
+    "open(sys.argv[1], 'w').write(f'{{os.getpid()}} {{password}}'); time.sleep({})"
+)
 
 def command(host, port):
     seconds = sys.argv[2]
@@ -39,7 +43,8 @@ except StorageError as error:
 def served(folder, seconds, *words):
     """Start a gate before a server that ends by itself after so long; yield its process."""
     command = [sys.executable, "-c", SCRIPT, str(folder / "pid"), str(seconds), *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, "SWEETSPOT_PASSWORD": "secret"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             yield process
         finally:
@@ -53,7 +58,9 @@ def server_of(process, folder):
     while not ((pid := folder / "pid").exists() and pid.read_text()):
         assert time.monotonic() < end
         time.sleep(0.05)
-    return int(pid.read_text())
+    number, password = pid.read_text().split()
+    assert password == "nothing"  # the gate's alone
+    return int(number)
 
 
 def test_a_port_that_is_taken_is_said_before_anything_is_started(capsys):

@@ -24,6 +24,19 @@ def test_a_limit_on_a_cost_known_before_training_ends_the_trial_before_its_first
     assert all(record.outcome is Outcome.COMPLETE for record in references)
 
 
+def test_a_reference_above_a_limit_is_no_choice(plan, replan):
+    limits = plan.config.objective.limits.model_copy(update={"macs": 300_000.0})
+    run = simulated_run(replan(plan, objective={"limits": limits}, finalists={"limit": 9}))
+    records = run_all(run)
+    assert records[1].specification.reference == "cnn" and records[1].costs["macs"] > 300_000
+    summary = read_summary(plan.config.sweep_dir)
+    on_front = {member["trial"] for member in summary["front"]}
+    assert on_front and 1 not in on_front
+    assert summary["sweet_spot"]["macs"] <= 300_000
+    trained_again = {wanted.number for wanted in run.results.final_trainings(run.study)}
+    assert trained_again and 1 not in trained_again
+
+
 def test_a_limit_on_training_time_is_checked_each_epoch(plan, replan):
     limits = plan.config.objective.limits.model_copy(update={"train_seconds": 1e-9})
     run = simulated_run(replan(plan, objective={"limits": limits}))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline.core.errors import StorageError
 from pipeline.tracking.champions import Version, history
@@ -22,6 +23,7 @@ from pipeline.tracking.registry import (
     the_champions_data,
 )
 from pipeline.tracking.registry_lock import registry_held
+from pipeline.tracking.serving import checked_champion, serve_environment
 from pipeline.tracking.store import open_client
 from pipeline.tracking.sweeps import delete_sweep
 
@@ -124,6 +126,29 @@ def test_what_is_in_use_has_class_names_and_an_example(
     assert read_model_folder(again).classes == found.classes
     with pytest.raises(RegistryError, match="refused"):
         download_run_model(registry.config, "0" * 32, tmp_path / "none")
+
+
+def test_what_is_served_is_a_copy_that_was_checked(registry: Registry, small_sweep: Sweep) -> None:
+    with pytest.raises(RegistryError, match="sweetspot-digits has no champion"):
+        checked_champion(registry)
+    registered(registry, registration(small_sweep, 1))
+    served = checked_champion(registry)
+    assert served.relative_to(registry.config.mlruns / "served").parts[0].startswith("digits-1-")
+    assert read_model_folder(served).classes == tuple("0123456789")
+    # MLflow's own guard stays up, whatever the checks let through.
+    assert serve_environment(registry)["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
+
+
+def test_a_champion_that_brings_code_is_not_served(registry: Registry, small_sweep: Sweep) -> None:
+    registered(registry, registration(small_sweep, 1))
+    client = open_client(registry.config)
+    address = client.get_model_version_download_uri("sweetspot-digits", "1")
+    described = Path(address.removeprefix("file:"), "MLmodel")
+    values = yaml.safe_load(described.read_text())
+    values["flavors"]["python_function"]["code"] = "code"
+    described.write_text(yaml.safe_dump(values))
+    with pytest.raises(StorageError, match="none of sweetspot's"):
+        checked_champion(registry)
 
 
 def test_a_promoted_sweep_stays(registry: Registry, small_sweep: Sweep) -> None:

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from itertools import count, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,9 +8,6 @@ from pipeline.core.outcome import Interrupted, LossNotFinite, OutOfMemory, Stopp
 from pipeline.core.pace import measured_pace
 from pipeline.core.trial import Recipe
 from pipeline.measuring.clocks import Clocks
-from pipeline.measuring.energy import EnergyCounter, EnergyMeter
-from pipeline.measuring.quiet import QuietLock
-from pipeline.training.reference import Reference
 from pipeline.training.session import predicted_probabilities, save_model
 
 
@@ -40,45 +37,11 @@ def test_latency_is_told_before_the_first_epoch_where_it_decides(
     }  # fmt: skip
 
 
-def test_nobody_is_made_to_wait_where_only_what_is_counted_decides(
-    session_with, trial, observer, clocks, monkeypatch
-):
-    session, alone = session_with(costs=("macs",)), []
-    take = QuietLock.measuring
-
-    def measuring(quiet, clocks):
-        alone.append(len(observer.epochs))
-        return take(quiet, clocks)
-
-    monkeypatch.setattr(QuietLock, "measuring", measuring)
-    trained = session.run(trial("d8"), observer, clocks)
-    assert set(observer.costs) == {"parameters", "macs"}
-    assert alone == [2]  # after both epochs
-    assert {"epoch_seconds", "latency_ms"} <= trained.costs.keys()
-
-
 def test_all_of_a_network_can_be_measured_without_training_it(session, trial, clocks):
     costs, measurements = session.measure(trial("d8"), clocks)
     assert set(costs) == {"parameters", "macs", "epoch_seconds", "latency_ms"}
     assert len(measured_pace(measurements)) == 3
     assert clocks.seconds()["training"] == 0.0
-
-
-def test_measurements_come_with_intervals_at_every_batch_size(undisturbed):
-    trained, observer, _ = undisturbed
-    found = observer.measurements | trained.measurements
-    costs = observer.costs | trained.costs
-    assert found["epoch_low_seconds"] <= costs["epoch_seconds"] <= found["epoch_high_seconds"]
-    assert found["latency_batch_size"] == 1
-    assert found["latency_low_ms"] <= costs["latency_ms"] <= found["latency_high_ms"]
-    assert found["latency_64_low_ms"] <= found["latency_64_ms"] <= found["latency_64_high_ms"]
-    assert found["latency_64_ratio_low"] <= found["latency_64_ratio"]
-    assert found["step_ratio_low"] <= found["step_ratio"] <= found["step_ratio_high"]
-    assert set(measured_pace(found)) == {
-        "step_reference_ms", "latency_reference_ms", "latency_64_reference_ms",
-    }  # fmt: skip
-    assert found["latency_64_images_per_second"] == pytest.approx(64_000 / found["latency_64_ms"])
-    assert found["host_peak_memory_mib"] > 10
 
 
 def test_every_epoch_is_told(undisturbed):
@@ -124,30 +87,6 @@ def test_clocks_have_all_of_it(undisturbed):
         assert seconds[name] > 0
 
 
-@pytest.mark.parametrize(
-    "training", [{}, {"patience": 1, "epochs": 4}, {"averaging": "ema"}], ids=str
-)
-def test_counting_energy_changes_nothing_of_what_was_trained(
-    session_with, trial, observing, data, monkeypatch, *, training
-):
-    joules = count()
-    counter = EnergyCounter(part="cpu", read=lambda: float(next(joules)))
-    plain = session_with(**training)
-    monkeypatch.setattr(
-        "pipeline.training.session.open_meter", lambda **_: EnergyMeter(counters=(counter,))
-    )
-    monkeypatch.setattr("pipeline.measuring.steps.ENERGY_SECONDS", 0.0)
-    specification = trial("4k3b-d8p0.2", learning_rate=0.1)
-    trained = session_with(**training).run(specification, observing(), Clocks())
-    assert trained.measurements["epoch_cpu_joules"] > 0
-    expected = plain.run(specification, observing(), Clocks())
-    assert "epoch_cpu_joules" not in expected.measurements
-    for one, other in zip(trained.model.get_weights(), expected.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    found = np.asarray(trained.model(data.validation.images)).argmax(axis=1)
-    np.testing.assert_array_equal(trained.validation_labels, found)
-
-
 # Before a batch size is compiled for, and while the device is this trial's alone.
 @pytest.mark.parametrize("asked", [2, 4])
 def test_a_trained_trial_that_has_to_leave_is_not_measured_first(
@@ -181,22 +120,6 @@ def test_whoever_has_to_leave_does_not_measure_to_the_end_before(
     assert not observer.costs
     # The device is free again, and the session goes on.
     assert session.run(trial("d8"), observing(), clocks).epochs
-
-
-def test_a_batch_that_there_is_no_memory_for_costs_no_trained_trial(
-    session_with, trial, observing, clocks, monkeypatch
-):
-    session = session_with()
-    infer = session._meter.reference.infer
-
-    def failing(images):
-        if len(images) == 64:
-            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-        return infer(images)
-
-    monkeypatch.setattr(Reference, "infer", property(lambda reference: failing))
-    trained = session.run(trial("d8"), observing(), clocks)
-    assert set(measured_pace(trained.measurements)) == {"latency_reference_ms"}
 
 
 def test_the_peak_of_memory_outlasts_an_interruption(
