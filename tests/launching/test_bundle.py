@@ -14,6 +14,7 @@ from pipeline.commands.compose import compose
 from pipeline.core.bundle import MANIFEST_NAME
 from pipeline.core.errors import StorageError
 from pipeline.launching.bundle import bundle_sweep
+from pipeline.launching.planning import load_plan
 from pipeline.launching.restore import restore_sweep
 from pipeline.launching.sweep_folder import load_config
 from pipeline.reporting.files import read_summary
@@ -22,6 +23,7 @@ from pipeline.reporting.writing import write_report
 from pipeline.search import moving
 from pipeline.search.moving import _copy
 from pipeline.search.opening import open_storage
+from pipeline.testing.simulated_run import simulated_run
 from pipeline.tracking.mirror import SyncReport
 
 SETTINGS = ("search.trials=8", "search.first=[16k3-d32]", "search.rungs.enabled=false")
@@ -92,6 +94,22 @@ def test_it_comes_back_as_it_was_and_goes_on(here, archive, tmp_path, simulate_s
     assert [r.specification for r in after] == [
         r.specification for r in read_records(here / "sweeps" / "demo")
     ]
+
+
+def test_its_final_round_comes_with_it(tmp_path, simulate_sweep):
+    home, there = tmp_path / "home", tmp_path / "there"
+    simulate_sweep(home, "demo", "search.rungs.enabled=false", "finalists.seeds=2")
+    run = simulated_run(load_plan(home, "demo"))
+    wanted, finalists = run.results.final_trainings(run.study), run.study.finalists
+    while (claim := finalists.claim("w", wanted)) is not None:
+        run.run(claim)
+    archive, _ = bundle_sweep(composed(home), "demo")
+    restore_sweep(composed(there), archive, print)
+    restored = simulated_run(load_plan(there, "demo"))
+    assert restored.study.finalists.records() == finalists.records()
+    assert len(finalists.records()) == len(wanted) > 0
+    assert restored.results.final_trainings(restored.study) == wanted
+    assert restored.study.finalists.due(wanted) == []
 
 
 def test_a_sweep_that_is_here_is_not_overwritten(here, archive):

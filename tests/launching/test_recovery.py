@@ -11,6 +11,8 @@ from pipeline.launching.presence import Presence, supervisor_lock
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
 from pipeline.search.study import SweepStudy
+from pipeline.testing.faults import SimulatedClock
+from pipeline.testing.memory import MemoryStudies
 from pipeline.testing.simulated import SimulatedTrainer
 
 
@@ -90,3 +92,21 @@ def test_who_was_told_to_leave_is_never_counted_as_lost_however_it_ends(plan):
     (lost_one,) = (record for record in records if record.number == 0)
     assert lost_one.outcome is Outcome.INTERRUPTED
     assert lost_one.reason == "its worker was lost 1 time"
+
+
+def test_where_storage_keeps_heartbeats_only_silence_loses_workers_of_other_machines(plan):
+    clock = SimulatedClock()
+    study = SweepStudy(plan.config, plan.space, MemoryStudies(clock))
+    results = SweepResults(plan.config, plan.description)
+    with Presence(plan.config.sweep_dir) as gone:
+        ours = study.claim(gone.name)
+    theirs = study.claim("elsewhere-7")  # neither of them has a lock here
+
+    def lost():
+        records = recovery.recover_lost(plan.config.sweep_dir, study, results)
+        return [record.number for record in records]
+
+    assert lost() == [ours.specification.number]
+    assert lost() == []
+    clock.sleep(121)
+    assert lost() == [theirs.specification.number]
