@@ -2,6 +2,7 @@ import pytest
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
+from pipeline.config import SlurmLaunch
 from pipeline.launching.planning import SweepPlan, create_folder, plan_sweep
 
 
@@ -45,3 +46,25 @@ def replanned(plan: SweepPlan, **changes) -> SweepPlan:
 @pytest.fixture
 def replan():
     return replanned
+
+
+@pytest.fixture
+def slurm_launch() -> SlurmLaunch:
+    """Return what asks a cluster for two workers with four processors each."""
+    return SlurmLaunch(
+        kind="slurm", workers=2, threads="auto", follow=True, notice_seconds=60, requeues=5,
+        cpus=4, gpus=0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Put a program that a shell script stands for on the PATH, and nothing before it."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def make(name, script):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    return make

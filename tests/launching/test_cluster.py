@@ -4,17 +4,110 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.config import SlurmLaunch
 from pipeline.core.errors import StorageError
 from pipeline.launching import cluster
-from pipeline.launching.cluster import SCRIPT, ClusterSweep
+from pipeline.launching.cluster import SCRIPT, ClusterSweep, settled_precision
 from pipeline.launching.evaluation import evaluate
+from pipeline.launching.holder import SweepBusy
 from pipeline.launching.housekeeping import free_sweep
 from pipeline.launching.sessions import Sessions
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated_run import run_all, simulated_run
 from pipeline.tracking.event_log import EventLog, sweep_log_path
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
+
+
+@pytest.fixture
+def on_cluster(plan, replan, slurm_launch, program, *, tmp_path, monkeypatch):
+    """Return a function that makes a sweep for a cluster whose queue holds these jobs.
+
+    What is submitted leaves its environment in the file ``submitted``.
+    """
+    for name in list(os.environ):
+        if name.startswith("SLURM_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr("pipeline.launching.slurm._AGAIN_SECONDS", 0.0)
+
+    def make(*jobs, said, patient=True, **changes):
+        there = replan(plan, launch=slurm_launch.model_copy(update=changes))
+        lines = "".join(f"{job}|{there.config.sweep_dir}\n" for job in jobs)
+        (tmp_path / "queue").write_text(lines)
+        program("squeue", f"cat {tmp_path}/queue")
+        program("sbatch", f"env > {tmp_path}/submitted; echo 41")
+        return ClusterSweep(plan=there, say=said.append, show=waiting, patient=patient)
+
+    def waiting():
+        pytest.fail("jobs are waited for")
+
+    return make
+
+
+def test_jobs_that_are_over_too_soon_are_a_failure_that_is_said(on_cluster):
+    said: list[str] = []
+    sweep = on_cluster(said=said)
+    name, folder = sweep.plan.config.sweep_name, sweep.plan.config.sweep_dir
+    assert sweep.run() == 1
+    assert said == [
+        f"submitted job 41: 2 workers for {name}; scancel 41 stops them",
+        f"The jobs of {name} are over before it is complete; they have left no log in "
+        f"{folder / 'logs'}. The same command goes on.",
+    ]
+    assert "#SBATCH --array=0-1" in (folder / SCRIPT).read_text()
+
+
+def test_jobs_submitted_from_within_a_job_know_nothing_of_its_size(
+    on_cluster, tmp_path, monkeypatch
+):
+    ours = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "16", "SLURM_CONF": "/etc/slurm.conf"}
+    for name, value in ours.items():
+        monkeypatch.setenv(name, value)
+    assert on_cluster(said=[], follow=False).run() is None
+    submitted = (tmp_path / "submitted").read_text().splitlines()
+    assert [line for line in submitted if line.startswith("SLURM_")] == [
+        "SLURM_CONF=/etc/slurm.conf"
+    ]
+
+
+def test_from_a_login_node_what_is_set_for_slurm_reaches_the_jobs(
+    on_cluster, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SLURM_CPU_BIND", "none")
+    assert on_cluster(said=[], follow=False).run() is None
+    assert "SLURM_CPU_BIND=none" in (tmp_path / "submitted").read_text().splitlines()
+
+
+def test_nothing_is_submitted_beside_jobs_that_are_there(on_cluster, tmp_path):
+    said: list[str] = []
+    jobs = ("7_0|RUNNING|None", "7_1|PENDING|Resources")
+    busy = (
+        r"is on the cluster already: 1 job runs, 1 waits in the queue \(Resources\); nothing more"
+    )
+    with pytest.raises(SweepBusy, match=busy):
+        on_cluster(*jobs, said=said, patient=False, follow=False).run()
+    assert said == []
+    assert on_cluster(*jobs, said=said, follow=False).run() is None
+    assert "nothing more was submitted" in said[0]
+    assert not (tmp_path / "submitted").exists()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "precision", "settled"),
+    [
+        (1, "auto", "float32"),
+        (1, "mixed_bfloat16", "mixed_bfloat16"),
+        (0, "auto", "auto"),  # every machine's processors are the same in this
+    ],
+)
+def test_the_gpus_of_a_login_node_settle_no_precision(
+    plan, replan, slurm_launch, *, gpus, precision, settled
+):
+    launch = slurm_launch.model_copy(update={"gpus": gpus})
+    config = replan(plan, launch=launch, training={"precision": precision}).config
+    said: list[str] = []
+    assert settled_precision(config, said.append).training.precision == settled
+    assert [line.partition(" here")[0] for line in said] == (
+        ["training.precision=auto is float32"] if settled == "float32" else []
+    )
 
 
 def test_jobs_that_end_are_not_explained_with_what_earlier_ones_said(plan):
@@ -32,13 +125,9 @@ def test_jobs_that_end_are_not_explained_with_what_earlier_ones_said(plan):
 
 
 def test_a_session_that_cancelled_jobs_left_open_is_ended_here_and_is_to_be_told(
-    plan, replan, monkeypatch
+    plan, replan, slurm_launch, monkeypatch
 ):
-    launch = SlurmLaunch(
-        kind="slurm", workers=2, threads="auto", follow=True, notice_seconds=60, requeues=3, cpus=1,
-        gpus=0,
-    )  # fmt: skip
-    plan = replan(plan, launch=launch, finalists={"limit": 0})
+    plan = replan(plan, launch=slurm_launch, finalists={"limit": 0})
     run = simulated_run(plan)
     run_all(run)
     evaluate(plan.config, run.study, run.results, run.trainer)
@@ -53,12 +142,8 @@ def test_a_session_that_cancelled_jobs_left_open_is_ended_here_and_is_to_be_told
         assert Sessions.read(plan.config.sweep_dir).open_since is None
 
 
-def test_what_the_last_job_was_killed_before_is_done_by_whoever_follows(plan, replan, monkeypatch):
-    launch = SlurmLaunch(
-        kind="slurm", workers=2, threads="auto", follow=True, notice_seconds=60, requeues=3, cpus=1,
-        gpus=0,
-    )  # fmt: skip
-    plan = replan(plan, launch=launch, search={"minutes": 5.0})
+def test_what_the_last_job_was_killed_before_is_done_by_whoever_follows(plan, replan, slurm_launch):
+    plan = replan(plan, launch=slurm_launch, search={"minutes": 5.0})
     began = time.time()
     with EventLog(sweep_log_path(plan.config.sweep_dir)) as log:
         record(log, SessionStarted(workers=2, host="n1", versions={}, git_commit=None))
@@ -72,16 +157,12 @@ def test_what_the_last_job_was_killed_before_is_done_by_whoever_follows(plan, re
 
 
 @pytest.fixture
-def slurm(plan, replan, monkeypatch, tmp_path):
+def slurm(plan, replan, slurm_launch, monkeypatch, tmp_path):
     """Return a sweep, and a function that has Slurm list its one job in states, one an answer.
 
     An empty state stands for an answer without jobs, and what comes last for all that follow.
     """
-    launch = SlurmLaunch(
-        kind="slurm", workers=1, threads="auto", follow=True, notice_seconds=60, requeues=3, cpus=1,
-        gpus=0,
-    )  # fmt: skip
-    plan = replan(plan, launch=launch)
+    plan = replan(plan, launch=slurm_launch.model_copy(update={"workers": 1}))
     (plan.config.sweep_dir / SCRIPT).touch()  # of an earlier submission
     programs = tmp_path / "programs"
     programs.mkdir()

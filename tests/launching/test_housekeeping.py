@@ -8,9 +8,10 @@ import pytest
 from filelock import FileLock
 
 from pipeline.commands.cli import main
-from pipeline.config import SlurmLaunch
 from pipeline.core.errors import StorageError
 from pipeline.launching import housekeeping
+from pipeline.launching.bundle import bundle_sweep
+from pipeline.launching.holder import SupervisorLock
 from pipeline.launching.housekeeping import free_sweep, held, remove_sweep, rename_sweep
 from pipeline.launching.leftovers import hidden, remove_leftovers, unfinished
 from pipeline.launching.peers import Peer
@@ -26,13 +27,6 @@ from pipeline.search.study import SweepStudy
 from pipeline.tracking import sweeps
 
 
-def slurm():
-    return SlurmLaunch(
-        kind="slurm", workers=2, threads="auto", follow=True, notice_seconds=60, requeues=3, cpus=1,
-        gpus=0,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("role", ["workers", "peers"])
 def test_nothing_is_changed_under_workers_that_train_without_a_leader(plan, role):
     config, name = plan.config, plan.config.sweep_name
@@ -44,6 +38,22 @@ def test_nothing_is_changed_under_workers_that_train_without_a_leader(plan, role
             change(config, name)
     with held(config, name) as folder:
         assert folder == config.sweep_dir
+
+
+@pytest.mark.parametrize(
+    "change",
+    [remove_sweep, free_sweep, bundle_sweep, lambda config, name: rename_sweep(config, name, "b")],
+    ids=["remove", "free", "bundle", "rename"],
+)
+def test_nothing_is_changed_while_somebody_runs_the_sweep(plan, change):
+    config, name = plan.config, plan.config.sweep_name
+    somebody = SupervisorLock(config.sweep_dir)
+    assert somebody.acquire(wait=False)
+    said = rf"^sweep {name} is being run by process {os.getpid()} on .* since .*: stop it first$"
+    with pytest.raises(StorageError, match=said):
+        change(config, name)
+    somebody.release()
+    assert (config.sweep_dir / "config.yaml").exists()
 
 
 def test_a_name_that_the_storage_has_changes_nothing_anywhere(plan, replan, monkeypatch):
@@ -127,16 +137,14 @@ def test_a_file_that_has_gone_meanwhile_is_removed(plan, monkeypatch):
     assert list(config.sweep_dir.parent.iterdir()) == []
 
 
-def test_a_slurm_sweep_is_cleaned_where_there_is_no_slurm(plan, replan, monkeypatch):
+def test_a_slurm_sweep_is_cleaned_where_there_is_no_slurm(plan, replan, slurm_launch, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    launch = slurm()
-    plan = replan(plan, launch=launch)
+    plan = replan(plan, launch=slurm_launch)
     assert free_sweep(plan.config, plan.config.sweep_name) == 0
 
 
-def test_jobs_that_wait_keep_a_sweep_from_being_changed(plan, replan, monkeypatch):
-    launch = slurm()
-    plan = replan(plan, launch=launch)
+def test_jobs_that_wait_keep_a_sweep_from_being_changed(plan, replan, slurm_launch, monkeypatch):
+    plan = replan(plan, launch=slurm_launch)
     job = Job(id="7_0", state="PENDING", reason="Resources")
     monkeypatch.setattr(housekeeping, "jobs_of", lambda name, folder: [job])
     with pytest.raises(StorageError, match=r"has jobs in Slurm's queue \(1 .*wait.*\): scancel"):
@@ -196,15 +204,9 @@ def test_whoever_is_at_it_holds_the_lock_that_says_so(plan, tmp_path):
     assert not folder.exists()
 
 
-def test_a_sweep_stays_where_slurm_does_not_say_what_it_has(plan, replan, monkeypatch, tmp_path):
-    squeue = tmp_path / "bin" / "squeue"
-    squeue.parent.mkdir()
-    squeue.write_text(
-        "#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1\n"
-    )
-    squeue.chmod(0o755)
-    monkeypatch.setenv("PATH", str(squeue.parent), prepend=":")
-    plan = replan(plan, launch=slurm())
+def test_a_sweep_stays_where_slurm_does_not_say_what_it_has(plan, replan, slurm_launch, program):
+    program("squeue", "echo 'error: Unable to contact slurm controller' >&2; exit 1")
+    plan = replan(plan, launch=slurm_launch)
     with pytest.raises(StorageError, match=r"is not known: squeue failed: .*contact slurm contr"):
         remove_sweep(plan.config, plan.config.sweep_name)
     assert plan.config.sweep_dir.is_dir()

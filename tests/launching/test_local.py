@@ -155,6 +155,22 @@ def test_a_worker_that_was_asked_wrongly_is_not_started_again(dying):
     assert started == [RECYCLE_STATUS, RECYCLE_STATUS, 2]
 
 
+def test_whoever_tells_it_twice_to_leave_has_no_more_patience_with_workers(plan):
+    supervisor, sent = supervisor_of(plan), []
+    for pid, (name, status) in enumerate((("trains", None), ("has ended", 0)), 1):
+        worker: Any = SimpleNamespace(
+            pid=pid,
+            poll=lambda status=status: status,
+            send_signal=lambda number, name=name: sent.append((name, number)),
+        )
+        supervisor._workers.append(RunningWorker(process=worker, log=plan.config.sweep_dir / "log"))
+    with supervisor._signals():
+        signal.raise_signal(signal.SIGTERM)
+        assert sent == []  # leaving is the workers' own, in time
+        signal.raise_signal(signal.SIGINT)
+    assert sent == [("trains", signal.SIGKILL)]
+
+
 NOT_TRIED = (
     "nothing is promoted: promote=auto tries what a sweep has found only where it ends with status "
     "0, not 1"

@@ -42,10 +42,14 @@ from pipeline.testing.simulated import SimulatedTrainer
 forking.PRELOADED = "pipeline.launching.worker"  # nobody needs Keras here
 
 def simulate(config):
+    def before_epoch(specification, epoch):
+        time.sleep(0.02)
+        while epoch > 1 and (config.sweep_dir / "hold").exists():
+            time.sleep(0.02)
+
     def build(data, threads):
         return SimulatedTrainer(
-            config=config, description=data.description,
-            before_epoch=lambda specification, epoch: time.sleep(0.02),
+            config=config, description=data.description, before_epoch=before_epoch
         )
     return work(config, build)
 
@@ -71,15 +75,15 @@ def sweep(plan, replan, tmp_path):
     config = replan(plan, launch=launch, training={"epochs": 10}, search={"trials": 8}).config
     script = tmp_path / "simulated.py"
     script.write_text(SIMULATED)
-    started = []
+    processes = []
 
     def start():
         words = [sys.executable, str(script), str(config.mlruns), config.sweep_name]
-        started.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
-        return started[-1]
+        processes.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        return processes[-1]
 
     yield config, start
-    for process in started:
+    for process in processes:
         process.kill()
         process.communicate()
 
@@ -89,18 +93,23 @@ def ended(process):
     return process.returncode, printed.decode()
 
 
-def wait_for_epoch(config):
-    while not any(
+def started(config, start):
+    """Return two peers, both there, whose trials stay in their second epoch while ``hold`` does."""
+    (config.sweep_dir / "hold").touch()
+    both = start(), start()
+    while len(living(config.sweep_dir, "peers")) < 2 or not is_training(config):
+        for process in both:
+            assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    return both
+
+
+def is_training(config):
+    return any(
         event.kind == "epoch"
         for path in trial_log_paths(config.sweep_dir).values()
         for event in read(path)
-    ):
-        time.sleep(0.02)
-
-
-def wait_for_both(config):
-    while len(living(config.sweep_dir, "peers")) < 2:
-        time.sleep(0.02)
+    )
 
 
 def check_complete(config, sessions=1):
@@ -119,10 +128,9 @@ def test_one_is_told_to_leave_and_the_other_finishes(sweep):
     plan = load_plan(config.mlruns, config.sweep_name)
     verdict = Peer(plan=plan, say=print, show=lambda: None).verdict
     assert verdict() is None
-    first, second = start(), start()
-    wait_for_both(config)  # whoever leaves as the only one ends the session
-    wait_for_epoch(config)
+    first, second = started(config, start)  # whoever leaves as the only one ends the session
     first.send_signal(signal.SIGUSR2)
+    (config.sweep_dir / "hold").unlink()
     assert ended(first)[0] == AGAIN_STATUS
     assert ended(second) == (0, "")
     check_complete(config)
@@ -141,6 +149,16 @@ def test_peers_that_start_together_do_not_go_on_with_a_session_of_the_dead(sweep
     assert ended(first)[0] == ended(second)[0] == 0
     check_complete(config, sessions=2)
     assert Sessions.read(config.sweep_dir).wall_seconds() < 1800
+
+
+@pytest.mark.parametrize(("threads", "taken"), [("auto", 4), (3, 3)])
+def test_a_task_of_a_cluster_trains_one_network_with_the_processors_it_asked_for(
+    plan, replan, slurm_launch, *, threads, taken
+):
+    launch = slurm_launch.model_copy(update={"threads": threads})
+    peer = Peer(plan=replan(plan, launch=launch), say=print, show=lambda: None)
+    assert peer._threads() == taken
+    assert peer._wanted_workers() == 1
 
 
 @pytest.mark.parametrize(
@@ -198,11 +216,11 @@ def test_who_ends_a_sweep_badly_says_that_nothing_is_promoted(plan, replan, monk
 @pytest.mark.soak
 def test_one_is_killed_the_other_told_to_leave_and_a_third_goes_on_later(sweep):
     config, start = sweep
-    first, second = start(), start()
-    wait_for_epoch(config)
+    first, second = started(config, start)
     first.kill()  # its worker sees that and leaves
-    ended(first)
     second.send_signal(signal.SIGTERM)
+    (config.sweep_dir / "hold").unlink()
+    ended(first)
     assert ended(second)[0] == AGAIN_STATUS
     assert read_summary(config.sweep_dir)["trials"]["running"] == 0
     # Everybody is gone, and the same command later goes on: another session.

@@ -18,19 +18,6 @@ from pipeline.launching.slurm import (
 FOLDER = Path("/runs/sweeps/one")
 
 
-@pytest.fixture
-def program(tmp_path, monkeypatch):
-    """Put a program that a shell script stands for on the PATH, and nothing before it."""
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-
-    def make(name, script):
-        path = tmp_path / name
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-
-    return make
-
-
 def test_jobs_of_another_folder_are_not_ours():
     printed = (
         "7_0|RUNNING|None|/runs/sweeps/one\n"
