@@ -140,6 +140,9 @@ def test_pictures_are_classified(mlruns, champion, pictures, capsys):
     np.testing.assert_array_equal(rows, of_sweep)
     _, of_weak = classified(mlruns, capsys, path, "model=weak/0")
     assert np.abs(rows - of_weak).max() > 0.01
+    found, of_previous = classified(mlruns, capsys, path, "model=previous")
+    assert found["model"].startswith("the previous of digits, version ")
+    np.testing.assert_array_equal(of_previous, of_weak)
 
 
 def test_a_dark_digit_on_paper(mlruns, champion, pictures, capsys, tmp_path):

@@ -187,6 +187,15 @@ def test_whose_champion_is_meant(
     with pytest.raises(RegistryError, match="data=mnist has no champion; there is one of digits"):
         the_champions_data(asked("mnist"))
 
+    client = open_client(registry.config)
+    client.create_registered_model("sweetspot-mnist")
+    source = client.get_model_version("sweetspot-digits", "1").source
+    client.create_model_version("sweetspot-mnist", source)
+    client.set_registered_model_alias("sweetspot-mnist", "champion", "1")
+    assert the_champions_data(asked("mnist")) == "mnist"
+    with pytest.raises(RegistryError, match=r"choose one: data=digits or data=mnist$"):
+        the_champions_data(asked("auto"))
+
 
 def test_nobodys_store_is_made_by_asking(fake_sweep: Callable[..., Sweep]) -> None:
     sweep = fake_sweep()
