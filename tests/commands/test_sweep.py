@@ -173,3 +173,23 @@ def test_jobs_that_are_held_beside_one_that_runs_are_another_ones_run(on_slurm):
     with pytest.raises(SweepBusy) as caught:
         on_slurm(jobs=lambda: [held, runs])
     assert caught.value.status == AGAIN_STATUS
+
+
+@pytest.mark.parametrize(
+    ("statuses", "worst", "runs"),
+    [
+        ([1, 0, 0], 1, 3),
+        ([0, 2, 1], 2, 3),
+        ([0, AGAIN_STATUS, 0], AGAIN_STATUS, 2),  # told to leave: the rest is not wanted either
+        ([1, 130, 0], 130, 2),
+    ],
+)
+def test_of_several_sweeps_the_worst_status_is_returned(statuses, worst, runs):
+    ran: list[int] = []
+
+    def run(config):
+        ran.append(config)
+        return statuses[config]
+
+    assert run_each(range(3), run) == worst  # type: ignore[arg-type]
+    assert len(ran) == runs

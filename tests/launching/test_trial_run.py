@@ -6,9 +6,11 @@ import pytest
 from pipeline.core.errors import StorageError
 from pipeline.core.outcome import LossNotFinite, OutOfMemory, TimeUp
 from pipeline.core.trial import Outcome
+from pipeline.launching.heartbeat import Heartbeat
 from pipeline.launching.pace import PACE_NAME
 from pipeline.launching.results import model_path
 from pipeline.reporting.files import read_summary
+from pipeline.search.ledger import TAKEN_AWAY
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated import SimulatedTrainer
 from pipeline.testing.simulated_run import run_all, run_next, simulated_run
@@ -164,6 +166,15 @@ def test_a_worker_told_to_leave_hands_its_trial_on(plan):
     story = trial_story(read(trial_log_path(plan.config.sweep_dir, 2)))
     assert story is not None and story.retries == 1
     assert story.record.outcome is Outcome.COMPLETE
+
+
+def test_a_worker_whose_trial_was_given_to_another_one_stops_at_the_next_step(plan, monkeypatch):
+    begun: list[int] = []
+    monkeypatch.setattr(Heartbeat, "taken_away", property(lambda heart: bool(begun)))
+    run = simulated_run(plan, before_epoch=lambda specification, epoch: begun.append(epoch))
+    record = run.run(run.study.claim("w"))
+    assert (record.outcome, record.reason) == (Outcome.INTERRUPTED, TAKEN_AWAY)
+    assert begun == [1]
 
 
 def test_a_trained_trial_is_handed_on_where_its_worker_has_to_leave(plan):
