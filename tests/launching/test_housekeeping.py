@@ -91,6 +91,22 @@ def test_of_a_removed_sweep_nothing_is_left_and_what_cannot_be_removed_is_said(p
     assert list(config.sweep_dir.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("others", [0, 2])
+def test_runs_that_are_not_known_to_be_the_sweeps_stay_and_that_is_said(
+    plan, replan, monkeypatch, others
+):
+    config = replan(plan, tracking={"uri": "http://mlflow:5000"}).config
+    said: list[str] = []
+    monkeypatch.setattr(sweeps, "delete_sweep", lambda *_: 0)
+    monkeypatch.setattr(sweeps, "runs_of_others", lambda *_: others)
+    remove_sweep(config, config.sweep_name, said.append)
+    assert not config.sweep_dir.exists()
+    assert said == [
+        f"{others} runs of a sweep that is called {config.sweep_name} stay in MLflow at "
+        "http://mlflow:5000: they may be another one's"
+    ] * (others > 0)  # fmt: skip
+
+
 def filled(folder):
     folder.mkdir()
     (folder / "study.journal").write_bytes(b"x" * 500_000)

@@ -6,9 +6,10 @@ import pytest
 
 from pipeline.config import command
 from pipeline.core.errors import StorageError
+from pipeline.tracking.event_log import sweep_log_path
 from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.store import DATABASE, open_client
-from pipeline.tracking.sweeps import delete_sweep, rename_sweep
+from pipeline.tracking.sweeps import delete_sweep, rename_sweep, runs_of_others
 
 Sweep = Any
 
@@ -59,9 +60,11 @@ def test_another_sweep_of_the_same_name_is_left_alone(
     assert f"({command(other.config, 'clean', 'rename=question:NEW')})" in report.failure
     assert delete_sweep(other.config, "question") == 0
     assert rename_sweep(other.config, "question", "mine") == 0
+    assert runs_of_others(other.config, "question") == 3
     # Nor does one that was never begun, as one whose jobs wait in a queue, know what is its own.
     unbegun = other.config.model_copy(update={"mlruns": tmp_path / "nothing"})
     assert delete_sweep(unbegun, "question") == 0
+    assert runs_of_others(unbegun, "question") == 3
     assert names(stored_sweep) == before
     # The other one goes there under another name, and cannot take this one's.
     other.dir.rename(other.dir.with_name("mine"))
@@ -70,6 +73,7 @@ def test_another_sweep_of_the_same_name_is_left_alone(
     other.sync()
     with pytest.raises(StorageError, match="MLflow has runs of a sweep question already"):
         rename_sweep(other.config, "mine", "question")
+    assert runs_of_others(other.config, "mine") == 0
     assert delete_sweep(other.config, "mine") == 1
     assert names(stored_sweep) == before
     with Mirror(stored_sweep.dir, stored_sweep.config, stored_sweep.data) as mirror:
@@ -103,6 +107,15 @@ def test_a_deleted_sweep_leaves_nothing_and_its_neighbour_alone(
     assert files(stored_sweep) == []
     folders = [path.name for path in (stored_sweep.mlruns / "artifacts").rglob("*")]
     assert sorted(folders) == ["models", "sweetspot-digits"]
+
+
+def test_in_a_store_of_its_own_all_runs_of_a_name_are_the_sweeps(
+    stored_sweep: Sweep, keras_file: Path
+) -> None:
+    mirrored(stored_sweep, keras_file)
+    sweep_log_path(stored_sweep.dir).unlink()  # nobody can say any more who has begun it
+    assert runs_of_others(stored_sweep.config, "question") == 0
+    assert delete_sweep(stored_sweep.config, "question") == 3
 
 
 def test_a_deleted_sweep_can_be_mirrored_again(stored_sweep: Sweep, keras_file: Path) -> None:
