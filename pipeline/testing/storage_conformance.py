@@ -89,10 +89,15 @@ class StorageConformance:
             finish(study, _claimed(study))
         first = _claimed(study)
         assert finish(study, first, INTERRUPTED)
+        assert study.waiting() == 1
         again = _claimed(SweepStudy(config, space))
         assert again.specification.attempt == 1
         assert _network(again) == _network(first)
-        assert optuna_trials(config)[3].user_attrs["retry_of"] == 2
+        trials = optuna_trials(config)
+        assert trials[2].state is TrialState.FAIL
+        assert trials[3].user_attrs["retry_of"] == 2
+        assert finish(study, again)
+        assert [record.outcome for record in study.records()] == [Outcome.COMPLETE] * 3
 
     def test_a_lost_worker_frees_its_trial_until_it_has_killed_too_many(
         self, config: Config, space: SearchSpace

@@ -12,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from pipeline.config import DataConfig
-from pipeline.data.loading import load_test, load_training
+from pipeline.data.loading import load_test
 from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name
 
 pytestmark = pytest.mark.timeout(900)  # real training in processes of its own
@@ -211,14 +211,6 @@ def test_another_question_under_the_same_name_is_refused(command, sweep, no_work
     ).stderr
     assert "search.seed, training.epochs differ" in said
     assert said.count("\n") == 1
-
-
-def test_workers_get_no_test_images():
-    training = load_training(DataConfig(name="digits"))
-    test = {image.tobytes() for image in load_test(DataConfig(name="digits")).images}
-    assert set(vars(training)) == {"description", "train", "validation"}
-    for split in (training.train, training.validation):
-        assert not any(image.tobytes() in test for image in split.images)
 
 
 def test_a_sweep_is_renamed_and_removed_everywhere(command, sweep, client):

@@ -1,6 +1,4 @@
 import math
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 
 import optuna
 import pytest
@@ -10,7 +8,6 @@ from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.outcome import Ending, LimitBroken, StoppedAtRung, decide
 from pipeline.core.proposal import Proposal
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.search.moving import delete_study
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
 from pipeline.search.startup import startup_proposals
@@ -123,23 +120,6 @@ def test_a_sweep_begun_small_goes_on_with_the_rest_of_its_start(config, space, t
     assert [begun[number] for number in range(2, 10)] == [item.architecture for item in first]
 
 
-def test_the_budget_is_exact_for_workers_that_ask_at_once(config, space):
-    config = search(config, trials=12)
-    SweepStudy(config, space)
-
-    def work(name):
-        study = SweepStudy(config, space)
-        numbers: list[int] = []
-        while (claim := study.claim(name)) is not None:
-            numbers.append(claim.specification.number)
-            finish(study, claim)
-        return numbers
-
-    with ThreadPoolExecutor(4) as workers:
-        numbers = list(chain.from_iterable(workers.map(work, ["a", "b", "c", "d"])))
-    assert sorted(numbers) == list(range(12))
-
-
 def test_a_continued_sweep_never_repeats_a_point_and_a_seed_repeats_a_sweep(
     config, space, tmp_path
 ):
@@ -195,26 +175,6 @@ def test_what_optuna_is_told(config, space, ending, state, constrained):
     assert trial.values == ([0.9, 1000.0] if state is TrialState.COMPLETE else None)
     assert (max(trial.constraints.values(), default=0.0) > 0) is constrained
     assert study.records() == [record]
-
-
-def test_an_interrupted_trial_is_queued_again_as_itself(config, space):
-    study = SweepStudy(config, space)
-    for _ in range(2):
-        finish(study, claimed(study, "w"))
-    first = claimed(study, "w")
-    finish(study, first, Ending(outcome=Outcome.INTERRUPTED, reason="told to leave"))
-    assert study.waiting() == 1
-    again = claimed(SweepStudy(config, space), "other")
-    assert again.specification.number == first.specification.number
-    assert again.specification.architecture == first.specification.architecture
-    assert again.specification.recipe == first.specification.recipe
-    assert again.specification.seed == first.specification.seed
-    assert again.specification.attempt == 1
-    trials = optuna_trials(config)
-    assert trials[2].state is TrialState.FAIL
-    assert trials[3].user_attrs["retry_of"] == 2
-    finish(study, again)
-    assert [r.outcome for r in study.records()] == [Outcome.COMPLETE] * 3
 
 
 def test_an_interrupted_reference_stays_one(config, space):
@@ -285,13 +245,6 @@ def test_tpe_learns_from_constraints(config, space):
     assert feasible_share("tpe", config.mlruns / "t") > feasible_share(
         "random", config.mlruns / "r"
     )
-
-
-def test_a_study_can_be_removed(config, space):
-    SweepStudy(config, space)
-    delete_study(config, "test")
-    delete_study(config, "test")
-    assert optuna.get_all_study_names(open_storage(config).optuna) == []
 
 
 def limited(config, **limits):
