@@ -24,25 +24,36 @@ def cramped():
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE_BYTES, LARGEST_FILE_BYTES))
 
 
-def test_a_sweep_without_room_ends_in_a_sentence_and_the_next_run_completes_it(command):
-    retries = 0
+@pytest.fixture(scope="module")
+def recovered(command):
+    """Run a sweep twice without room, damage what it has left, and complete it.
+
+    Return what became of each run without room, with its trials by outcome.
+    """
+    words, ended = (*QUICK, "search.max_retries=0"), []
     for _ in range(2):
         done = subprocess.run(
-            command.words("sweep", *QUICK, f"search.max_retries={retries}"),
+            command.words("sweep", *words),
             cwd=command.mlruns.parent, capture_output=True, text=True, check=False,
             preexec_fn=cramped, timeout=800,
         )  # fmt: skip
-        said = done.stderr.splitlines()[-1]
-        assert done.returncode == 2 and "Traceback" not in done.stdout + done.stderr, done.stderr
-        assert said.startswith("sweetspot: the checkpoint ") and "cannot be written: " in said
-        trials = command.summary(NAME)["trials"]
-        assert trials["interrupted"] and trials["failed"] == 0  # it is not the trial's fault
+        assert done.returncode == 2, done.stderr
+        ended.append((done, command.summary(NAME)["trials"]))
     log = trial_log_path(command.folder(NAME), 0)
-    with log.open("ab") as file:  # and what a power failure makes of a log and a journal
+    with log.open("ab") as file:  # what a power failure makes of a log and a journal
         file.write(b'{"time": 1, "kind": "ep')
     with (command.mlruns / "optuna.journal").open("ab") as file:
         file.write(b'{"op_code": 8, "worke')
-    command.run("sweep", *QUICK, f"search.max_retries={retries}")
+    command.run("sweep", *words)
+    return ended
+
+
+def test_a_sweep_without_room_ends_in_a_sentence_and_the_next_run_completes_it(command, recovered):
+    for done, trials in recovered:
+        assert "Traceback" not in done.stdout + done.stderr, done.stderr
+        said = done.stderr.splitlines()[-1]
+        assert said.startswith("sweetspot: the checkpoint ") and "cannot be written: " in said
+        assert trials["interrupted"] and trials["failed"] == 0  # it is not the trial's fault
     trials = command.summary(NAME)["trials"]
     assert (trials["complete"], sum(trials.values())) == (2, 2)
     assert list((command.folder(NAME) / "checkpoints").iterdir()) == []
@@ -63,7 +74,7 @@ def test_a_folder_that_is_read_only_is_named_at_once(command):
     assert list(folder.iterdir()) == []
 
 
-def test_clean_shows_and_frees_what_is_left_and_keeps_the_networks(command):
+def test_clean_shows_and_frees_what_is_left_and_keeps_the_networks(command, recovered):
     folder = command.folder(NAME)
     kept = {path: path.read_bytes() for path in (folder / "models").iterdir()}
     assert kept

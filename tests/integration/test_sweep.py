@@ -31,6 +31,19 @@ def sweep(command):
 
 
 @pytest.fixture(scope="module")
+def continued(command, sweep):
+    """Give the same command again, and then one with room for a fourth trial.
+
+    Return what was printed again, and the summaries before that and after it.
+    """
+    before = command.summary(NAME)
+    printed = command.run("sweep", *QUICK, "search.trials=3", f"sweep_name={NAME}").stdout
+    after = command.summary(NAME)
+    command.run("sweep", *QUICK, "search.trials=4", "launch.workers=1", f"sweep_name={NAME}")
+    return printed, before, after
+
+
+@pytest.fixture(scope="module")
 def client(command, sweep):
     return mlflow.MlflowClient(f"sqlite:///{command.mlruns / 'mlflow.db'}")
 
@@ -176,18 +189,15 @@ def test_status_and_report_work_after_the_sweep(command, sweep):
     assert "front.csv" in command.here("report", NAME).stdout
 
 
-def test_the_same_command_again_does_nothing_and_a_larger_budget_continues(command, sweep):
-    before = command.summary(NAME)
-    again = command.run("sweep", *QUICK, "search.trials=3", f"sweep_name={NAME}")
-    assert "The sweet spot is " in " ".join(again.stdout.split())
-    after = command.summary(NAME)
+def test_the_same_command_again_does_nothing_and_a_larger_budget_continues(command, continued):
+    printed, before, after = continued
+    assert "The sweet spot is " in " ".join(printed.split())
     for key in ("trials", "front", "sweet_spot", "references", "test_readings", "finalists"):
         assert after[key] == before[key]
-    command.run("sweep", *QUICK, "search.trials=4", "launch.workers=1", f"sweep_name={NAME}")
     assert command.summary(NAME)["trials"]["complete"] == 4
 
 
-def test_another_rule_picks_again_and_trains_nothing_for_it(command, sweep):
+def test_another_rule_picks_again_and_trains_nothing_for_it(command, continued):
     before = command.summary(NAME)
     largest, smallest = (
         pick(item["costs"]["macs"] for item in before["front"]) for pick in (max, min)
@@ -213,7 +223,7 @@ def test_another_question_under_the_same_name_is_refused(command, sweep, no_work
     assert said.count("\n") == 1
 
 
-def test_a_sweep_is_renamed_and_removed_everywhere(command, sweep, client):
+def test_a_sweep_is_renamed_and_removed_everywhere(command, continued, client):
     assert NAME in command.run("clean").stdout
     command.here("clean", f"rename={NAME}:other")
     assert command.summary("other")["sweep"] == "other"
