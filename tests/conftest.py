@@ -178,3 +178,11 @@ def disk_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int | Path]]:
     monkeypatch.setattr("os.fsync", synced)
     monkeypatch.setattr(Path, "replace", replaced)
     return calls
+
+
+@pytest.fixture(scope="session")
+def recording() -> Any:
+    """Return the curves of a few networks, made up."""
+    from pipeline.testing.made_up import made_up_recording
+
+    return made_up_recording()
