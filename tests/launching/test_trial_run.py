@@ -172,7 +172,7 @@ def test_a_worker_whose_trial_was_given_to_another_one_stops_at_the_next_step(pl
     begun: list[int] = []
     monkeypatch.setattr(Heartbeat, "taken_away", property(lambda heart: bool(begun)))
     run = simulated_run(plan, before_epoch=lambda specification, epoch: begun.append(epoch))
-    record = run.run(run.study.claim("w"))
+    record = run_next(run)
     assert (record.outcome, record.reason) == (Outcome.INTERRUPTED, TAKEN_AWAY)
     assert begun == [1]
 

@@ -190,6 +190,7 @@ def test_whose_champion_is_meant(
     client = open_client(registry.config)
     client.create_registered_model("sweetspot-mnist")
     source = client.get_model_version("sweetspot-digits", "1").source
+    assert source is not None
     client.create_model_version("sweetspot-mnist", source)
     client.set_registered_model_alias("sweetspot-mnist", "champion", "1")
     assert the_champions_data(asked("mnist")) == "mnist"

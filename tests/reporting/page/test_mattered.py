@@ -109,4 +109,4 @@ def test_threads_lie_the_more_on_top_and_are_the_stronger_the_more_accurate_they
 
 def test_before_the_first_trial_has_ended_nothing_is_drawn(sources: ReportSources) -> None:
     view = mattered_view(replace(sources, stories=sources.stories[5:]))
-    assert view.slices == view.threads == view.coordinates == ()
+    assert (view.slices, view.threads, view.coordinates) == ((), (), ())

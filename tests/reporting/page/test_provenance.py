@@ -35,7 +35,7 @@ def test_every_commit_is_named_once_and_the_last_sessions_versions(sources: Repo
         session(120.0, 2, None, keras="3.15"),
         session(3600.0, 1, "abc", keras="3.16", numpy="2.2"),
     ]
-    summary = sources.summary | {"mlflow_run_id": "the run", "wall_seconds": 0.0}
+    summary = {**sources.summary, "mlflow_run_id": "the run", "wall_seconds": 0.0}
     view = provenance_view(replace(sources, sweep_events=events, summary=summary))
     facts = dict(view.facts)
     assert facts["commit"] == "abc, unknown"
