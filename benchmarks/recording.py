@@ -24,8 +24,8 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.trial import Recipe, TrialSpecification, derived_seed
-from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.machine import default_workers

@@ -72,7 +72,6 @@ def _say(text: str) -> None:
 def _dry_run(config: "Config") -> int:
     from pipeline.launching.estimate import estimate
     from pipeline.launching.planning import plan_sweep
-    from pipeline.launching.results import data_summary
     from pipeline.reporting.plan import show_plan
 
     if on_cluster := config.launch.kind == "slurm":
@@ -80,8 +79,7 @@ def _dry_run(config: "Config") -> int:
 
         config = settled_precision(config, _say)
     plan = plan_sweep(config, _say)
-    data = data_summary(plan.description)
-    show_plan(plan.config.sweep_name or "", plan.exists, data, estimate(plan))
+    show_plan(plan.config.sweep_name or "", plan.exists, plan.description, estimate(plan))
     if on_cluster:
         print(f"\nThe array of jobs:\n\n{script_of(plan)}", end="")
     return 0

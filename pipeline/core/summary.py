@@ -37,14 +37,15 @@ Accuracies are shares in [0, 1]. A value that is not known yet is null, never le
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.finalists import FinalRound
 from pipeline.core.front import hypervolume
-from pipeline.core.journey import ImageShape, shape_journey
+from pipeline.core.journey import shape_journey
 from pipeline.core.records import front_records, latest_attempts, point
 from pipeline.core.selection import RuleSettings
 from pipeline.core.statistics import Interval, wilson_interval
@@ -56,33 +57,10 @@ SUMMARY_SCHEMA_VERSION = 1
 HYPERVOLUME_COST_FACTOR = 10.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DataSummary:
-    """The images that a sweep was trained on.
-
-    Parameters
-    ----------
-    train, validation, test
-        Images in each split.
-    image_shape
-        ``(height, width, channels)``.
-    classes
-        Their names, in the order of the labels.
-    """
-
-    name: str
-    fingerprint: str
-    train: int
-    validation: int
-    test: int
-    image_shape: ImageShape
-    classes: tuple[str, ...]
-
-
 def build_summary(
     *,
     sweep: str,
-    data: DataSummary,
+    data: DataDescription,
     costs: Sequence[str],
     records: Iterable[TrialRecord],
     rule: RuleSettings,
@@ -139,15 +117,7 @@ def build_summary(
     return {
         "schema_version": SUMMARY_SCHEMA_VERSION,
         "sweep": sweep,
-        "data": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "train": data.train,
-            "validation": data.validation,
-            "test": data.test,
-            "image_shape": list(data.image_shape),
-            "classes": list(data.classes),
-        },
+        "data": data.to_json(),
         "costs": list(costs),
         "trials": count_outcomes(latest),
         "front": [
@@ -235,7 +205,7 @@ def count_outcomes(records: Iterable[TrialRecord]) -> dict[str, int]:
 
 
 def _values(
-    record: TrialRecord, data: DataSummary, test_accuracies: Mapping[int, float]
+    record: TrialRecord, data: DataDescription, test_accuracies: Mapping[int, float]
 ) -> dict[str, Any]:
     """Return the values that the sweet spot and a reference have in common."""
     complete = record.outcome is Outcome.COMPLETE
@@ -273,7 +243,7 @@ def _other_seed_of(record: TrialRecord, records: Iterable[TrialRecord]) -> str |
 def _reference(
     name: str,
     by_number: Mapping[int, TrialRecord],
-    data: DataSummary,
+    data: DataDescription,
     test_accuracies: Mapping[int, float],
 ) -> dict[str, Any]:
     for record in by_number.values():
@@ -299,7 +269,7 @@ def _reference(
 _MEASURED = (*MEASURED_COSTS, *TRAINED_COSTS)
 
 
-def _size(architecture: Architecture, data: DataSummary) -> dict[str, int | None]:
+def _size(architecture: Architecture, data: DataDescription) -> dict[str, int | None]:
     try:
         stages = shape_journey(architecture, data.image_shape, len(data.classes))
     except ConfigurationError:  # a reference that does not fit very small images

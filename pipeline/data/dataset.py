@@ -1,13 +1,14 @@
-"""What the rest of the project knows about data: splits, and their description."""
+"""Splits of a data set, and what a trial may see of them."""
 
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.core.description import DataDescription
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,46 +46,6 @@ class Split:
     def at(self, indices: NDArray[np.int64]) -> "Split":
         """Return a copy of the images and labels at the indices, in their order."""
         return Split(images=self.images[indices], labels=self.labels[indices])
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataDescription:
-    """A data set in plain values.
-
-    Parameters
-    ----------
-    name
-        The source: ``fashion_mnist``, ``folder``, …
-    fingerprint
-        64 hexadecimal digits; see ``fingerprint``.
-    train, validation, test
-        Images in each split.
-    image_shape
-        (height, width, channels).
-    classes
-        The name of each label, from 0 on.
-    """
-
-    name: str
-    fingerprint: str
-    train: int
-    validation: int
-    test: int
-    image_shape: tuple[int, int, int]
-    classes: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values for JSON; ``from_json`` of them gives an equal description."""
-        return asdict(self) | {"image_shape": list(self.image_shape), "classes": list(self.classes)}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "DataDescription":
-        """Rebuild a description from ``to_json``."""
-        height, width, channels = values["image_shape"]
-        return cls(
-            **values
-            | {"image_shape": (height, width, channels), "classes": tuple(values["classes"])}
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

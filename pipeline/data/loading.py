@@ -6,10 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.config import DataConfig, anchored
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError, DataError
 from pipeline.core.places import looking_at
 from pipeline.data.checking import Source, check_test_set, class_names
-from pipeline.data.dataset import DataDescription, Split, TrainingData, fingerprint
+from pipeline.data.dataset import Split, TrainingData, fingerprint
 from pipeline.data.digits import DigitsSource
 from pipeline.data.download import ADDRESS, ANSWER_SECONDS, download, why_unreachable
 from pipeline.data.folder import FolderSource

@@ -17,9 +17,9 @@ from typing import Any
 from filelock import FileLock
 
 from pipeline.config import Config
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError
 from pipeline.core.pace import Pace, measured_pace
-from pipeline.data.dataset import DataDescription
 from pipeline.measuring.automatic import automatic, settled_training
 from pipeline.measuring.backends import backend_part
 from pipeline.reporting.files import write_atomically

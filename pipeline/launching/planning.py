@@ -17,12 +17,12 @@ from pipeline.config import (
     identity_parts,
 )
 from pipeline.core.architecture import Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.journey import macs, parameters, shape_journey
 from pipeline.core.pace import TRAINING_TIMES
 from pipeline.core.proposal import Proposal
 from pipeline.core.trial import ANALYTIC_COSTS
-from pipeline.data.dataset import DataDescription
 from pipeline.data.loading import load_training, resolve
 from pipeline.launching.presence import alone
 from pipeline.launching.sweep_folder import create_config, load_config, load_description

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Config, command
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.core.pace import TRAINING_TIMES
 from pipeline.core.places import temporary_folder
@@ -17,7 +18,7 @@ from pipeline.core.promotion import Rival, Verdict, accuracy_to_keep, judge
 from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import TRAINED_COSTS, TrialRecord
 from pipeline.core.wording import percentage
-from pipeline.data.dataset import DataDescription, Split
+from pipeline.data.dataset import Split
 from pipeline.launching.devices import shared_device
 from pipeline.launching.networks import SweepNetwork, kept_network, model_digest, set_up_backend
 from pipeline.launching.sessions import Sessions

@@ -11,14 +11,14 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from pipeline.config import Config
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError
 from pipeline.core.finalists import choose_finalists, final_round, wanted_trainings
 from pipeline.core.outcome import Ending
 from pipeline.core.records import front_records
 from pipeline.core.selection import RuleSettings
-from pipeline.core.summary import DataSummary, build_summary, ended_trials
+from pipeline.core.summary import build_summary, ended_trials
 from pipeline.core.trial import Outcome, RunKey, TrialRecord, TrialSpecification
-from pipeline.data.dataset import DataDescription
 from pipeline.launching.sessions import Sessions
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.right_answers import answers_path, keep_answers, read_answers
@@ -33,19 +33,6 @@ from pipeline.tracking.summary_metrics import summary_metrics
 def model_path(sweep_dir: Path, number: int) -> Path:
     """Return where a trial's model is kept."""
     return sweep_dir / "models" / f"{number:04d}.keras"
-
-
-def data_summary(description: DataDescription) -> DataSummary:
-    """Return what the summary says of the data."""
-    return DataSummary(
-        name=description.name,
-        fingerprint=description.fingerprint,
-        train=description.train,
-        validation=description.validation,
-        test=description.test,
-        image_shape=description.image_shape,
-        classes=description.classes,
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -239,7 +226,7 @@ class SweepResults:
         runs = [r.specification.run for r in (*self._front(records), *trainings)]
         summary = build_summary(
             sweep=self._folder.name,
-            data=data_summary(self._description),
+            data=self._description,
             costs=costs,
             records=records,
             rule=self._rule(),

@@ -6,8 +6,9 @@ from pathlib import Path
 import yaml
 
 from pipeline.config import Config
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError, DataError, StorageError
-from pipeline.data.dataset import DataDescription, Split, TrainingData
+from pipeline.data.dataset import Split, TrainingData
 from pipeline.data.loading import load_all, located
 from pipeline.measuring.backends import VARIABLE, backend_name
 from pipeline.reporting.files import write_atomically

@@ -10,11 +10,11 @@ from functools import cached_property, partial
 
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.journey import Stage, macs, parameters, shape_journey
 from pipeline.core.outcome import DoesNotFit, Ending, Interrupted, decide
 from pipeline.core.trial import Outcome, TrialRecord, TrialSpecification
-from pipeline.data.dataset import DataDescription
 from pipeline.launching.heartbeat import Heartbeat
 from pipeline.launching.observing import ClaimObserver, SoFar
 from pipeline.launching.pace import DevicePace, SweepPace

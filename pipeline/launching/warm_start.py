@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.journey import shape_journey
 from pipeline.core.places import looking_at
 from pipeline.core.proposal import Proposal, front_proposals
-from pipeline.data.dataset import DataDescription
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.progress import read_records
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.description import DataDescription
 from pipeline.core.journey import shape_journey
 from pipeline.core.promotion import Verdict
 from pipeline.core.statistics import wilson_interval
 from pipeline.core.trial import REFERENCE_BATCH_SIZE, Recipe, TrialRecord, peak_rate
-from pipeline.data.dataset import DataDescription
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text
 from pipeline.tracking.summary_metrics import escaped
 

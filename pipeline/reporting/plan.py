@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from pipeline.core.architecture import Architecture
-from pipeline.core.summary import DataSummary
+from pipeline.core.description import DataDescription
 from pipeline.reporting.console import terminal
 from pipeline.reporting.wording import printable
 
@@ -62,7 +62,7 @@ class Estimate:
     without_gpu: bool = False
 
 
-def plan_lines(sweep: str, continues: bool, data: DataSummary, estimate: Estimate) -> list[str]:
+def plan_lines(sweep: str, continues: bool, data: DataDescription, estimate: Estimate) -> list[str]:
     """Return the plan as lines of text."""
     height, width, channels = data.image_shape
     besides = (
@@ -120,7 +120,7 @@ def _finalists(estimate: Estimate) -> str:
 def show_plan(
     sweep: str,
     continues: bool,
-    data: DataSummary,
+    data: DataDescription,
     estimate: Estimate,
     stream: TextIO | None = None,
 ) -> None:

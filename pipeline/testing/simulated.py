@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.feature_maps import FeatureMaps, Floats, LayerFilters, LayerMaps
 from pipeline.core.journey import macs, parameters
 from pipeline.core.observer import TrialObserver
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
-from pipeline.data.dataset import DataDescription
 from pipeline.measuring.clocks import Clocks
 
 _OWN = "simulated.json"

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Self
 from filelock import FileLock, Timeout
 
 from pipeline.config import Config, command
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import RunKey
-from pipeline.data.dataset import DataDescription
 from pipeline.tracking.event_log import read, sweep_log_path, training_log_paths
 from pipeline.tracking.failure import (
     failure_details,

@@ -27,9 +27,9 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 from mlflow.types import Schema, TensorSpec
 
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import RunKey
-from pipeline.data.dataset import DataDescription
 from pipeline.tracking.artifacts import remove_file, size_of, write_file
 from pipeline.tracking.entities import (
     registered_versions,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.config import Config
-from pipeline.data.dataset import DataDescription
+from pipeline.core.description import DataDescription
 from pipeline.tracking.event_log import read, training_log_paths
 from pipeline.tracking.events import EpochEnded, Measured
 from pipeline.tracking.mirror import Mirror, SyncReport

@@ -12,7 +12,7 @@ from pipeline.core.selection import RuleSettings
 from pipeline.core.summary import build_summary
 from pipeline.core.trial import Outcome, TrialRecord, TrialSpecification
 from pipeline.launching.planning import create_folder, plan_sweep
-from pipeline.launching.results import data_summary, model_path
+from pipeline.launching.results import model_path
 from pipeline.tracking.event_log import EventLog, trial_log_path
 from pipeline.tracking.events import Ended, ModelKept, Started, record
 
@@ -56,7 +56,7 @@ def mlruns(tmp_path_factory, backend):
                 save_model(build_model(architecture, shape, 10, 1, "float32"), path)
                 record(log, ModelKept(path=str(path.relative_to(folder))))
     summary = build_summary(
-        sweep="s", data=data_summary(plan.description), costs=["epoch_seconds"], records=records,
+        sweep="s", data=plan.description, costs=["epoch_seconds"], records=records,
         rule=RuleSettings(name="knee"), test_accuracies={}, test_readings=0, wall_seconds=None,
         mlflow_run_id=None,
     )  # fmt: skip

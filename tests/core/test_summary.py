@@ -8,19 +8,14 @@ from typing import Any
 import pytest
 
 from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.records import front_records, latest_attempts
 from pipeline.core.selection import RuleSettings
-from pipeline.core.summary import (
-    DataSummary,
-    build_summary,
-    ended_trials,
-    open_trials,
-    why_no_sweet_spot,
-)
+from pipeline.core.summary import build_summary, ended_trials, open_trials, why_no_sweet_spot
 from pipeline.core.trial import EpochResult, Outcome, Recipe, TrialRecord, TrialSpecification
 
-DATA = DataSummary(
+DATA = DataDescription(
     name="fashion_mnist",
     fingerprint="c0ffee",
     train=50_000,

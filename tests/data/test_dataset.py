@@ -1,23 +1,11 @@
-import json
-
 import numpy as np
 import pytest
 
-from pipeline.data.dataset import DataDescription, Split, fingerprint
+from pipeline.data.dataset import Split, fingerprint
 
 IMAGES = np.arange(4 * 8 * 8, dtype=np.uint8).reshape(4, 8, 8, 1)
 LABELS = np.array([0, 1, 1, 0])
 WHOLE = Split(images=IMAGES, labels=LABELS)
-
-
-def test_a_description_survives_json():
-    description = DataDescription(
-        name="folder", fingerprint="0" * 64, train=5, validation=2, test=3,
-        image_shape=(8, 9, 3), classes=("cat", "dog"),
-    )  # fmt: skip
-    again = DataDescription.from_json(json.loads(json.dumps(description.to_json())))
-    assert again == description
-    assert hash(again) == hash(description)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from pipeline.core.architecture import Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.exports import EXPORTS_SCHEMA_VERSION
 from pipeline.core.finalists import Finalist, FinalRound
 from pipeline.core.selection import RuleSettings
-from pipeline.core.summary import DataSummary, build_summary
+from pipeline.core.summary import build_summary
 from pipeline.core.trial import EpochResult, Outcome, Recipe, TrialRecord, TrialSpecification
 from pipeline.tracking.event_log import EventLog, sweep_log_path, trial_log_path
 from pipeline.tracking.events import (
@@ -70,7 +71,7 @@ def make_record(
 def make_summary(records: Iterable[TrialRecord], **changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         "sweep": "fashion_mnist-standard-a1b2c3",
-        "data": DataSummary(
+        "data": DataDescription(
             name="fashion_mnist",
             fingerprint="c0ffee",
             train=50_000,

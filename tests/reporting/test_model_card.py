@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.core.architecture import Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.promotion import Verdict
 from pipeline.core.trial import Optimizer, Outcome, Recipe, TrialRecord, TrialSpecification
-from pipeline.data.dataset import DataDescription
 from pipeline.reporting.model_card import CardContent, model_card
 
 DATA = DataDescription(

@@ -2,10 +2,10 @@ import io
 from dataclasses import replace
 
 from pipeline.core.architecture import Architecture
-from pipeline.core.summary import DataSummary
+from pipeline.core.description import DataDescription
 from pipeline.reporting.plan import Estimate, plan_lines, show_plan
 
-DATA = DataSummary(
+DATA = DataDescription(
     name="mnist", fingerprint="f", train=50_000, validation=10_000, test=10_000,
     image_shape=(28, 28, 1), classes=tuple("0123456789"),
 )  # fmt: skip

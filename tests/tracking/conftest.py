@@ -15,9 +15,10 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.config import PROJECT_ROOT, Config
 from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.journey import shape_journey
 from pipeline.core.selection import RuleSettings
-from pipeline.core.summary import DataSummary, build_summary, ended_trials
+from pipeline.core.summary import build_summary, ended_trials
 from pipeline.core.trial import (
     EpochResult,
     Outcome,
@@ -25,7 +26,6 @@ from pipeline.core.trial import (
     TrialRecord,
     TrialSpecification,
 )
-from pipeline.data.dataset import DataDescription
 from pipeline.tracking.event_log import EventLog, sweep_log_path, trial_log_path
 from pipeline.tracking.events import (
     Ended,
@@ -248,15 +248,7 @@ class FakeSweep:
         """Rewrite ``summary.json`` as workers do."""
         summary = build_summary(
             sweep=self.dir.name,
-            data=DataSummary(
-                name=DATA.name,
-                fingerprint=DATA.fingerprint,
-                train=DATA.train,
-                validation=DATA.validation,
-                test=DATA.test,
-                image_shape=DATA.image_shape,
-                classes=DATA.classes,
-            ),
+            data=DATA,
             costs=["epoch_seconds"],
             records=self.records.values(),
             rule=RuleSettings(name="knee", budget=None),

@@ -7,8 +7,9 @@ import pytest
 
 from pipeline.config import MeasuringConfig, ObjectiveConfig, TrainingConfig
 from pipeline.core.architecture import Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.trial import Recipe, TrialSpecification
-from pipeline.data.dataset import DataDescription, Split, TrainingData
+from pipeline.data.dataset import Split, TrainingData
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.quiet import QuietLock
 from pipeline.training.session import TrainingSession
