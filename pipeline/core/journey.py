@@ -65,16 +65,21 @@ def shape_journey(
     return tuple(_stages(architecture, image_shape, classes))
 
 
+def misfit(architecture: Architecture, image_shape: ImageShape, classes: int) -> str | None:
+    """Return why the network does not fit the images; None where it does."""
+    try:
+        shape_journey(architecture, image_shape, classes)
+    except ConfigurationError as error:
+        return str(error)
+    return None
+
+
 def timed_beside(image_shape: ImageShape, classes: int) -> str:
     """Return which reference others are timed in turn with: ``cnn``, or ``dnn`` where none fits.
 
     The images may be too small for the two blocks of the ``cnn``.
     """
-    try:
-        shape_journey(REFERENCES["cnn"], image_shape, classes)
-    except ConfigurationError:
-        return "dnn"
-    return "cnn"
+    return "cnn" if misfit(REFERENCES["cnn"], image_shape, classes) is None else "dnn"
 
 
 def _stages(architecture: Architecture, image_shape: ImageShape, classes: int) -> Iterator[Stage]:
@@ -180,6 +185,16 @@ def parameters(architecture: Architecture, image_shape: ImageShape, classes: int
 def macs(architecture: Architecture, image_shape: ImageShape, classes: int) -> int:
     """Return the multiply-accumulates of classifying one image."""
     return sum(stage.macs for stage in _stages(architecture, image_shape, classes))
+
+
+def counted_costs(
+    architecture: Architecture, image_shape: ImageShape, classes: int
+) -> dict[str, float]:
+    """Return the costs that follow from the architecture alone, by name."""
+    return {
+        "parameters": float(parameters(architecture, image_shape, classes)),
+        "macs": float(macs(architecture, image_shape, classes)),
+    }
 
 
 def _count(number: int, noun: str) -> str:

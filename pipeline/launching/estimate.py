@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.journey import macs, parameters
+from pipeline.core.journey import counted_costs, macs
 from pipeline.core.trial import derived_seed
 from pipeline.launching.devices import workers_with
 from pipeline.launching.planning import SweepPlan
@@ -97,10 +97,7 @@ def _trainable(plan: SweepPlan, drawn: Sequence[Architecture]) -> tuple[float, f
     shape, classes = plan.description.image_shape, len(plan.description.classes)
     limits, within = plan.config.objective.limits, []
     for architecture in drawn:
-        known = {
-            "macs": float(macs(architecture, shape, classes)),
-            "parameters": float(parameters(architecture, shape, classes)),
-        }
+        known = counted_costs(architecture, shape, classes)
         if not limits.broken(known):
             within.append(known["macs"])
     return (float(np.mean(within)) if within else 0.0), len(within) / len(drawn)

@@ -19,7 +19,7 @@ from pipeline.config import (
 from pipeline.core.architecture import Architecture
 from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError, StorageError
-from pipeline.core.journey import macs, parameters, shape_journey
+from pipeline.core.journey import macs, misfit, parameters
 from pipeline.core.pace import TRAINING_TIMES
 from pipeline.core.proposal import Proposal
 from pipeline.core.trial import ANALYTIC_COSTS
@@ -176,10 +176,9 @@ def _check_limits(config: Config, space: SearchSpace) -> None:
 
 def _check_fit(architecture: str, description: DataDescription) -> None:
     network = Architecture.parse(architecture)
-    try:
-        shape_journey(network, description.image_shape, len(description.classes))
-    except ConfigurationError as error:
-        raise ConfigurationError(f"architecture={architecture}: {error}") from error
+    reason = misfit(network, description.image_shape, len(description.classes))
+    if reason is not None:
+        raise ConfigurationError(f"architecture={architecture}: {reason}")
 
 
 def check_writable(folder: Path) -> None:

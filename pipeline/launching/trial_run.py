@@ -11,8 +11,8 @@ from functools import cached_property, partial
 from pipeline.config import Config
 from pipeline.core.architecture import Architecture
 from pipeline.core.description import DataDescription
-from pipeline.core.errors import ConfigurationError, StorageError
-from pipeline.core.journey import Stage, macs, parameters, shape_journey
+from pipeline.core.errors import StorageError
+from pipeline.core.journey import ImageShape, counted_costs, misfit, shape_journey
 from pipeline.core.outcome import DoesNotFit, Ending, Interrupted, decide
 from pipeline.core.trial import Outcome, TrialRecord, TrialSpecification
 from pipeline.launching.heartbeat import Heartbeat
@@ -60,12 +60,10 @@ class TrialRun:
         device = DevicePace.of(self.config, self.description, self.device, self.threads)
         return SweepPace(self.config.sweep_dir, device)
 
-    def _journey(self, specification: TrialSpecification) -> tuple[Stage, ...]:
-        """Return the shape journey of a trial's network."""
-        description = self.description
-        return shape_journey(
-            specification.architecture, description.image_shape, len(description.classes)
-        )
+    @property
+    def _images(self) -> tuple[ImageShape, int]:
+        """The shape of an image, and how many classes there are."""
+        return self.description.image_shape, len(self.description.classes)
 
     def run(self, claim: Claim) -> TrialRecord:
         """Run a claimed trial to its end and store how it ended.
@@ -77,6 +75,7 @@ class TrialRun:
             else it is still marked as running, and whoever comes next does so.
         """
         specification = claim.specification
+        architecture = specification.architecture
         started = time.time()
         clocks = Clocks()
         run = specification.run
@@ -106,15 +105,15 @@ class TrialRun:
                         log,
                         clocks,
                         pace=lambda: self.pace,
-                        journey=lambda: self._journey(specification),
+                        journey=lambda: shape_journey(architecture, *self._images),
                         reason_to_leave=(
                             lambda: TAKEN_AWAY if heart.taken_away else self.must_leave()
                         ),
                         reason_to_stop=self.study.reason_to_stop,
                     )
-                    self._check_fit(specification)
+                    self._check_fit(architecture)
                     # What is counted is known without a network, and nobody else has to be quiet.
-                    observer.check_limits(self._counted(specification.architecture))
+                    observer.check_limits(counted_costs(architecture, *self._images))
                     with self._sampled_system(log, specification.attempt):
                         trained = self.trainer.run(specification, observer, clocks, checkpoint)
                     observer.trained(trained.costs, trained.measurements)
@@ -169,16 +168,10 @@ class TrialRun:
             return nullcontext()
         return SystemSampler(log, attempt)
 
-    def _check_fit(self, specification: TrialSpecification) -> None:
-        try:
-            self._journey(specification)
-        except ConfigurationError as error:
-            raise DoesNotFit(str(error)) from error
-
-    def _counted(self, architecture: Architecture) -> dict[str, float]:
-        description = self.description
-        network = (architecture, description.image_shape, len(description.classes))
-        return {"parameters": float(parameters(*network)), "macs": float(macs(*network))}
+    def _check_fit(self, architecture: Architecture) -> None:
+        reason = misfit(architecture, *self._images)
+        if reason is not None:
+            raise DoesNotFit(reason)
 
     def _check_costs(self, costs: dict[str, float]) -> None:
         """Raise ``RuntimeError`` where a cost of the objective is not among these."""

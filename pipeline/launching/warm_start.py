@@ -12,7 +12,7 @@ from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError, StorageError
-from pipeline.core.journey import shape_journey
+from pipeline.core.journey import misfit
 from pipeline.core.places import looking_at
 from pipeline.core.proposal import Proposal, front_proposals
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
@@ -43,14 +43,15 @@ def first_proposals(
         Proposal(architecture=Architecture.parse(text), recipe=config.training.recipe)
         for text in config.search.first
     ]
+    size = (description.image_shape, len(description.classes))
     for proposal in named:
-        reason = _misfit(proposal, description)
+        reason = misfit(proposal.architecture, *size)
         if reason is not None:
             raise ConfigurationError(f"search.first: {proposal.architecture}: {reason}")
     warm = [] if config.warm_start is None else _front(config, config.warm_start, named)
     if config.warm_start is not None and not warm:
         say(f"warm_start={config.warm_start}: its front has nothing new to begin with.")
-    fitting = [proposal for proposal in warm if _misfit(proposal, description) is None]
+    fitting = [proposal for proposal in warm if misfit(proposal.architecture, *size) is None]
     if len(fitting) < len(warm):
         say(
             f"warm_start={config.warm_start}: {len(warm) - len(fitting)} of {len(warm)} networks "
@@ -77,14 +78,6 @@ def _front(config: Config, name: str, named: list[Proposal]) -> list[Proposal]:
         )
     front = [member["trial"] for member in read_summary(folder)["front"]]
     return front_proposals(read_records(folder), front, named)
-
-
-def _misfit(proposal: Proposal, description: DataDescription) -> str | None:
-    try:
-        shape_journey(proposal.architecture, description.image_shape, len(description.classes))
-    except ConfigurationError as error:
-        return str(error)
-    return None
 
 
 def read_first(sweep_dir: Path) -> tuple[Proposal, ...]:

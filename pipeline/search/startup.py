@@ -14,7 +14,7 @@ from itertools import islice
 
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
-from pipeline.core.journey import macs, parameters
+from pipeline.core.journey import counted_costs, macs
 from pipeline.core.proposal import Proposal
 from pipeline.core.trial import derived_seed
 from pipeline.search.dice import Dice
@@ -91,10 +91,7 @@ def _draws(space: SearchSpace, dice: Dice) -> Iterator[Proposal]:
 
 
 def _keeps_limits(network: Architecture, config: Config, space: SearchSpace) -> bool:
-    costs = {
-        "macs": float(_work(network, space)),
-        "parameters": float(parameters(network, space.image_shape, space.classes)),
-    }
+    costs = counted_costs(network, space.image_shape, space.classes)
     return not config.objective.limits.broken(costs)
 
 

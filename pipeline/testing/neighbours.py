@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.architecture import Architecture
-from pipeline.core.journey import ImageShape, macs, parameters
+from pipeline.core.journey import ImageShape, counted_costs, macs, parameters
 from pipeline.core.trial import Recipe, TrialSpecification
 from pipeline.testing.curves import Curve, Recording
 
@@ -60,13 +60,9 @@ class NearestCurves:
     def _costs(
         self, architecture: Architecture, found: Sequence[Curve], weights: NDArray[np.float64]
     ) -> Mapping[str, float]:
-        work = float(macs(architecture, self._shape, self._classes))
-        costs = {
-            "macs": work,
-            "parameters": float(parameters(architecture, self._shape, self._classes)),
-        }
+        costs = counted_costs(architecture, self._shape, self._classes)
         for name in set(found[0].costs) - set(costs):
-            shares = [curve.costs[name] * work / curve.costs["macs"] for curve in found]
+            shares = [curve.costs[name] * costs["macs"] / curve.costs["macs"] for curve in found]
             costs[name] = float(np.dot(weights, shares))
         return costs
 

@@ -21,7 +21,7 @@ from pipeline.config import Config
 from pipeline.core.architecture import Architecture
 from pipeline.core.description import DataDescription
 from pipeline.core.feature_maps import FeatureMaps, Floats, LayerFilters, LayerMaps
-from pipeline.core.journey import macs, parameters
+from pipeline.core.journey import counted_costs, macs
 from pipeline.core.observer import TrialObserver
 from pipeline.core.trial import EpochResult, Recipe, TrialSpecification
 from pipeline.measuring.clocks import Clocks
@@ -148,13 +148,11 @@ class SimulatedTrainer:
         return 1e-10 * recipe.batch_size * self._macs(architecture)
 
     def _costs(self, architecture: Architecture) -> dict[str, float]:
-        work = self._macs(architecture)
         shape, classes = self.description.image_shape, len(self.description.classes)
-        return {
-            "parameters": float(parameters(architecture, shape, classes)),
-            "macs": float(work),
-            "epoch_seconds": 1e-10 * work * self.description.train,
-            "latency_ms": 0.1 + 1e-8 * work,
+        counted = counted_costs(architecture, shape, classes)
+        return counted | {
+            "epoch_seconds": 1e-10 * counted["macs"] * self.description.train,
+            "latency_ms": 0.1 + 1e-8 * counted["macs"],
         }
 
     def _macs(self, architecture: Architecture) -> int:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import MeasuringConfig
 from pipeline.core.architecture import Architecture
-from pipeline.core.journey import macs, parameters
+from pipeline.core.journey import counted_costs
 from pipeline.measuring.clocks import Clocks
 from pipeline.measuring.energy import EnergyMeter
 from pipeline.measuring.latency import TimedLatency
@@ -90,10 +90,8 @@ class CostMeter:
             Called between measurements, and between the turns of each; may raise.
         """
         height, width, channels = self.images.shape[1:]
-        counted = (architecture, (height, width, channels), self.classes)
-        found = MeasuredCosts(
-            costs={"parameters": float(parameters(*counted)), "macs": float(macs(*counted))}
-        )
+        counted = counted_costs(architecture, (height, width, channels), self.classes)
+        found = MeasuredCosts(costs=counted)
         sizes = self._sizes_before
         for size in sizes:
             self._compile(network, size, clocks)

@@ -5,7 +5,9 @@ from pipeline.core.errors import ConfigurationError
 from pipeline.core.journey import (
     after_convolution,
     after_pooling,
+    counted_costs,
     macs,
+    misfit,
     parameters,
     shape_journey,
     timed_beside,
@@ -109,3 +111,19 @@ def test_networks_are_timed_beside_the_cnn_where_it_fits():
     assert timed_beside(IMAGE, 10) == "cnn"
     assert timed_beside((10, 10, 1), 10) == "cnn"
     assert timed_beside((8, 8, 1), 10) == "dnn"
+
+
+def test_the_counted_costs_are_parameters_and_macs():
+    network = Architecture.parse("4k3-d9")
+    assert counted_costs(network, IMAGE, 10) == {
+        "parameters": parameters(network, IMAGE, 10),
+        "macs": macs(network, IMAGE, 10),
+    }
+
+
+def test_a_misfit_says_why():
+    network = Architecture.parse("4k7-d9")
+    assert misfit(network, IMAGE, 10) is None
+    assert misfit(network, (4, 4, 1), 10) == (
+        f"block 1 ({network.blocks[0].notation}): a 7×7 kernel does not fit a 4×4 feature map"
+    )
