@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from pipeline.core.architecture import Architecture
+from pipeline.core.json_values import number_or_none, numbers, text_or_none
 
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Schedule = Literal["one_cycle", "cosine", "constant"]
@@ -158,6 +159,12 @@ class EpochResult:
         del values["epoch"]
         return values
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "EpochResult":
+        """Rebuild a result from its values by name."""
+        found = numbers(values)
+        return cls(epoch=int(found.pop("epoch")), **found)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialRecord:
@@ -207,15 +214,20 @@ class TrialRecord:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TrialRecord":
         """Rebuild a record from ``to_json``."""
-        plain = dict(values)
-        outcome = plain.pop("outcome")
-        history = plain.pop("history")
-        return cls(
-            specification=specification_from_json(plain.pop("specification")),
-            outcome=None if outcome is None else Outcome(outcome),
-            history=tuple(EpochResult(**result) for result in history),
-            **plain,
-        )
+        outcome = values["outcome"]
+        coerced: dict[str, Any] = {
+            "specification": specification_from_json(values["specification"]),
+            "outcome": None if outcome is None else Outcome(outcome),
+            "val_accuracy": number_or_none(values["val_accuracy"]),
+            "costs": numbers(values["costs"]),
+            "measurements": numbers(values["measurements"]),
+            "clocks": numbers(values["clocks"]),
+            "history": tuple(EpochResult.from_json(result) for result in values["history"]),
+            "reason": text_or_none(values["reason"]),
+            "started": number_or_none(values["started"]),
+            "ended": number_or_none(values["ended"]),
+        }
+        return cls(**values | coerced)  # a name that it does not know is refused
 
 
 def specification_to_json(specification: TrialSpecification) -> dict[str, Any]:
@@ -227,12 +239,15 @@ def specification_to_json(specification: TrialSpecification) -> dict[str, Any]:
 
 def specification_from_json(values: dict[str, Any]) -> TrialSpecification:
     """Rebuild a specification from ``specification_to_json``."""
-    plain = dict(values)
-    return TrialSpecification(
-        architecture=Architecture.parse(plain.pop("architecture")),
-        recipe=Recipe(**plain.pop("recipe")),
-        **plain,
-    )
+    coerced: dict[str, Any] = {
+        "number": int(values["number"]),
+        "architecture": Architecture.parse(values["architecture"]),
+        "recipe": Recipe(**values["recipe"]),
+        "seed": int(values["seed"]),
+        "attempt": int(values["attempt"]),
+        "repetition": int(values.get("repetition", 0)),  # not there in an older version's
+    }
+    return TrialSpecification(**values | coerced)
 
 
 def derived_seed(*parts: int | str) -> int:

@@ -7,11 +7,12 @@ A worker records what happens to its trial: ``Started``, ``Measured``, ``EpochEn
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self
 
 from pipeline.core.errors import StorageError, SweetspotError
 from pipeline.core.journey import Stage
+from pipeline.core.json_values import numbers, text_or_none
 from pipeline.core.trial import (
     EpochResult,
     TrialRecord,
@@ -85,7 +86,7 @@ class Started(Content):
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {
             "attempt": int(values["attempt"]),
-            "specification": _specification(values["specification"]),
+            "specification": specification_from_json(values["specification"]),
             "worker": str(values["worker"]),
             "host": str(values["host"]),
             "pid": int(values["pid"]),
@@ -121,14 +122,14 @@ class Measured(Content):
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {
             "attempt": int(values["attempt"]),
-            "costs": _numbers(values["costs"]),
-            "measurements": _numbers(values["measurements"]),
+            "costs": numbers(values["costs"]),
+            "measurements": numbers(values["measurements"]),
             "summary": str(values["summary"]),
             "journey": tuple(
                 Stage(**{**stage, "shape": tuple(int(side) for side in stage["shape"])})
                 for stage in values["journey"]
             ),
-            "clocks": _numbers(values.get("clocks", {})),
+            "clocks": numbers(values.get("clocks", {})),
         }
 
 
@@ -142,7 +143,10 @@ class EpochEnded(Content):
 
     @classmethod
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {"attempt": int(values["attempt"]), "result": _epoch_result(values["result"])}
+        return {
+            "attempt": int(values["attempt"]),
+            "result": EpochResult.from_json(values["result"]),
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,7 +165,7 @@ class SystemSampled(Content):
 
     @classmethod
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {"attempt": int(values["attempt"]), "metrics": _numbers(values["metrics"])}
+        return {"attempt": int(values["attempt"]), "metrics": numbers(values["metrics"])}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,8 +197,8 @@ class Ended(Content):
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {
             "attempt": int(values["attempt"]),
-            "record": _trial_record(values["record"]),
-            "details": _text(values["details"]),
+            "record": TrialRecord.from_json(values["record"]),
+            "details": text_or_none(values["details"]),
         }
 
 
@@ -214,7 +218,7 @@ class ModelKept(Content):
 
     @classmethod
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {"path": _text(values["path"])}
+        return {"path": text_or_none(values["path"])}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -247,9 +251,9 @@ class SessionStarted(Content):
             "workers": int(values["workers"]),
             "host": str(values["host"]),
             "versions": {str(name): str(text) for name, text in values["versions"].items()},
-            "git_commit": _text(values["git_commit"]),
+            "git_commit": text_or_none(values["git_commit"]),
             "threads": None if values.get("threads") is None else int(values["threads"]),
-            "run": _text(values.get("run")),
+            "run": text_or_none(values.get("run")),
         }
 
 
@@ -326,7 +330,7 @@ class SummaryChanged(Content):
 
     @classmethod
     def _arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {"ended": int(values["ended"]), "metrics": _numbers(values["metrics"])}
+        return {"ended": int(values["ended"]), "metrics": numbers(values["metrics"])}
 
 
 TrialContent = Started | Measured | EpochEnded | SystemSampled | Ended | ModelKept
@@ -355,45 +359,3 @@ def content_of(event: Event) -> TrialContent | SweepContent | None:
         return kind.from_values(event.values)
     except StorageError:
         return None
-
-
-def _specification(values: dict[str, Any]) -> TrialSpecification:
-    return replace(
-        specification_from_json(values),
-        number=int(values["number"]),
-        seed=int(values["seed"]),
-        attempt=int(values["attempt"]),
-    )
-
-
-def _trial_record(values: dict[str, Any]) -> TrialRecord:
-    record = TrialRecord.from_json(values)
-    return replace(
-        record,
-        specification=_specification(values["specification"]),
-        val_accuracy=_number(values["val_accuracy"]),
-        costs=_numbers(values["costs"]),
-        measurements=_numbers(values["measurements"]),
-        clocks=_numbers(values["clocks"]),
-        history=tuple(_epoch_result(result) for result in values["history"]),
-        reason=_text(values["reason"]),
-        started=_number(values["started"]),
-        ended=_number(values["ended"]),
-    )
-
-
-def _epoch_result(values: dict[str, Any]) -> EpochResult:
-    numbers = _numbers(values)
-    return EpochResult(epoch=int(numbers.pop("epoch")), **numbers)
-
-
-def _numbers(values: dict[str, Any]) -> dict[str, float]:
-    return {str(name): float(value) for name, value in values.items()}
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)

@@ -147,7 +147,7 @@ def read_checkpoint(path: Path, trial: dict[str, Any]) -> Checkpoint | None:
         measurements=about["measurements"],
         step_seconds=about["step_seconds"],
         memory_mib=about.get("memory_mib"),  # not there in an older version's
-        history=tuple(EpochResult(**result) for result in about["history"]),
+        history=tuple(EpochResult.from_json(result) for result in about["history"]),
         kept=KeptWeights(
             epoch=kept["epoch"],
             val_loss=kept["val_loss"],

@@ -46,6 +46,12 @@ def test_a_specification_survives_json():
     assert specification_from_json(specification_to_json(SPECIFICATION)) == SPECIFICATION
 
 
+def test_what_an_earlier_version_lacks_is_read_as_it_was():
+    values = specification_to_json(SPECIFICATION)
+    del values["repetition"]
+    assert specification_from_json(values) == SPECIFICATION
+
+
 def test_labels_name_the_reference_or_the_network():
     assert SPECIFICATION.label == "7 64k3-64k3-d128"
     assert replace(SPECIFICATION, number=1, reference="cnn").label == "1 cnn"

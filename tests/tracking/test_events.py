@@ -126,6 +126,26 @@ def test_a_missing_value_is_damage(content: TrialContent | SweepContent) -> None
         assert content_of(Event(time=1.0, kind=content.kind, values=less)) is None
 
 
+@pytest.mark.parametrize("name", ["number", "seed", "attempt", "repetition"])
+def test_whole_numbers_of_a_specification_are_read_as_such(name: str) -> None:
+    values = json.loads(json.dumps(CONTENTS[0].to_values()))
+    values["specification"][name] = "3"
+    found = Started.from_values(values)
+    assert getattr(found.specification, name) == 3
+    values["specification"][name] = "x"
+    with pytest.raises(StorageError, match="'started' event is damaged"):
+        Started.from_values(values)
+
+
+@pytest.mark.parametrize("name", ["number", "seed", "attempt", "repetition"])
+def test_a_text_for_a_whole_number_is_damage_in_a_record_too(name: str) -> None:
+    (ended,) = (content for content in CONTENTS if isinstance(content, Ended))
+    values = json.loads(json.dumps(ended.to_values()))
+    values["record"]["specification"][name] = "x"
+    with pytest.raises(StorageError, match="'ended' event is damaged"):
+        Ended.from_values(values)
+
+
 def test_an_unknown_kind_says_nothing() -> None:
     assert content_of(Event(time=1.0, kind="tomorrow", values={})) is None
 
