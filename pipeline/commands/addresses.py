@@ -4,7 +4,7 @@ import getpass
 import ipaddress
 import os
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.core.errors import ConfigurationError
@@ -48,11 +48,13 @@ def split_address(line: CommandLine, default_port: int) -> tuple[Address, Comman
     ConfigurationError
         It is no port's number or no IP address, or there is no password.
     """
-    port = _last(line, "port=") or str(default_port)
+    said_port, line = line.taking("port")
+    said_host, line = line.taking("host")
+    port = said_port or str(default_port)
     number = whole_number(port)
     if not number or number > _LARGEST_PORT:
         raise ConfigurationError(f"port must be a number from 1 to {_LARGEST_PORT}, not {port!r}")
-    host = _last(line, "host=") or _LOOPBACK
+    host = said_host or _LOOPBACK
     try:
         address = ipaddress.ip_address(_LOOPBACK if host == "localhost" else host)
     except ValueError:
@@ -61,13 +63,7 @@ def split_address(line: CommandLine, default_port: int) -> tuple[Address, Comman
             f"them), not {host!r}"
         ) from None
     password = None if address.is_loopback else _password(host)
-    rest = tuple(word for word in line.overrides if not word.startswith(("host=", "port=")))
-    return Address(host=str(address), port=number, password=password), replace(line, overrides=rest)
-
-
-def _last(line: CommandLine, start: str) -> str | None:
-    given = [word.removeprefix(start) for word in line.overrides if word.startswith(start)]
-    return given[-1] if given else None
+    return Address(host=str(address), port=number, password=password), line
 
 
 def _password(host: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.core.errors import ConfigurationError, one_of
 
@@ -118,3 +118,17 @@ class CommandLine:
     def help(self) -> bool:
         """Whether help is asked for."""
         return bool({"--help", "-h"} & set(self.hydra))
+
+    def taking(self, name: str) -> tuple[str | None, "CommandLine"]:
+        """Take out a setting that is the command's own, and no part of ``conf/``.
+
+        Returns
+        -------
+        tuple
+            What is said behind ``name=``, the last time that it is; None where it is not. And the
+            line without it.
+        """
+        start = f"{name}="
+        given = [word.removeprefix(start) for word in self.overrides if word.startswith(start)]
+        rest = tuple(word for word in self.overrides if not word.startswith(start))
+        return given[-1] if given else None, replace(self, overrides=rest)

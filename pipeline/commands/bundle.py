@@ -1,6 +1,5 @@
 """``sweetspot bundle``: a sweep in one archive."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from pipeline.commands.arguments import CommandLine
@@ -12,8 +11,6 @@ from pipeline.config import expanded
 FLAGS = ()
 NAMES = 1
 
-_FILE = "file="
-
 
 def run(line: CommandLine) -> int:
     """Write a sweep's configuration, lock file, event logs, study, results and models to a ZIP.
@@ -22,10 +19,9 @@ def run(line: CommandLine) -> int:
     """
     from pipeline.launching.bundle import bundle_sweep
 
-    given = [word.removeprefix(_FILE) for word in line.overrides if word.startswith(_FILE)]
-    rest = tuple(word for word in line.overrides if not word.startswith(_FILE))
-    config = compose(replace(line, overrides=rest))
-    path = expanded(Path(given[-1])).absolute() if given else None
+    file, line = line.taking("file")
+    config = compose(line)
+    path = None if file is None else expanded(Path(file)).absolute()
     with leaving_in_order():
         archive, manifest = bundle_sweep(config, chosen_sweep(line, config), path)
     print(f"{archive} ({archive.stat().st_size / 1e6:.1f} MB, {len(manifest.members)} files)")

@@ -1,7 +1,6 @@
 """``sweetspot export``: a network in the formats that other programs run."""
 
 import sys
-from dataclasses import replace
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
@@ -12,8 +11,6 @@ from pipeline.core.numbers import whole_number
 
 FLAGS = ()
 NAMES = 1
-
-_TRIAL = "trial="
 
 
 def run(line: CommandLine) -> int:
@@ -40,9 +37,8 @@ def run(line: CommandLine) -> int:
 
 def _split_trial(line: CommandLine) -> tuple[int | None, CommandLine]:
     """Return the trial that is asked for, None where none is, and the line without it."""
-    given = [word.removeprefix(_TRIAL) for word in line.overrides if word.startswith(_TRIAL)]
-    trial = whole_number(given[-1]) if given else None
-    if given and trial is None:
-        raise ConfigurationError(f"trial must be the number of a trial, not {given[-1]!r}")
-    rest = tuple(word for word in line.overrides if not word.startswith(_TRIAL))
-    return trial, replace(line, overrides=rest)
+    given, rest = line.taking("trial")
+    trial = None if given is None else whole_number(given)
+    if given is not None and trial is None:
+        raise ConfigurationError(f"trial must be the number of a trial, not {given!r}")
+    return trial, rest

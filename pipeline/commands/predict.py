@@ -1,7 +1,6 @@
 """``sweetspot predict``: classify pictures with the champion, or with any other network."""
 
 import sys
-from dataclasses import replace
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
@@ -9,8 +8,6 @@ from pipeline.core.errors import ConfigurationError
 
 FLAGS = ("--json", "--csv", "--invert")
 NAMES = None
-
-_MODEL = "model="
 
 
 def run(line: CommandLine) -> int:
@@ -28,11 +25,10 @@ def run(line: CommandLine) -> int:
         raise ConfigurationError(
             "predict needs pictures: files, folders, .npz archives, or - for the standard input"
         )
-    given = [word.removeprefix(_MODEL) for word in line.overrides if word.startswith(_MODEL)]
-    rest = tuple(word for word in line.overrides if not word.startswith(_MODEL))
+    model, line = line.taking("model")
     predictions = predict(
-        compose(replace(line, overrides=rest)),
-        given[-1] if given else "champion",
+        compose(line),
+        "champion" if model is None else model,
         line.names,
         invert="--invert" in line.flags,
         stdin=sys.stdin.buffer,

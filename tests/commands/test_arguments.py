@@ -50,3 +50,11 @@ def test_any_number_of_words_where_a_command_takes_pictures():
     assert line.names == ("a.png", "-", "folder")
     assert line.flags == {"--json"}
     assert line.overrides == ("model=champion",)
+
+
+def test_a_commands_own_setting_is_taken_out_and_the_last_one_counts():
+    line = CommandLine(command="export", overrides=("trial=1", "data=mnist", "trial=a=b"))
+    given, rest = line.taking("trial")
+    assert given == "a=b"
+    assert rest == CommandLine(command="export", overrides=("data=mnist",))
+    assert rest.taking("trial") == (None, rest)
