@@ -26,8 +26,9 @@ if sys.platform == "linux" and not this_machine().gpus:
     # Importing takes all that the processor has: not while somebody measures.
     with suppress(Exception), _while_nobody_measures():
         import pipeline.launching.keras_trainer
-        import pipeline.launching.planning
+        import pipeline.launching.sweep_folder
         import pipeline.launching.worker
+        import pipeline.search.journal
         import pipeline.training.rates  # noqa: F401
     # What is there now stays, in pages that the workers share; a collector would write to them.
     gc.collect()
