@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import Timeout
@@ -20,20 +19,6 @@ class SweepBusy(SweetspotError):
     """Somebody else runs the sweep, and nobody wants to wait."""
 
     status = AGAIN_STATUS
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Holder:
-    """Who runs a sweep; ``since`` in seconds since the epoch."""
-
-    host: str
-    pid: int
-    since: float
-
-    def __str__(self) -> str:
-        """Return it as part of a sentence."""
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
-        return f"process {self.pid} on {self.host} since {since}"
 
 
 class SupervisorLock:
@@ -60,12 +45,12 @@ class SupervisorLock:
             self._note.unlink(missing_ok=True)
             self._lock.release()
 
-    def holder(self) -> Holder | str:
-        """Return who holds the lock, as far as the note says."""
+    def holder(self) -> str:
+        """Say who holds the lock, as far as the note does: the end of a sentence."""
         try:
             values = json.loads(self._note.read_text(encoding="utf-8"))
-            return Holder(
-                host=str(values["host"]), pid=int(values["pid"]), since=float(values["since"])
-            )
+            host, pid, since = str(values["host"]), int(values["pid"]), float(values["since"])
         except (OSError, ValueError, LookupError, TypeError):
             return "another process"
+        begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
+        return f"process {pid} on {host} since {begun}"
