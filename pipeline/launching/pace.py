@@ -7,6 +7,7 @@ folder: wherever it goes on, and whoever joins it, its seconds stay the same one
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -28,7 +29,31 @@ from pipeline.reporting.progress import read_trainings
 PACE_NAME = "pace.json"
 
 
-class DevicePace:
+class _KeptPace(ABC):
+    """A pace in a file, read again only for what is not known yet."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, float] | None = None
+
+    def known_or(self, measured: Pace) -> Pace:
+        """Return the pace that is known; what nobody has measured before is kept from now on.
+
+        Raises
+        ------
+        StorageError
+            A file cannot be read or written.
+        """
+        if self._known is None or not measured.keys() <= self._known.keys():
+            self._known = self._settle(measured)
+        return self._known
+
+    @abstractmethod
+    def _settle(self, measured: Pace) -> dict[str, float]:
+        """Return what the file says, with what it has not known before."""
+
+
+class DevicePace(_KeptPace):
     """The pace of this device under the settings of a sweep.
 
     Parameters
@@ -40,9 +65,8 @@ class DevicePace:
     """
 
     def __init__(self, folder: Path, circumstances: Mapping[str, object]) -> None:
-        self._path = folder / PACE_NAME
+        super().__init__(folder / PACE_NAME)
         self._key = json.dumps(dict(circumstances), sort_keys=True)
-        self._known: dict[str, float] | None = None
 
     @classmethod
     def of(
@@ -74,29 +98,6 @@ class DevicePace:
             circumstances["averaging"] = training.averaging
         return cls(config.mlruns, circumstances)
 
-    def known(self) -> Pace:
-        """Return the pace as far as it is known.
-
-        Raises
-        ------
-        StorageError
-            The file cannot be read.
-        """
-        entry = _read(self._path).get(self._key)
-        return {} if entry is None else entry["ms"]
-
-    def known_or(self, measured: Pace) -> Pace:
-        """Return the pace that is known; what nobody has measured before is kept from now on.
-
-        Raises
-        ------
-        StorageError
-            The file cannot be read or written.
-        """
-        if self._known is None or not measured.keys() <= self._known.keys():
-            self._known = self._settle(measured)
-        return self._known
-
     def _settle(self, measured: Pace) -> dict[str, float]:
         if not measured:
             return {}
@@ -112,7 +113,7 @@ class DevicePace:
             return known
 
 
-class SweepPace:
+class SweepPace(_KeptPace):
     """The one pace at which the costs of a sweep are told, whatever device it trains on.
 
     Parameters
@@ -124,10 +125,9 @@ class SweepPace:
     """
 
     def __init__(self, sweep_dir: Path, device: DevicePace) -> None:
+        super().__init__(sweep_dir / PACE_NAME)
         self._sweep_dir = sweep_dir
-        self._path = sweep_dir / PACE_NAME
         self._device = device
-        self._known: dict[str, float] | None = None
 
     def known(self) -> Pace:
         """Return the pace as far as it is known.
@@ -138,18 +138,6 @@ class SweepPace:
             The file cannot be read or written.
         """
         return self.known_or({})
-
-    def known_or(self, measured: Pace) -> Pace:
-        """Return the sweep's pace; it is the device's in what is measured for the first time.
-
-        Raises
-        ------
-        StorageError
-            A file cannot be read or written.
-        """
-        if self._known is None or not measured.keys() <= self._known.keys():
-            self._known = self._settle(measured)
-        return self._known
 
     def _settle(self, measured: Pace) -> dict[str, float]:
         with _locked(self._path):

@@ -51,8 +51,9 @@ def test_averaging_takes_its_time_in_each_step(plan, replan, tmp_path):
     averaged = plan.config.model_copy(
         update={"training": plan.config.training.model_copy(update={"averaging": "ema"})}
     )
-    assert DevicePace.of(averaged, plan.description, DEVICE, 1).known() == {}
-    assert DevicePace.of(plan.config, plan.description, DEVICE, 1).known() == {
+    measured = {"step_reference_ms": 1.0}
+    assert DevicePace.of(averaged, plan.description, DEVICE, 1).known_or(measured) == measured
+    assert DevicePace.of(plan.config, plan.description, DEVICE, 1).known_or(measured) == {
         "step_reference_ms": 9.0
     }
 
@@ -62,11 +63,14 @@ def test_a_short_epoch_has_its_share_of_the_call_in_each_step(plan, tmp_path):
     long = DevicePace.of(plan.config, images, DEVICE, 1)
     long.known_or({"step_reference_ms": 9.0})
     longer, short = (replace(images, train=train) for train in (50_000, 20))
-    assert DevicePace.of(plan.config, longer, DEVICE, 1).known() == {"step_reference_ms": 9.0}
-    assert DevicePace.of(plan.config, short, DEVICE, 1).known() == {}
+    measured = {"step_reference_ms": 1.0}
+    assert DevicePace.of(plan.config, longer, DEVICE, 1).known_or(measured) == {
+        "step_reference_ms": 9.0
+    }
     # What was kept before short epochs were told apart stays valid.
     (key,) = json.loads((plan.config.mlruns / PACE_NAME).read_text())
     assert "steps_per_call" not in json.loads(key)
+    assert DevicePace.of(plan.config, short, DEVICE, 1).known_or(measured) == measured
 
 
 def test_nothing_measured_keeps_nothing(tmp_path):
@@ -86,9 +90,9 @@ def test_a_sweep_keeps_the_pace_of_the_device_that_measures_first(tmp_path):
     elsewhere = SweepPace(one, fast)
     assert elsewhere.known() == {"step_reference_ms": 9.0}
     assert elsewhere.known_or({"step_reference_ms": 1.0}) == {"step_reference_ms": 9.0}
-    assert fast.known() == {}
-    assert SweepPace(another, fast).known_or({"step_reference_ms": 1.0}) == {
-        "step_reference_ms": 1.0
+    # Nor has it become that of a device that came later.
+    assert SweepPace(another, fast).known_or({"step_reference_ms": 2.0}) == {
+        "step_reference_ms": 2.0
     }
 
 
