@@ -89,6 +89,7 @@ def _kubernetes(
 
 
 def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
+    from pipeline.launching.cluster import settled_precision
     from pipeline.launching.planning import plan_sweep
     from pipeline.launching.schedule import ScheduledSweep, crontab_entry, scrontab_entry
     from pipeline.launching.schedule import install as install_entry
@@ -97,7 +98,7 @@ def _table(config: Config, words: tuple[str, ...], *, install: bool) -> int:
     for variable in _secrets(config):
         if variable in os.environ:
             _say(f"{variable} is set here and a schedule does not hold it: it is, or has, a secret")
-    plan = plan_sweep(_settled(config), _say)
+    plan = plan_sweep(settled_precision(config, _say), _say)
     name = plan.config.sweep_name
     assert name is not None, "a plan has a name"
     sweep = ScheduledSweep(
@@ -136,9 +137,8 @@ def _environment(config: Config) -> dict[str, str]:
 def _secrets(config: Config) -> tuple[str, ...]:
     """Return the variables that a run of this sweep reads and a schedule must not hold."""
     tracking = config.tracking
-    is_asked = tracking.enabled or config.promote == "auto"
     is_server = (tracking.uri or "").startswith(("http://", "https://"))
-    return (*_SECRETS, *_LOGIN) if is_asked and is_server else _SECRETS
+    return (*_SECRETS, *_LOGIN) if tracking.enabled and is_server else _SECRETS
 
 
 def _check_launch(config: Config) -> None:
@@ -154,12 +154,6 @@ def _check_launch(config: Config) -> None:
             "schedule=slurm starts a small job that is over once it has submitted the sweep's own "
             "jobs, so it needs launch.follow=false"
         )
-
-
-def _settled(config: Config) -> Config:
-    from pipeline.launching.cluster import settled_precision
-
-    return settled_precision(config, _say)
 
 
 def _next_time(when: str) -> datetime:

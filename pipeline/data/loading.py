@@ -112,13 +112,8 @@ def load_training(config: DataConfig) -> TrainingData:
     return load_all(config)[0]
 
 
-def load_test(config: DataConfig) -> Split:
-    """Return the test split of a resolved configuration; raises as ``load_training``."""
-    return load_all(config)[1]
-
-
 def load_all(config: DataConfig) -> tuple[TrainingData, Split]:
-    """Return what ``load_training`` and ``load_test`` do; raises as they do."""
+    """Return what ``load_training`` does, and the test split; raises as it does."""
     source = _source(config)
     learning = source.learning()
     origin = "data.classes" if config.classes is not None else f"data={config.name}"

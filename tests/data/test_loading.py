@@ -9,7 +9,7 @@ from pipeline.config import PROJECT_ROOT, DataConfig
 from pipeline.core.errors import ConfigurationError, DataError, SweetspotError
 from pipeline.data import loading
 from pipeline.data.dataset import Split, fingerprint
-from pipeline.data.loading import load_test, load_training, resolve
+from pipeline.data.loading import load_all, load_training, resolve
 from pipeline.data.published import FASHION_MNIST
 
 
@@ -48,7 +48,7 @@ def test_a_data_folder_is_found_by_setting_or_environment(data_dir, monkeypatch,
     data = load_training(by_setting)
     assert data.description.classes == FASHION_MNIST.classes
     assert (data.description.train, data.description.validation) == (50, 10)
-    assert data.description.test == 20 == len(load_test(by_setting))
+    assert data.description.test == 20 == len(load_all(by_setting)[1])
 
 
 def test_relative_folders_start_at_the_project(data_dir, monkeypatch, tmp_path):
@@ -99,7 +99,7 @@ def test_keras_archive_of_mnist_is_read(tmp_path, images):
     result = resolved("mnist")
     assert result.dir == cache
     assert load_training(result).description.classes == tuple("0123456789")
-    np.testing.assert_array_equal(load_test(result).images[..., 0], tx)
+    np.testing.assert_array_equal(load_all(result)[1].images[..., 0], tx)
 
 
 def test_auto_falls_back_to_digits_in_one_line(tmp_path):
@@ -197,7 +197,7 @@ def test_a_set_that_vanished_after_resolving_is_an_error(data_dir):
 
 def test_digits_need_nothing():
     settled = resolved("digits")
-    data, test = load_training(settled), load_test(settled)
+    data, test = load_all(settled)
     description = data.description
     assert (description.train, description.validation, description.test) == (1272, 255, 270)
     assert description.image_shape == (28, 28, 1)
@@ -231,7 +231,7 @@ def test_the_same_data_have_the_same_fingerprint_in_every_format(tmp_path, write
 def test_the_fingerprint_is_that_of_the_splits(tmp_path, write_idx):
     write_idx(tmp_path)
     settled = resolved("idx", dir=tmp_path)
-    data, test = load_training(settled), load_test(settled)
+    data, test = load_all(settled)
     expected = fingerprint((data.train, data.validation, test), data.description.classes)
     assert data.description.fingerprint == expected
 
@@ -240,7 +240,7 @@ def test_training_data_hold_no_test_image(tmp_path, images):
     x, y = images(60)
     np.savez(tmp_path / "set.npz", x=x, y=y)
     settled = resolved("npz", file=tmp_path / "set.npz")
-    data, test = load_training(settled), load_test(settled)
+    data, test = load_all(settled)
     assert {name for name, value in vars(data).items() if isinstance(value, Split)} == {
         "train",
         "validation",

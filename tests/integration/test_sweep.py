@@ -12,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from pipeline.config import DataConfig
-from pipeline.data.loading import load_test
+from pipeline.data.loading import load_all
 from pipeline.reporting.kept_maps import KeptMaps, kept_maps_name
 
 pytestmark = pytest.mark.timeout(900)  # real training in processes of its own
@@ -157,7 +157,7 @@ def test_artifacts_and_data_are_attached(command, client, runs):
 
 
 def test_the_kept_model_classifies_as_the_summary_says(command, client, runs, backend):
-    test = load_test(DataConfig(name="digits"))
+    test = load_all(DataConfig(name="digits"))[1]
     mlflow.set_tracking_uri(f"sqlite:///{command.mlruns / 'mlflow.db'}")
     (experiment,) = [e for e in client.search_experiments() if e.name == "sweetspot-digits"]
     models = client.search_logged_models([experiment.experiment_id])

@@ -13,7 +13,7 @@ import pytest
 from pipeline.core.errors import DataError
 from pipeline.core.outcome import LossNotFinite
 from pipeline.core.trial import Outcome, RunKey
-from pipeline.data.loading import load_test
+from pipeline.data.loading import load_all
 from pipeline.launching import evaluation
 from pipeline.launching.presence import Presence, was_told
 from pipeline.launching.results import SweepResults
@@ -119,7 +119,7 @@ def test_workers_get_no_test_images_before_everything_is_trained(plan, monkeypat
     _, data = worked(plan)
     assert when == [(True, True, [])]
     assert set(vars(data)) == {"description", "train", "validation"}
-    test = {image.tobytes() for image in load_test(plan.config.data).images}
+    test = {image.tobytes() for image in load_all(plan.config.data)[1].images}
     for split in (data.train, data.validation):
         assert not any(image.tobytes() in test for image in split.images)
 
