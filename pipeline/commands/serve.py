@@ -1,5 +1,7 @@
 """``sweetspot serve``: answer requests with the champion, through MLflow's own server."""
 
+from functools import partial
+
 from pipeline.commands.addresses import split_address
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
@@ -20,9 +22,5 @@ def run(line: CommandLine) -> int:
     config = compose(rest)
     registry = Registry(config=config, data=the_champions_data(config))
     model = checked_champion(registry)
-
-    def command(host: str, port: int) -> list[str]:
-        return serve_command(model, port, host)
-
     said = f"The champion of {registry.data}: {address.url}/invocations (Ctrl-C ends it)"
-    return become_server(address, command, serve_environment(registry), said)
+    return become_server(address, partial(serve_command, model), serve_environment(registry), said)

@@ -1,5 +1,7 @@
 """``sweetspot ui``: serve the MLflow UI with every sweep in it."""
 
+from functools import partial
+
 from pipeline.commands.addresses import split_address
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
@@ -25,9 +27,5 @@ def run(line: CommandLine) -> int:
             "store under mlruns"
         )
     create_store(config.mlruns)
-
-    def command(host: str, port: int) -> list[str]:
-        return ui_command(config.mlruns, host, port)
-
     said = f"MLflow: {address.url}{PATH} (Ctrl-C ends it)"
-    return become_server(address, command, ui_environment(), said)
+    return become_server(address, partial(ui_command, config.mlruns), ui_environment(), said)

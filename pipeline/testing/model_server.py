@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 
-from pipeline.launching.gate import free_port
+from pipeline.launching.gate import LOOPBACK, free_port
 from pipeline.tracking.registry import Registry
 from pipeline.tracking.serving import checked_champion, serve_command, serve_environment
 
@@ -24,7 +24,8 @@ def served(registry: Registry) -> Iterator[int]:
     """
     port = free_port()
     process = subprocess.Popen(
-        serve_command(checked_champion(registry), port), env=serve_environment(registry),
+        serve_command(checked_champion(registry), LOOPBACK, port),
+        env=serve_environment(registry),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
@@ -40,7 +41,7 @@ def served(registry: Registry) -> Iterator[int]:
 
 
 def _is_ready(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = HTTPConnection(LOOPBACK, port, timeout=5)
     try:
         connection.request("GET", "/ping")
         return connection.getresponse().status == 200

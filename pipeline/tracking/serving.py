@@ -70,7 +70,7 @@ def _remove_dead(served: Path) -> None:
             lock.unlink()
 
 
-def serve_command(model: Path, port: int, host: str = "127.0.0.1") -> list[str]:
+def serve_command(model: Path, host: str, port: int) -> list[str]:
     """Return the command that serves a model: ``mlflow models serve``, in this environment.
 
     Run it with the environment of ``serve_environment``. ``POST /invocations`` takes

@@ -143,7 +143,7 @@ def create_store(mlruns: Path, *, busy_seconds: float = 5.0) -> None:
         ) from error
 
 
-def ui_command(mlruns: Path, host: str = "127.0.0.1", port: int = 5000) -> list[str]:
+def ui_command(mlruns: Path, host: str, port: int) -> list[str]:
     """Return the command that serves MLflow's pages for the local store, artifacts included.
 
     It has the door of ``ui_door``. Run it with the environment of ``ui_environment``.

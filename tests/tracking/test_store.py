@@ -106,8 +106,8 @@ def test_a_users_own_environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert logging.getLogger("alembic").level == logging.CRITICAL
 
 
-def test_the_pages_are_served_on_this_machine_only() -> None:
-    command = store.ui_command(Path("/somewhere/mlruns"), port=5123)
+def test_the_pages_are_those_of_the_store_under_mlruns() -> None:
+    command = store.ui_command(Path("/somewhere/mlruns"), "127.0.0.1", 5123)
     words = " ".join(command)
     assert "--host 127.0.0.1 --port 5123" in words
     assert "--app-name sweetspot" in words
