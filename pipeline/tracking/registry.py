@@ -8,7 +8,7 @@ tells the history.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,10 +86,11 @@ class Registry:
 
     config: Config
     data: str
-    name: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", experiment_name(self.data))
+    @property
+    def name(self) -> str:
+        """What the registered model is called: the same as the data set's experiment."""
+        return experiment_name(self.data)
 
     def version(self, alias: str) -> Version | None:
         """Return the version that has an alias; None where there is none."""
