@@ -29,7 +29,7 @@ from pipeline.tracking.ownership import Owner, owner_of
 from pipeline.tracking.projection import RunView, sweep_view, trial_view
 from pipeline.tracking.refusals import Refusals
 from pipeline.tracking.run_state import KnownRun, RunContent
-from pipeline.tracking.store import DATABASE, artifact_location, open_client
+from pipeline.tracking.store import artifact_location, is_missing, open_client
 from pipeline.tracking.sweep_facts import SweepFacts
 from pipeline.tracking.sweep_folder import read_summary, sweep_content, trial_content
 
@@ -219,7 +219,7 @@ class Mirror:
 
         ``starts`` tells the moments at which it may have been begun.
         """
-        if self._config.tracking.uri is None and not (self._config.mlruns / DATABASE).exists():
+        if is_missing(self._config):
             self._forget()
         if self._runs is not None:
             return

@@ -31,7 +31,7 @@ from pipeline.tracking.mirror import EXPERIMENT_PREFIX, experiment_name
 from pipeline.tracking.paging import every
 from pipeline.tracking.registry_lock import registry_held
 from pipeline.tracking.run_state import content_digest
-from pipeline.tracking.store import DATABASE, open_client, tracking_uri
+from pipeline.tracking.store import is_missing, open_client, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -328,8 +328,8 @@ def download_run_model(config: Config, run_id: str, folder: Path) -> Path:
 def champions(config: Config) -> tuple[str, ...]:
     """Return the names of the data sets that have a champion, sorted."""
     with looking_at(config.mlruns):
-        is_there = config.tracking.uri is not None or (config.mlruns / DATABASE).exists()
-    if not is_there:
+        has_none = is_missing(config)
+    if has_none:
         return ()
     with _answering(config) as client:
         return tuple(

@@ -65,6 +65,11 @@ def local_uri(mlruns: Path) -> str:
     return f"sqlite:///{mlruns / DATABASE}"
 
 
+def is_missing(config: Config) -> bool:
+    """Say whether there is no store yet: the local one, which ``open_client`` would create."""
+    return config.tracking.uri is None and not (config.mlruns / DATABASE).exists()
+
+
 def artifact_location(config: Config, experiment: str) -> str | None:
     """Return where an experiment keeps artifacts; None lets the server decide.
 

@@ -15,7 +15,7 @@ from pipeline.tracking.ownership import owner_of, part
 from pipeline.tracking.paging import every
 from pipeline.tracking.registry_lock import registry_held
 from pipeline.tracking.shared_view import view_tag
-from pipeline.tracking.store import DATABASE, open_client
+from pipeline.tracking.store import is_missing, open_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -123,7 +123,7 @@ def _forget_view(client: "MlflowClient", run: "Run") -> None:
 @contextmanager
 def _client_alone(config: Config, sweep: str) -> "Iterator[MlflowClient | None]":
     """Yield a client while nobody mirrors the sweep; None where there is no store."""
-    if config.tracking.uri is None and not (config.mlruns / DATABASE).exists():
+    if is_missing(config):
         yield None
         return
     folder = config.mlruns / "sweeps" / sweep
