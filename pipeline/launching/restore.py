@@ -28,7 +28,7 @@ from pipeline.launching.housekeeping import is_broken_off
 from pipeline.launching.leftovers import RESTORE_PREFIX, unfinished
 from pipeline.launching.planning import load_plan
 from pipeline.launching.sweep_folder import load_config, load_description
-from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
+from pipeline.reporting.files import CONFIG_NAME, SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.progress import read_trainings
 from pipeline.search.moving import delete_study, finish_import, import_studies
 from pipeline.search.opening import open_storage
@@ -146,7 +146,7 @@ def _unpack(file: zipfile.ZipFile, name: str, member: Member, path: Path) -> Non
 def _settle(config: Config, name: str, unpacked: Path, say: Callable[[str], None]) -> None:
     """Make the configuration this machine's, and see that the files are those of a sweep."""
     folder = unpacked / SWEEP_PREFIX
-    path = folder / "config.yaml"
+    path = folder / CONFIG_NAME
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         values |= {
@@ -156,7 +156,7 @@ def _settle(config: Config, name: str, unpacked: Path, say: Callable[[str], None
             "tracking": config.tracking.model_dump(mode="json"),
         }
     except (ValueError, TypeError, yaml.YAMLError) as error:
-        raise StorageError(f"its config.yaml is damaged ({error!r})") from error
+        raise StorageError(f"its {CONFIG_NAME} is damaged ({error!r})") from error
     write_atomically(path, yaml.safe_dump(values, sort_keys=False))
     ours = (PROJECT_ROOT / "requirements/run.txt").read_bytes()
     theirs = (unpacked / LOCK_FILE_NAME).read_bytes()

@@ -11,13 +11,13 @@ from pipeline.core.errors import ConfigurationError, DataError, StorageError
 from pipeline.data.dataset import Split, TrainingData
 from pipeline.data.loading import load_all, located
 from pipeline.measuring.backends import VARIABLE, backend_name
-from pipeline.reporting.files import write_atomically
+from pipeline.reporting.files import CONFIG_NAME, write_atomically
 
 
 def create_config(config: Config) -> None:
     """Write a sweep's configuration into its folder."""
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-    write_atomically(config.sweep_dir / "config.yaml", text)
+    write_atomically(config.sweep_dir / CONFIG_NAME, text)
 
 
 def backend_of(sweep_dir: Path) -> str:
@@ -61,7 +61,7 @@ def load_config(mlruns: Path, sweep: str) -> Config:
     StorageError
         There is no such sweep, or its files are damaged.
     """
-    path = mlruns / "sweeps" / sweep / "config.yaml"
+    path = mlruns / "sweeps" / sweep / CONFIG_NAME
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         config = Config.model_validate(values)

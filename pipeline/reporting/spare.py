@@ -5,9 +5,8 @@ from pathlib import Path
 
 from pipeline.core.trial import Outcome
 from pipeline.tracking.event_log import events_dir, read
+from pipeline.tracking.mirror import MIRROR_LOCK
 from pipeline.tracking.story import trial_record
-
-_MIRROR_LOCK = ".mirror.lock"
 
 
 def spare_files(sweep_dir: Path) -> list[Path]:
@@ -35,5 +34,5 @@ def _logs(sweep_dir: Path) -> Iterator[Path]:
 def _unfinished(sweep_dir: Path) -> Iterator[Path]:
     """Yield files under a name for the time being, which writers replace by renaming."""
     for path in sweep_dir.rglob(".*"):
-        if path.is_file() and path.name != _MIRROR_LOCK:
+        if path.is_file() and path.name != MIRROR_LOCK:
             yield path

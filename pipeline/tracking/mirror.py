@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 #: What the names of all experiments start with.
 EXPERIMENT_PREFIX = "sweetspot-"
+#: In a sweep's folder.
+MIRROR_LOCK = ".mirror.lock"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +75,7 @@ def experiment_name(data_name: str) -> str:
 
 def mirror_lock(sweep_dir: Path) -> FileLock:
     """Return the lock that whoever writes a sweep to MLflow holds."""
-    return FileLock(sweep_dir / ".mirror.lock", timeout=0, thread_local=False)
+    return FileLock(sweep_dir / MIRROR_LOCK, timeout=0, thread_local=False)
 
 
 class Mirror:
