@@ -12,6 +12,7 @@ import hydra
 import yaml
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
@@ -116,8 +117,6 @@ def _each_quoted(override: str) -> str:
 
 def _is_understood(override: str) -> bool:
     """Whether Hydra takes a path for what it is; a trial's number is no path."""
-    from hydra.errors import HydraException
-
     try:
         value = OverridesParser.create().parse_override(override).value()
     except HydraException:
@@ -192,8 +191,6 @@ def _as_main(arguments: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def _explained(overrides: Sequence[str]) -> Iterator[None]:
-    from hydra.errors import HydraException
-
     try:
         yield
     except (HydraException, OmegaConfBaseException, OSError, ValueError, yaml.YAMLError) as error:

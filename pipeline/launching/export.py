@@ -36,6 +36,7 @@ from pipeline.measuring.turns import Turns, take_turns
 from pipeline.reporting.compare import device_name
 from pipeline.reporting.exports import export_file
 from pipeline.reporting.files import write_atomically
+from pipeline.reporting.listing import folder_bytes, size_of
 
 if TYPE_CHECKING:
     from pipeline.training.backend import Inference
@@ -89,7 +90,7 @@ def export(config: Config, network: SweepNetwork) -> dict[str, Any]:
             infer = exported.open(form, fresh)
             found = _labels(infer, data.validation, exported.images_a_call)
             result: dict[str, Any] = {
-                "bytes": _bytes(fresh),
+                "bytes": size_of(fresh) if fresh.is_file() else folder_bytes(fresh),
                 "accuracy": float((found == labels).mean()),
                 "same_labels": float((found == exact).mean()),
                 "same_labels_as_trained": float((found == as_trained).mean()),
@@ -179,12 +180,6 @@ def _latency(
         )
         take_turns(timed, turns, time.perf_counter)
     return asdict(timed.result(measuring.tolerance))
-
-
-def _bytes(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def _put(fresh: Path, path: Path, *, kept: bool) -> None:

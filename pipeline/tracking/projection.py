@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pipeline.core.architecture import Architecture
 from pipeline.core.errors import SIGNAL_STATUS
-from pipeline.core.trial import Outcome, Recipe, TrialSpecification
+from pipeline.core.trial import Outcome, TrialSpecification
 from pipeline.tracking.event_log import Event
 from pipeline.tracking.events import (
     SessionEnded,
@@ -225,7 +225,7 @@ def _device_name(device: dict[str, Any]) -> str:
 def _params(specification: TrialSpecification) -> dict[str, str]:
     values: dict[str, Any] = {
         **_architecture_params(specification.architecture),
-        **_recipe_params(specification.recipe),
+        **asdict(specification.recipe),
         "seed": specification.seed,
     }
     return {name: str(value) for name, value in values.items()}
@@ -236,10 +236,6 @@ def _architecture_params(architecture: Architecture) -> dict[str, Any]:
     for index, block in enumerate(architecture.blocks, start=1):
         values |= {f"{name}_{index}": value for name, value in asdict(block).items()}
     return values | {"dense_units": architecture.dense_units, "dropout": architecture.dropout}
-
-
-def _recipe_params(recipe: Recipe) -> dict[str, Any]:
-    return asdict(recipe)
 
 
 def _trial_files(story: TrialStory) -> dict[str, str]:
