@@ -94,7 +94,7 @@ def seconds_of(limit: str) -> int:
 
 
 #: Of a GPU's memory.
-Share = Annotated[float, Field(gt=0, le=1)] | Literal["auto"]
+MemoryShare = Annotated[float, Field(gt=0, le=1)] | Literal["auto"]
 
 
 class LocalLaunch(Section):
@@ -103,7 +103,7 @@ class LocalLaunch(Section):
     kind: Literal["local", "peer"]  #: a `peer` shares its sweep with others, on any machine
     workers: Count
     threads: Count  #: compute threads a worker
-    gpu_memory: Share = "auto"  #: that a worker may take; auto: workers on one GPU share it evenly
+    gpu_memory: MemoryShare = "auto"  #: that a worker may take; auto: those on one GPU share evenly
 
 
 class SlurmLaunch(Section):
@@ -123,7 +123,7 @@ class SlurmLaunch(Section):
     cpus: Positive  #: processors a worker
     gpus: Annotated[int, Field(ge=0, le=64)]  #: GPUs a worker
     gpu_type: Name | None = None
-    gpu_memory: Share = "auto"  #: that a worker may take; auto: all
+    gpu_memory: MemoryShare = "auto"  #: that a worker may take; auto: all
     memory: Memory | None = None
     modules: tuple[Name, ...] = ()
     setup: tuple[ShellLine, ...] = ()

@@ -20,7 +20,7 @@ from pipeline.core.errors import StorageError
 T = TypeVar("T")
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 2.0
 #: How long whoever has been told to leave still waits for the storage.
-LEAVING_SECONDS = 3.0
+STORAGE_LEAVING_SECONDS = 3.0
 
 
 class StorageLost(StorageError):
@@ -108,7 +108,8 @@ class Patience:
 
         def enough(state: tenacity.RetryCallState) -> bool:
             waited = self._clock() - began
-            most = min(self._seconds, LEAVING_SECONDS) if self._is_leaving() else self._seconds
+            leaving = self._is_leaving()
+            most = min(self._seconds, STORAGE_LEAVING_SECONDS) if leaving else self._seconds
             return self._used_up or waited >= most
 
         retries = tenacity.Retrying(

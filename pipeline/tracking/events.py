@@ -64,7 +64,7 @@ class Started(Content):
     attempt
         0 for the original, 1 for its first retry, and so on.
     worker
-        Name of the worker in the sweep, such as ``0``.
+        Name of the worker in the sweep: its host and process, such as ``box-1234``.
     device
         What it trains on; ``name`` is shown to people.
     """
