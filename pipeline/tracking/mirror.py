@@ -28,10 +28,10 @@ from pipeline.tracking.failure import (
 from pipeline.tracking.ownership import Owner, owner_of
 from pipeline.tracking.projection import RunView, sweep_view, trial_view
 from pipeline.tracking.refusals import Refusals
+from pipeline.tracking.run_content import read_summary, sweep_content, trial_content
 from pipeline.tracking.run_state import KnownRun, RunContent
 from pipeline.tracking.store import artifact_location, is_missing, open_client
 from pipeline.tracking.sweep_facts import SweepFacts
-from pipeline.tracking.sweep_folder import read_summary, sweep_content, trial_content
 
 if TYPE_CHECKING:
     from pipeline.tracking.runs import SweepRuns
