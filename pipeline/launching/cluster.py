@@ -125,6 +125,8 @@ class ClusterSweep:
         script = script_of(self.plan)
         began = time.time()
         with alone(config.sweep_dir, "submit.lock"):
+            # Who only looks at jobs that go on has nothing to tell of.
+            self.is_left = self.patient
             jobs = self._settled_jobs()
             check_moving(str(config.sweep_name), jobs)
             if jobs:
@@ -136,6 +138,7 @@ class ClusterSweep:
                     raise SweepBusy(busy)
                 self.say(busy)
             else:
+                self.is_left = False
                 self._set_up()
                 status = self._verdict()
                 if status is not None:

@@ -201,7 +201,10 @@ def _check_is_quiet(config: Config, name: str, folder: Path) -> None:
     busy = sorted(living(folder, "peers") | living(folder, "workers"))
     if busy:
         raise StorageError(f"sweep {name} is being run by {', '.join(busy)}: stop it first")
-    if load_config(config.mlruns, name).launch.kind != "slurm":
+    try:
+        if load_config(config.mlruns, name).launch.kind != "slurm":
+            return
+    except StorageError:  # what is damaged is not run, and may be freed
         return
     try:
         jobs = jobs_of(name, folder)

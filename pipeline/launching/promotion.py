@@ -147,6 +147,10 @@ def left_to_promote(config: Config) -> str:
     )
 
 
+#: How the times of training are told, in a protocol.
+_TIMES = "times of training"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Challenger:
     """The sweet spot with everything that is known of it."""
@@ -178,7 +182,7 @@ def _challenger(config: Config, network: SweepNetwork, description: DataDescript
         costs=story.record.costs,
         # Its seconds are those of the device that the sweep began on.
         device=pace_device(reader.stories) or device_name(story.device),
-        protocol=measuring_protocol(config),
+        protocol=_protocol_of(config, story.record),
     )
     return _Challenger(
         network=network,
@@ -203,13 +207,22 @@ def measuring_protocol(config: Config) -> dict[str, Any]:
         protocol["objective.target_on"] = config.objective.target_on
     if set(config.objective.costs) & set(TRAINING_TIMES):
         # Champions from before 30 November 2026 have the clock's, which others slowed.
-        protocol["times of training"] = "epochs at the pace"
+        protocol[_TIMES] = "epochs at the pace"
     began_with = Sessions.read(config.sweep_dir).threads
     protocol["launch.threads"] = config.launch.threads if began_with is None else began_with
     if protocol["launch.threads"] == "auto" and config.launch.workers != "auto":
         protocol["launch.workers"] = config.launch.workers  # they share the cores
     backend = backend_of(config.sweep_dir)
     return protocol if backend == "tensorflow" else protocol | {"backend": backend}
+
+
+def _protocol_of(config: Config, trial: TrialRecord) -> dict[str, Any]:
+    """Return the protocol that this trial's own costs are by."""
+    protocol = measuring_protocol(config)
+    told = {f"{name.removesuffix('_seconds')}_measured_seconds" for name in TRAINING_TIMES}
+    if not told & trial.measurements.keys():
+        protocol.pop(_TIMES, None)  # the trial is from before, too
+    return protocol
 
 
 def _rival(registry: Registry, champion: Version | None, challenger: _Challenger) -> Rival | None:

@@ -11,6 +11,7 @@ from pipeline.launching.evaluation import evaluate
 from pipeline.launching.holder import SweepBusy
 from pipeline.launching.housekeeping import free_sweep
 from pipeline.launching.sessions import Sessions
+from pipeline.launching.slurm import SlurmError
 from pipeline.search.study import SweepStudy
 from pipeline.testing.simulated_run import run_all, simulated_run
 from pipeline.tracking.event_log import EventLog, sweep_log_path
@@ -229,3 +230,14 @@ def test_a_task_on_its_way_back_to_the_queue_keeps_its_sweep_from_being_changed(
         free_sweep(plan.config, plan.config.sweep_name)
     answer("")
     free_sweep(plan.config, plan.config.sweep_name)
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_who_follows_jobs_tells_nobody_that_slurm_is_silent_but_a_scheduler_does(
+    on_cluster, program, *, patient
+):
+    sweep = on_cluster(said=[], patient=patient)
+    program("squeue", "exit 1")
+    with pytest.raises(SlurmError):
+        sweep.run()
+    assert sweep.is_left is patient

@@ -283,3 +283,12 @@ def test_nothing_is_changed_while_a_peer_comes_or_leaves(plan):
         pass
     with held(config, name):
         pass
+
+
+def test_a_sweep_whose_configuration_is_damaged_can_be_freed(plan):
+    log = plan.config.sweep_dir / "logs" / "worker-001.log"
+    log.parent.mkdir()
+    log.write_bytes(b"12345")
+    (plan.config.sweep_dir / "config.yaml").write_text("search: [")
+    assert free_sweep(plan.config, plan.config.sweep_name) == 5
+    assert not log.exists()

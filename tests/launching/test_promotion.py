@@ -1,5 +1,6 @@
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from pipeline.launching import prediction, promotion
 from pipeline.launching.promotion import measuring_protocol
 from pipeline.launching.sweep_folder import load_config
 from pipeline.reporting.files import read_summary
+from pipeline.testing.simulated_run import run_next, simulated_run
 from pipeline.tracking.champions import Version
 from pipeline.tracking.mirror import SyncReport
 
@@ -142,6 +144,15 @@ def test_times_of_training_by_the_clock_are_of_another_protocol(plan, replan):
     assert told not in measuring_protocol(plan.config)
     timed = replan(plan, objective={"costs": ("train_seconds",)}).config
     assert measuring_protocol(timed)[told] == "epochs at the pace"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_trial_from_before_has_the_protocol_of_its_own_costs(plan, replan, kept):
+    timed = replan(plan, objective={"costs": ("train_seconds",)})
+    trial = run_next(simulated_run(timed))
+    measured = {"train_measured_seconds": 1.0} if kept else {}
+    trial = replace(trial, measurements=measured)
+    assert ("times of training" in promotion._protocol_of(timed.config, trial)) is kept
 
 
 def test_the_challenger_and_pictures_are_classified_while_nobody_measures(monkeypatch):
