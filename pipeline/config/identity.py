@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.config.root import Config
+from pipeline.core.pace import TOLD_IN_EPOCHS, TRAINING_TIMES
 from pipeline.core.trial import ADAM_BETA_2
 
 #: Which network is chosen changes nothing of what is searched and trained. The keys are there,
@@ -54,6 +55,8 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
         "measuring": config.measuring.model_dump(mode="json"),
         "search": search,
     }
+    if set(config.objective.costs) & set(TRAINING_TIMES):
+        parts |= TOLD_IN_EPOCHS
     return parts if config.warm_start is None else parts | {"warm_start": config.warm_start}
 
 

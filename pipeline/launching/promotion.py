@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config, command
 from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError, SweetspotError
-from pipeline.core.pace import TRAINING_TIMES
+from pipeline.core.pace import TOLD_IN_EPOCHS, TRAINING_TIMES
 from pipeline.core.places import temporary_folder
 from pipeline.core.promotion import Rival, Verdict, accuracy_to_keep, judge
 from pipeline.core.statistics import wilson_interval
@@ -147,10 +147,6 @@ def left_to_promote(config: Config) -> str:
     )
 
 
-#: How the times of training are told, in a protocol.
-_TIMES = "times of training"
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Challenger:
     """The sweet spot with everything that is known of it."""
@@ -206,8 +202,7 @@ def measuring_protocol(config: Config) -> dict[str, Any]:
         protocol["objective.target_accuracy"] = config.objective.target_accuracy
         protocol["objective.target_on"] = config.objective.target_on
     if set(config.objective.costs) & set(TRAINING_TIMES):
-        # Champions from before 30 November 2026 have the clock's, which others slowed.
-        protocol[_TIMES] = "epochs at the pace"
+        protocol |= TOLD_IN_EPOCHS
     began_with = Sessions.read(config.sweep_dir).threads
     protocol["launch.threads"] = config.launch.threads if began_with is None else began_with
     if protocol["launch.threads"] == "auto" and config.launch.workers != "auto":
@@ -221,7 +216,7 @@ def _protocol_of(config: Config, trial: TrialRecord) -> dict[str, Any]:
     protocol = measuring_protocol(config)
     told = {f"{name.removesuffix('_seconds')}_measured_seconds" for name in TRAINING_TIMES}
     if not told & trial.measurements.keys():
-        protocol.pop(_TIMES, None)  # the trial is from before, too
+        protocol = {n: v for n, v in protocol.items() if n not in TOLD_IN_EPOCHS}  # the clock's
     return protocol
 
 

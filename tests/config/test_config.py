@@ -199,6 +199,14 @@ def test_what_shapes_decisions_does(override, key):
     assert identity_hash(identity(override)) != identity_hash(identity())
 
 
+@pytest.mark.parametrize("cost", ["train_seconds", "time_to_accuracy_seconds"])
+def test_a_sweep_whose_times_of_training_were_by_the_clock_asks_another_question(cost):
+    found = identity(f"objective.costs=[{cost}]", "objective.target_accuracy=0.9")
+    before = {key: value for key, value in found.items() if key != "times of training"}
+    assert differing_keys(found, before) == ["times of training"]
+    assert "times of training" not in identity()
+
+
 def test_a_sweep_of_before_adams_memory_was_a_setting_is_the_same_as_one_with_keras_own():
     found = identity("training.adam_beta_2=0.999", "training.learning_rate=0.004")
     assert "adam_beta_2" not in found["training"]
