@@ -19,6 +19,7 @@ from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import RunKey
 from pipeline.tracking.event_log import read, sweep_log_path, training_log_paths
+from pipeline.tracking.events import Concluded
 from pipeline.tracking.failure import (
     failure_details,
     failure_sentence,
@@ -183,7 +184,9 @@ class Mirror:
             summary = read_summary(self._sweep_dir)
         except StorageError as error:
             progress.fail(str(error))
-        sweep_events = read(sweep_log_path(self._sweep_dir))
+        # That all is done is written when MLflow has all, and is nothing that it would show.
+        written = read(sweep_log_path(self._sweep_dir))
+        sweep_events = [event for event in written if event.kind != Concluded.kind]
         logs = training_log_paths(self._sweep_dir)
         fingerprint = self._data.fingerprint
         facts = SweepFacts.of(sweep_events)

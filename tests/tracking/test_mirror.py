@@ -10,8 +10,8 @@ from mlflow import MlflowClient
 
 from pipeline.core.trial import Outcome
 from pipeline.testing.mlflow_contents import mlflow_contents
-from pipeline.tracking.event_log import read, trial_log_path
-from pipeline.tracking.events import ModelKept
+from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_path
+from pipeline.tracking.events import Concluded, ModelKept, record
 from pipeline.tracking.mirror import SyncReport
 from pipeline.tracking.refusals import LONGEST_SECONDS
 
@@ -173,6 +173,16 @@ def test_a_second_pass_changes_nothing(story: Sweep) -> None:
         assert mirror.sync() == SyncReport(runs=5, updated=0)
     assert everything(story) == before
     assert {path: path.read_bytes() for path in story.dir.rglob("*.jsonl")} == logs
+
+
+def test_that_all_is_done_at_a_sweeps_end_leaves_mlflow_nothing_to_catch_up_with(
+    story: Sweep,
+) -> None:
+    story.sync()
+    with EventLog(sweep_log_path(story.dir)) as log:
+        record(log, Concluded())
+    with story.mirror() as mirror:
+        assert mirror.sync() == SyncReport(runs=5, updated=0)
 
 
 def test_mirrored_while_it_runs_or_afterwards_it_is_the_same(
