@@ -11,7 +11,7 @@ from pipeline.launching.worker import LEAVING_SECONDS
 
 pytestmark = [pytest.mark.services, pytest.mark.soak, pytest.mark.timeout(3600)]
 
-TRIALS, EPOCHS = 6, 30
+TRIALS, EPOCHS = 6, 240
 WORDS = (
     "sweep", "data=digits", "data.limit=400", "measuring=quick", "search=random",
     "objective=macs", "search.rungs.enabled=false", "finalists=off", "search.max_retries=100",
@@ -42,7 +42,7 @@ def test_killed_supervisors(command, account, storage, keep_campaign):
     seconds, lost = [], 0
     running = command.start(*words)
     for _ in range(KILLS):
-        time.sleep(chance.uniform(3.0, 25.0))
+        time.sleep(chance.uniform(3.0, 12.0))
         assert running.poll() is None, "the sweep was over before: " + "".join(
             running.communicate()
         )
