@@ -3,17 +3,13 @@
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import ExitStack
-from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 
 from pipeline.core.errors import AGAIN_STATUS
 from pipeline.launching import peers
-from pipeline.launching.evaluation import evaluate
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import load_plan
 from pipeline.launching.presence import Presence, living
@@ -22,11 +18,8 @@ from pipeline.launching.sessions import Sessions
 from pipeline.reporting.files import read_summary
 from pipeline.search.storage import StorageLost
 from pipeline.search.study import SweepStudy
-from pipeline.testing.simulated_run import run_all, simulated_run
 from pipeline.tracking.event_log import EventLog, read, sweep_log_path, trial_log_paths
 from pipeline.tracking.events import SessionEnded, SessionStarted, record
-from pipeline.tracking.mirror import SyncReport
-from pipeline.tracking.sync_loop import SyncLoop
 
 SIMULATED = """
 import sys, time
@@ -324,76 +317,6 @@ def test_of_peers_that_lose_their_storage_for_good_the_last_one_tells(plan, monk
             with pytest.raises(StorageLost):
                 peer.run()
         assert peer.ended is not bool(others)
-
-
-def test_what_the_last_peer_was_killed_before_is_done_by_the_next_one_and_once(
-    plan, replan, monkeypatch
-):
-    plan = replan(plan, finalists={"limit": 0})
-    run = simulated_run(plan)
-    run_all(run)
-    evaluate(plan.config, run.study, run.results, run.trainer)
-    with EventLog(sweep_log_path(plan.config.sweep_dir)) as log:
-        record(log, SessionStarted(workers=1, threads=1, host="here", versions={}, git_commit=None))
-    done: list[str] = []
-    monkeypatch.setattr(peers, "write_report", lambda folder: done.append("report"))
-    monkeypatch.setattr(Peer, "_promote", lambda *_: sys.exit(9))
-    killed = Peer(plan=plan, say=print, show=lambda: None)
-    with pytest.raises(SystemExit):
-        killed.run()
-    killed._hand_over()  # as the system does
-    assert Sessions.read(plan.config.sweep_dir).open_since is None
-    monkeypatch.setattr(Peer, "_promote", lambda *_: done.append("promotion"))
-    done.clear()
-    for ended in (True, False):
-        # As one that follows jobs on a cluster, it has no worker where all is done or time is up.
-        peer = Peer(plan=plan, say=print, show=lambda: None, trains=False)
-        assert peer.run() == 0
-        assert peer.ended is ended
-    assert done == ["report", "promotion"]
-    kinds = [event.kind for event in read(sweep_log_path(plan.config.sweep_dir))]
-    assert kinds.count("session_ended") == kinds.count("concluded") == 1
-
-
-def test_a_sweep_that_an_earlier_version_has_ended_is_not_concluded_again(
-    plan, replan, monkeypatch
-):
-    plan = replan(plan, finalists={"limit": 0})
-    run = simulated_run(plan)
-    run_all(run)
-    evaluate(plan.config, run.study, run.results, run.trainer)
-    with EventLog(sweep_log_path(plan.config.sweep_dir)) as log:
-        record(log, SessionStarted(workers=1, threads=1, host="here", versions={}, git_commit=None))
-        log.append("session_ended", wall_seconds=3.0, exit_status=0)
-    peer = Peer(plan=plan, say=print, show=lambda: None)
-    assert peer.run() == 0
-    assert not peer.ended
-
-
-def test_a_slow_mlflow_puts_promotion_off_and_is_waited_for_once(plan, replan, monkeypatch):
-    plan = replan(plan, promote="auto", tracking={"enabled": True})
-    study = SweepStudy(plan.config, plan.space)
-    with EventLog(sweep_log_path(plan.config.sweep_dir)) as log:
-        record(log, SessionStarted(workers=1, threads=1, host="here", versions={}, git_commit=None))
-    answers = threading.Event()
-    slow: Any = MagicMock()
-    slow.sync.side_effect = lambda: answers.wait(60) and SyncReport()
-    slow.sweep_run_id.return_value = None
-    slow.sync_command.return_value = "sweetspot sync"
-    said: list[str] = []
-    monkeypatch.setattr(Peer, "_start_mirror", lambda _: SyncLoop(slow, 10.0, said.append))
-    monkeypatch.setattr(peers, "write_report", lambda folder: None)
-    monkeypatch.setattr(peers, "_MIRROR_SECONDS", 0.01)
-    peer = Peer(plan=plan, say=said.append, show=lambda: None)
-    peer._end(study, SweepResults(plan.config, plan.description), 0)
-    monkeypatch.setattr(peers, "_MIRROR_SECONDS", 60.0)  # of which nothing is spent
-    peer._hand_over()
-    assert not answers.is_set()
-    answers.set()
-    _, late = said
-    name = plan.config.sweep_name
-    assert late.startswith("nothing is promoted: MLflow is not up to date; `")
-    assert f" sync {name} " in late and f" promote {name} " in late
 
 
 def test_a_peer_that_joins_a_local_supervisor_leaves_without_ending_its_session(sweep, tmp_path):
