@@ -158,6 +158,8 @@ def _origin(config: Config, description: DataDescription) -> dict[str, Any]:
         "epochs": config.training.epochs,
         "learning_rate": config.training.learning_rate,
         "adam_beta_2": config.training.adam_beta_2,
+        "averaging": config.training.averaging,
+        "averaged_epochs": config.training.averaged_epochs,
     }
 
 

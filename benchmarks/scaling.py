@@ -12,7 +12,6 @@ the journal: the cores here could not read it for 64 machines. How busy they wer
 """
 
 import itertools
-import math
 import multiprocessing
 import statistics
 import tempfile
@@ -30,7 +29,7 @@ from benchmarks.results_files import keep
 from pipeline.config import Config
 from pipeline.measuring.machine import this_machine
 from pipeline.search.opening import open_storage
-from pipeline.search.rungs import Reached, rung_epochs
+from pipeline.search.rungs import rung_epochs
 from pipeline.search.space import SearchSpace
 from pipeline.search.study import SweepStudy
 
@@ -241,11 +240,10 @@ def train(study: SweepStudy, worker: str, rungs: Sequence[int], trial_seconds: f
     number = claim.specification.number
     costs, accuracy = asking.costs(number), asking.accuracy(number)
     claim.knows_costs(costs)
-    reached: dict[int, Reached] = {}
+    reached: dict[int, float] = {}
     for epoch in range(1, EPOCHS + 1):
         time.sleep(trial_seconds / EPOCHS)
-        so_far = accuracy * (1.0 - 0.5**epoch)
-        reached[epoch] = Reached(accuracy=so_far, loss=-math.log(so_far))
+        reached[epoch] = accuracy * (1.0 - 0.5**epoch)
         if epoch in rungs:
             claim.reached_rung(epoch, reached[epoch])
             study.reason_to_stop(claim, epoch, reached, costs)  # whatever it says

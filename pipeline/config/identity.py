@@ -39,6 +39,8 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
     if config.space.epochs is None:
         del space["epochs"]
     training = config.training.model_dump(mode="json")
+    if config.training.averages_over in (None, 1.0):
+        del training["averaged_epochs"]
     if training["averaging"] == "none":
         del training["averaging"]
     if training["adam_beta_2"] == ADAM_BETA_2:

@@ -54,7 +54,10 @@ class TrainingConfig(Section):
     schedule: Schedule
     #: Of every trial by Adam; sweeps from before there was this setting had Keras' own.
     adam_beta_2: Annotated[float, Field(ge=0, lt=1)] = ADAM_BETA_2
-    averaging: Literal["none", "ema"] = "none"  #: of the weights, over about the last epoch
+    #: Whether an exponential average of the weights is what is validated: never, until the
+    #: schedule has settled them, or always, and then it is what is kept.
+    averaging: Literal["none", "interim", "ema"] = "none"
+    averaged_epochs: Annotated[float, Field(gt=0)] = 1.0  #: over about so many epochs
     max_seconds: Annotated[float, Field(gt=0)] | None = None  #: to a trial's last epoch
     evaluation_batch_size: Positive = 1000  #: the most images a call, in validation
 
@@ -66,6 +69,11 @@ class TrainingConfig(Section):
                 "numbers; set jit_compile to auto or off, or deterministic to false"
             )
         return self
+
+    @property
+    def averages_over(self) -> float | None:
+        """Epochs whose weights are averaged, about; None where they are not."""
+        return None if self.averaging == "none" else self.averaged_epochs
 
     @property
     def recipe(self) -> Recipe:

@@ -13,12 +13,12 @@ from pipeline.core.wording import number
 from pipeline.launching.pace import SweepPace
 from pipeline.measuring.clocks import Clocks
 from pipeline.search.ledger import Claim
-from pipeline.search.rungs import Reached, rung_epochs
+from pipeline.search.rungs import rung_epochs
 from pipeline.tracking.event_log import EventLog, read
 from pipeline.tracking.events import EpochEnded, Measured, record
 from pipeline.tracking.story import trial_record
 
-ReasonToStop = Callable[[Claim, int, dict[int, Reached], dict[str, float]], str | None]
+ReasonToStop = Callable[[Claim, int, dict[int, float], dict[str, float]], str | None]
 
 
 @dataclass
@@ -191,10 +191,7 @@ class ClaimObserver:
         return epochs
 
     def _check_rung(self, result: EpochResult) -> None:
-        reached = {
-            done.epoch: Reached(accuracy=done.val_accuracy, loss=done.val_loss)
-            for done in self.so_far.history
-        }
+        reached = {done.epoch: done.val_accuracy for done in self.so_far.history}
         self._claim.reached_rung(result.epoch, reached[result.epoch])
         if self._is_free:
             return

@@ -95,7 +95,7 @@ class DevicePace(_KeptPace):
         if steps < most:
             circumstances["steps_per_call"] = steps
         if training.averaging != "none":  # takes its time in each step
-            circumstances["averaging"] = training.averaging
+            circumstances["averaging"] = "ema"  # whichever it is, and for how long
         return cls(config.mlruns, circumstances)
 
     def _settle(self, measured: Pace) -> dict[str, float]:

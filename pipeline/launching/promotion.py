@@ -197,6 +197,9 @@ def measuring_protocol(config: Config) -> dict[str, Any]:
     training = config.training.model_dump(mode="json")
     for name in ("precision", "deterministic", "jit_compile", "steps_per_execution"):
         protocol[f"training.{name}"] = training[name]
+    if training["averaging"] != "none":
+        protocol["training.averaging"] = training["averaging"]
+        protocol["training.averaged_epochs"] = training["averaged_epochs"]
     if set(config.objective.costs) & set(TRAINED_COSTS):
         protocol["training.epochs"] = training["epochs"]
         protocol["objective.target_accuracy"] = config.objective.target_accuracy
@@ -296,6 +299,8 @@ def _registration(
         device=rival.device,
         precision=config.training.precision,
         adam_beta_2=config.training.adam_beta_2,
+        averaging=config.training.averaging,
+        averaged_epochs=config.training.averaged_epochs,
         epochs=len(trial.history),
         git_commit=commit,
         verdict=verdict,

@@ -38,6 +38,8 @@ class CardContent:
         The Keras dtype policy that it was trained in.
     adam_beta_2
         Of Adam, where it was trained by that.
+    averaging, averaged_epochs
+        The settings.
     verdict
         What the gate said, and ``forced`` whether it was overruled.
     """
@@ -52,6 +54,8 @@ class CardContent:
     device: str
     precision: str
     adam_beta_2: float
+    averaging: str
+    averaged_epochs: float
     epochs: int
     git_commit: str | None
     verdict: Verdict
@@ -101,8 +105,8 @@ def model_card(content: CardContent) -> str:
             f"{data.train:,} images for {content.epochs} epochs: {_optimizer(content)}, "
             f"{_peak_rate(recipe)}, schedule {escaped(recipe.schedule)}, batches of "
             f"{recipe.batch_size}, augmentation {escaped(recipe.augmentation)}, "
-            f"{escaped(content.precision)}. Commit {content.git_commit or 'unknown'}, data "
-            f"fingerprint {data.fingerprint}.",
+            f"{escaped(content.precision)}{_average(content)}. Commit "
+            f"{content.git_commit or 'unknown'}, data fingerprint {data.fingerprint}.",
             "",
             "The image on its way: " + " → ".join(stage.shape_text for stage in stages) + ".",
             "",
@@ -119,6 +123,12 @@ def model_card(content: CardContent) -> str:
 def _optimizer(content: CardContent) -> str:
     name = content.trial.specification.recipe.optimizer
     return f"{name} (beta_2 {content.adam_beta_2:g})" if name == "adam" else name
+
+
+def _average(content: CardContent) -> str:
+    if content.averaging == "none":
+        return ""
+    return f", training.averaging={content.averaging} over about {content.averaged_epochs:g} epochs"
 
 
 def _peak_rate(recipe: Recipe) -> str:

@@ -10,7 +10,7 @@ start at any point: it looks first at what is there already.
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import optuna
@@ -28,7 +28,6 @@ from pipeline.core.trial import (
     specification_to_json,
 )
 from pipeline.search.experimental import experiments_accepted
-from pipeline.search.rungs import Reached
 from pipeline.search.storage import StudyStorage
 from pipeline.search.telling import tell
 
@@ -65,9 +64,9 @@ class Claim:
             (int(attribute.removeprefix(p)) for p in prefixes if attribute.startswith(p)), None
         )
 
-    def reached_rung(self, epoch: int, reached: Reached) -> None:
-        """Let peers know what it has come to at a rung."""
-        self._tell_peers(f"{self.rungs}{epoch}", asdict(reached))
+    def reached_rung(self, epoch: int, accuracy: float) -> None:
+        """Let peers know the validation accuracy that it has come to at a rung."""
+        self._tell_peers(f"{self.rungs}{epoch}", {"accuracy": accuracy})
 
     def knows_costs(self, costs: dict[str, float]) -> None:
         """Let peers know the costs that were measured before training."""
@@ -87,7 +86,7 @@ class Claim:
 #: Why a worker that was silent for too long has to let go of its trial.
 TAKEN_AWAY = "the trial was given to another worker, as nothing was heard of this one"
 #: Attributes of a trial by which its peers know it.
-RUNG, COSTS, RATE = "reached", "costs", "learning_rate"
+RUNG, COSTS = "reached", "costs"
 
 
 class TrialLedger(ABC):
@@ -333,14 +332,6 @@ def record_of(trial: FrozenTrial) -> TrialRecord | None:
             costs=trial.user_attrs.get(COSTS, {}),
         )
     return None
-
-
-def learning_rate_of(trial: FrozenTrial) -> float | None:
-    """Return an attempt's learning rate, one that waits for its retry included; else None."""
-    attributes = trial.user_attrs
-    if _is_specified(trial):
-        return float(attributes["specification"]["recipe"]["learning_rate"])
-    return attributes.get(RATE)
 
 
 def was_interrupted(trial: FrozenTrial) -> bool:

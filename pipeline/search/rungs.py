@@ -6,13 +6,13 @@ schedule. A trial goes on unless one of two things is known of it:
 
 1. It will hardly reach the front. Where it would end is predicted from the trials that came to
    their end: a linear regression of the logarithm of their final error on the logarithms of the
-   least error and the least loss up to this epoch, of each cost, and of the learning rate (the
-   higher it still is, the more of the error goes when it falls). If even the upper end of
-   the prediction interval (Montgomery, Peck and Vining, "Introduction to Linear Regression
-   Analysis", 3.5) is below the accuracy of a finished trial that costs no more, it is stopped.
-   The chance that is taken falls with the square of the share of epochs that would be saved:
-   the last jump of a learning curve, when the rate falls, is hard to foresee, and to wait for it
-   costs little.
+   least error up to this epoch and of each cost (the larger a network, the more of its error is
+   still to go). If even the upper end of the prediction interval (Montgomery, Peck and Vining,
+   "Introduction to Linear Regression Analysis", 3.5) is below the accuracy of a finished trial
+   that costs no more, it is stopped. The chance that is taken falls with the square of the share
+   of epochs that would be saved: to wait costs little then. Further regressors, such as the loss
+   or the learning rate, tell next to nothing more where epochs are judged by averaged weights
+   (``training.averaging``), and each asks for one more trial that came to its end.
 2. It is behind most of its peers: non-dominated sorting of (accuracy at this epoch, costs), as
    in MO-ASHA (Schmucker et al. 2021, "Multi-objective Asynchronous Successive Halving"),
    without waiting for anybody, at the first rung and whenever its epoch has doubled.
@@ -34,16 +34,8 @@ from pipeline.core.wording import percentage
 
 #: Finished peers beyond the regression's coefficients, so that their spread is known at all.
 _LEAST_DEGREES = 2
-#: No logarithm of an error or a loss of 0.
+#: No logarithm of an error or a cost of 0.
 _LEAST = 1e-6
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reached:
-    """What a trial had come to after an epoch: validation accuracy and loss."""
-
-    accuracy: float
-    loss: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,17 +46,14 @@ class RungPeer:
     ----------
     costs
         The objective's costs that are known before training, in their order.
-    learning_rate
-        The peak of its schedule.
     reached
-        By the epochs of its rungs.
+        Validation accuracy by the epochs of its rungs.
     final_accuracy
         Of a complete trial; None for every other.
     """
 
     costs: tuple[float, ...]
-    learning_rate: float
-    reached: dict[int, Reached]
+    reached: dict[int, float]
     final_accuracy: float | None = None
 
 
@@ -80,11 +69,6 @@ def can_compare(costs: Iterable[str]) -> bool:
 def rung_epochs(rungs: RungsConfig, epochs: int) -> tuple[int, ...]:
     """Return the epochs of the rungs, the last epoch excluded: there, nothing is saved."""
     return tuple(range(rungs.first, epochs)) if rungs.enabled else ()
-
-
-def sorting_epochs(rungs: RungsConfig, epochs: int) -> tuple[int, ...]:
-    """Return the epochs of those rungs at which trials are sorted."""
-    return tuple(epoch for epoch in rung_epochs(rungs, epochs) if _sorts(rungs, epoch))
 
 
 def _sorts(rungs: RungsConfig, epoch: int) -> bool:
@@ -145,7 +129,7 @@ def predict_end(
     if not (np.isfinite(known).all() and np.isfinite(own).all()):
         return None
     degrees = len(known) - _rank(known)
-    # Trials of one learning rate do not tell what another one does.
+    # Trials of one cost do not tell what another one does.
     if degrees < _LEAST_DEGREES or _rank(np.vstack([known, own])) > _rank(known):
         return None
     inverse = np.linalg.pinv(known.T @ known)
@@ -188,18 +172,16 @@ def _features(trial: RungPeer, epoch: int) -> NDArray[np.float64]:
 
     The least error so far, not the latest: halfway a high rate makes an epoch's accuracy jump.
     """
-    so_far = [reached for known, reached in trial.reached.items() if known <= epoch]
-    error = min(1.0 - reached.accuracy for reached in so_far)
-    loss = min(reached.loss for reached in so_far)
-    values = (error, loss, *trial.costs, trial.learning_rate)
+    error = 1.0 - max(accuracy for known, accuracy in trial.reached.items() if known <= epoch)
+    values = (error, *trial.costs)
     return np.array([1.0, *(np.log(max(value, _LEAST)) for value in values)])
 
 
 def _is_behind(
     rungs: RungsConfig, epoch: int, trial: RungPeer, here: Sequence[RungPeer]
 ) -> str | None:
-    accuracy = trial.reached[epoch].accuracy
-    points = [(peer.reached[epoch].accuracy, *peer.costs) for peer in (trial, *here)]
+    accuracy = trial.reached[epoch]
+    points = [(peer.reached[epoch], *peer.costs) for peer in (trial, *here)]
     ranks = nondominated_ranks(points)
     better = sum(rank < ranks[0] for rank in ranks)
     if better < rungs.keep * len(points):

@@ -20,17 +20,15 @@ from pipeline.search.experimental import experiments_accepted
 from pipeline.search.finalists import FinalistStudy
 from pipeline.search.ledger import (
     COSTS,
-    RATE,
     RUNG,
     Claim,
     TrialLedger,
-    learning_rate_of,
     next_attempt,
     was_interrupted,
 )
 from pipeline.search.opening import open_storage
 from pipeline.search.playback import parameters_of
-from pipeline.search.rungs import Reached, RungPeer, can_compare, reason_to_stop, rung_epochs
+from pipeline.search.rungs import RungPeer, can_compare, reason_to_stop, rung_epochs
 from pipeline.search.sampler import build_sampler
 from pipeline.search.space import SearchSpace
 from pipeline.search.storage import StudyStorage
@@ -186,8 +184,6 @@ class SweepStudy(TrialLedger):
                     if name in (COSTS, PROPOSAL) or name.startswith(RUNG)
                 }
                 # Where the claim broke off, the same network is drawn again from its seed.
-                if (rate := learning_rate_of(trial)) is not None:
-                    known[RATE] = rate
                 params = trial.params if "specification" in trial.user_attrs else {}
                 if PROPOSAL in known:
                     params = self._parameters(known[PROPOSAL])
@@ -220,7 +216,7 @@ class SweepStudy(TrialLedger):
         self,
         claim: Claim,
         epoch: int,
-        reached: Mapping[int, Reached],
+        reached: Mapping[int, float],
         costs: Mapping[str, float],
     ) -> str | None:
         """Return why a trial should stop at this rung, or None to let it go on.
@@ -228,7 +224,8 @@ class SweepStudy(TrialLedger):
         Parameters
         ----------
         reached
-            What the trial had come to, by epoch, up to the rung's; what is no rung does not count.
+            The trial's validation accuracy by epoch, up to the rung's; what is no rung does not
+            count.
         costs
             What it is known to cost, by name.
         """
@@ -240,7 +237,6 @@ class SweepStudy(TrialLedger):
         known = rung_epochs(rungs, epochs)
         trial = RungPeer(
             costs=tuple(costs[name] for name in names),
-            learning_rate=recipe.learning_rate,
             # Of its peers, too, only the rungs are known: no earlier epoch may tell of it alone.
             reached={epoch: value for epoch, value in reached.items() if epoch in known},
         )
@@ -260,13 +256,13 @@ class SweepStudy(TrialLedger):
         limits = self._config.objective.limits
         found = []
         for run, trial in self._storage.retrying(self._latest).items():
-            costs, rate = trial.user_attrs.get(COSTS, {}), learning_rate_of(trial)
+            costs = trial.user_attrs.get(COSTS, {})
             if run == claim.specification.run or any(n not in costs for n in cost_names):
                 continue
-            if rate is None or limits.broken(costs):
+            if limits.broken(costs):
                 continue
             reached = {
-                epoch: Reached(**value)
+                epoch: float(value["accuracy"])
                 for key, value in trial.user_attrs.items()
                 if (epoch := claim.epoch_of_rung(key)) is not None
             }
@@ -274,7 +270,6 @@ class SweepStudy(TrialLedger):
             found.append(
                 RungPeer(
                     costs=tuple(costs[name] for name in cost_names),
-                    learning_rate=rate,
                     reached=reached,
                     final_accuracy=trial.values[0] if complete else None,
                 )

@@ -17,7 +17,7 @@ from pipeline.core.outcome import StoppedAtRung, decide
 from pipeline.core.records import comparable, point
 from pipeline.core.trial import EpochResult, Recipe, TrialRecord, TrialSpecification
 from pipeline.search.ledger import Claim
-from pipeline.search.rungs import Reached, rung_epochs
+from pipeline.search.rungs import rung_epochs
 from pipeline.search.space import Chooser, SearchSpace
 from pipeline.search.storage import StudyStorage
 from pipeline.search.study import SweepStudy
@@ -171,10 +171,7 @@ class Simulator:
         )
         reason = None
         if epoch in rung_epochs(self.config.search.rungs, self.config.training.epochs):
-            reached = {
-                done.epoch: Reached(accuracy=done.val_accuracy, loss=done.val_loss)
-                for done in worker.history
-            }
+            reached = {done.epoch: done.val_accuracy for done in worker.history}
             claim.reached_rung(epoch, reached[epoch])
             if specification.reference is None:
                 reason = study.reason_to_stop(claim, epoch, reached, costs)

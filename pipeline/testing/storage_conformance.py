@@ -25,7 +25,6 @@ from pipeline.search.dashboard import dashboard_server
 from pipeline.search.ledger import Claim
 from pipeline.search.moving import delete_study, rename_study
 from pipeline.search.opening import open_storage
-from pipeline.search.rungs import Reached
 from pipeline.search.space import SearchSpace
 from pipeline.search.study import SweepStudy
 from pipeline.testing.faults import Fault, FaultAt, FaultyStorage, SimulatedClock
@@ -126,10 +125,9 @@ class StorageConformance:
         study = SweepStudy(config, space)
         first, second = _claimed(study), _claimed(study)
         first.knows_costs({"macs": 10.0})
-        reached = Reached(accuracy=0.5, loss=1.5)
-        first.reached_rung(1, reached)
+        first.reached_rung(1, 0.5)
         (peer,) = SweepStudy(config, space).peers(second, ("macs",))
-        assert (peer.costs, peer.reached) == ((10.0,), {1: reached})
+        assert (peer.costs, peer.reached) == ((10.0,), {1: 0.5})
 
     def test_a_study_is_renamed_and_removed(self, config: Config, space: SearchSpace) -> None:
         """Also where an earlier renaming came to half of its way."""

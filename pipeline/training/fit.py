@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +34,7 @@ class Progress:
         if not self.history or self.kept is None:
             return False
         last = self.history[-1]
-        if last.epoch >= training.epochs:
-            return True
-        goal = training.stop_at_accuracy
-        if goal is not None and last.train_accuracy >= goal:
+        if _reaches_the_end(training, last.epoch, last.train_accuracy):
             return True
         patience = training.patience
         return patience is not None and last.epoch - self.kept.epoch >= patience
@@ -52,6 +50,8 @@ class EpochLoop:
         Measured time of a step, for the number of steps in an execution.
     most_steps
         In an execution, however short they are.
+    settles
+        Whether the learning rate is next to nothing at the end.
     shown_costs
         Returns the costs that so many epochs of training have shown.
     save
@@ -66,6 +66,7 @@ class EpochLoop:
     quiet: QuietLock
     step_seconds: float
     most_steps: int
+    settles: bool
     shown_costs: Callable[[tuple[EpochResult, ...]], dict[str, float]]
     save: Callable[[Progress], None]
 
@@ -94,9 +95,13 @@ class EpochLoop:
                 network.begin_epoch(epoch)
                 order = network.order(epoch)
             loss, accuracy = self._steps(epoch, order)
-            with self.clocks.on("evaluation"), network.averaged():
+            averaged = self._validates_average(epoch)
+            # In training go on other weights than may be kept: an average, or an earlier epoch's.
+            ends = _reaches_the_end(self.training, epoch, accuracy)
+            apart = self.training.patience is not None or (averaged and ends)
+            with self.clocks.on("evaluation"), network.averaged() if averaged else nullcontext():
                 found = network.evaluate(self.validation, self.training.evaluation_batch_size)
-                weights = network.weights() if self._keeps_apart else None
+                weights = network.weights() if apart else None
         _check_finite(found.loss, "validation", epoch)
         seconds = self.clocks.seconds()["training"] - before
         result = EpochResult(
@@ -135,10 +140,14 @@ class EpochLoop:
             return self.most_steps
         return max(1, min(self.most_steps, math.floor(EXECUTION_SECONDS / self.step_seconds)))
 
-    @property
-    def _keeps_apart(self) -> bool:
-        """Whether the weights to end with are others than those in training."""
-        return self.training.patience is not None or self.training.averaging != "none"
+    def _validates_average(self, epoch: int) -> bool:
+        """Say whether an average of the weights is what this epoch has come to.
+
+        Where a schedule ends the rate has settled them, and an average would lag behind.
+        """
+        averaging = self.training.averaging
+        settled = epoch >= self.training.epochs and self.settles
+        return averaging == "ema" or (averaging == "interim" and not settled)
 
     def _kept(
         self,
@@ -157,6 +166,11 @@ class EpochLoop:
             labels=found.labels,
             weights=weights,
         )
+
+
+def _reaches_the_end(training: TrainingConfig, epoch: int, train_accuracy: float) -> bool:
+    goal = training.stop_at_accuracy
+    return epoch >= training.epochs or (goal is not None and train_accuracy >= goal)
 
 
 def _check_finite(loss: float, which: str, epoch: int) -> None:

@@ -72,8 +72,8 @@ class CompiledNetwork:
         A call runs several steps; see ``backend.Device.loops``.
     adam_beta_2
         Of Adam, where the recipe has it.
-    averaging
-        Whether an average of the weights is kept, over about an epoch.
+    averaged_epochs
+        Over about so many epochs an average of the weights is kept; None for no average.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class CompiledNetwork:
         jit_compile: bool,
         looping: bool,
         adam_beta_2: float = ADAM_BETA_2,
-        averaging: bool = False,
+        averaged_epochs: float | None = None,
     ) -> None:
         self._data = data
         self._seed = seed
@@ -98,13 +98,12 @@ class CompiledNetwork:
         self.steps = steps_per_epoch(data.count, recipe.batch_size)
         self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
         self._stepped = SteppedModel(self.model.input, training_logits(self.model), looping=looping)
-        self._averaging = averaging
         optimizer = build_optimizer(
             recipe,
             epochs * self.steps,
             precision,
             adam_beta_2=adam_beta_2,
-            averaged_steps=self.steps if averaging else None,
+            averaged_steps=None if averaged_epochs is None else averaged_epochs * self.steps,
         )
         optimizer.build(self._stepped.trainable_variables)
         self._stepped.compile(optimizer=optimizer, jit_compile=jit_compile)
@@ -215,14 +214,11 @@ class CompiledNetwork:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Show the averaged weights inside the block, where they are kept; training goes on after.
+        """Show the averaged weights inside the block; training goes on after.
 
-        What batch normalisation has seen is that of the weights in training: it follows them
-        within ten steps, and they stand still where a schedule ends.
+        What batch normalisation has seen stays that of the weights in training. Networks with it
+        gain no less by the average; see ``benchmarks/results`` (``averaging``).
         """
-        if not self._averaging:
-            yield
-            return
         before = self.state()
         self._stepped.optimizer.finalize_variable_values(self._stepped.trainable_variables)
         try:

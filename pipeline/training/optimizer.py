@@ -80,7 +80,7 @@ def build_optimizer(
     precision: str,
     *,
     adam_beta_2: float = ADAM_BETA_2,
-    averaged_steps: int | None = None,
+    averaged_steps: float | None = None,
 ) -> Any:
     """Return the Keras optimiser of a recipe, its schedule over ``total_steps``.
 

@@ -48,8 +48,8 @@ class TrainedTrial:
     ----------
     model
         The Keras model with the weights that were kept: those of the last epoch, or with
-        ``training.patience`` those of the epoch with the lowest validation loss; with
-        ``training.averaging`` their average.
+        ``training.patience`` those of the epoch with the lowest validation loss. They are the
+        average that ``training.averaging`` validated, where that was one.
     val_accuracy
         Of these weights, in [0, 1].
     costs
@@ -208,6 +208,7 @@ class TrainingSession:
                 quiet=self._quiet,
                 step_seconds=costs.step_seconds,
                 most_steps=self._most_steps,
+                settles=specification.recipe.schedule != "constant",
                 shown_costs=lambda history: self._shown_costs(history, memory),
                 save=lambda reached: self._write(
                     checkpoint, specification, network, costs, reached, memory_before=memory
@@ -263,7 +264,7 @@ class TrainingSession:
             jit_compile=self._jit_compile,
             looping=self._device.loops(self._jit_compile),
             adam_beta_2=self._training.adam_beta_2,
-            averaging=self._training.averaging == "ema",
+            averaged_epochs=self._training.averages_over,
         )
 
     def _training_of(self, recipe: Recipe) -> TrainingConfig:
@@ -329,8 +330,11 @@ class TrainingSession:
             "precision": self._precision,
             "data": self._data.description.fingerprint,
         }
-        if self._training.adam_beta_2 != ADAM_BETA_2:  # checkpoints of earlier versions have none
+        # Checkpoints of earlier versions name neither.
+        if self._training.adam_beta_2 != ADAM_BETA_2:
             identity["adam_beta_2"] = self._training.adam_beta_2
+        if self._training.averages_over not in (None, 1.0):
+            identity["averaged_epochs"] = self._training.averages_over
         return identity
 
     def _read(

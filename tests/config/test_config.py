@@ -186,6 +186,7 @@ def test_what_a_rule_allows_does_not_change_the_question():
         ("search=random", "search.sampler"),
         ("training.epochs=9", "training.epochs"),
         ("training.adam_beta_2=0.9", "training.adam_beta_2"),
+        ("training.averaged_epochs=0.5", "training.averaged_epochs"),
         ("space.filters.choices=[3]", "space.filters.choices"),
         ("search.first=[8k3-d16]", "search.first"),
         ("warm_start=earlier", "warm_start"),
@@ -211,6 +212,24 @@ def test_a_sweep_of_before_adams_memory_was_a_setting_is_the_same_as_one_with_ke
     found = identity("training.adam_beta_2=0.999", "training.learning_rate=0.004")
     assert "adam_beta_2" not in found["training"]
     assert TrainingConfig(**found["training"]).adam_beta_2 == 0.999
+
+
+@pytest.mark.parametrize("training", ["standard", "quick", "reproducible", "long"])
+def test_trials_are_judged_at_rungs_by_the_average_that_the_rungs_were_chosen_with(training):
+    config = compose(CommandLine(command="sweep", overrides=(f"training={training}",)))
+    assert (config.training.averaging, config.training.averaged_epochs) == ("interim", 0.25)
+    rungs = config.search.rungs
+    assert (rungs.first, rungs.risk, rungs.keep, rungs.peers) == (2, 0.25, 0.8, 4)
+
+
+def test_a_sweep_of_before_the_averages_length_was_a_setting_is_the_same():
+    before = identity("training.averaging=none")["training"]
+    assert not {"averaging", "averaged_epochs"} & set(before)
+    assert identity("training.averaging=none", "training.averaged_epochs=3")["training"] == before
+    of_an_epoch = identity("training=polish")["training"]
+    assert of_an_epoch["averaging"] == "ema" and "averaged_epochs" not in of_an_epoch
+    assert TrainingConfig(**before).averages_over is None
+    assert TrainingConfig(**of_an_epoch).averages_over == 1.0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.core.errors import StorageError
 from pipeline.search.opening import open_storage
-from pipeline.search.rungs import Reached
 from pipeline.search.space import SearchSpace
 from pipeline.search.study import SweepStudy
 from pipeline.testing.storage_conformance import StorageConformance, finish, optuna_trials
@@ -127,7 +126,7 @@ def simulate(config, space, workers, restarts):
         study = SweepStudy(config, space)
         while (claim := study.claim(f"w-{number}")) is not None:
             claim.knows_costs({"macs": 10.0})
-            claim.reached_rung(1, Reached(accuracy=0.5, loss=1.5))
+            claim.reached_rung(1, 0.5)
             claim.storage.retrying(claim.beat)
             assert finish(study, claim)
             with lock:

@@ -72,7 +72,7 @@ def test_trials_that_rungs_stop_take_less(plan, replan, tmp_path):
         training=longer,
         mlruns=tmp_path / "never",
     )
-    # Half stop after two epochs of eight, and of the rest three in ten after four.
+    # Most stop after two epochs of eight.
     assert estimate(stopping, slow).minutes < 0.65 * estimate(never, slow).minutes
 
 

@@ -46,16 +46,17 @@ def test_another_device_or_question_has_a_pace_of_its_own(plan, monkeypatch):
     assert DevicePace.of(plan.config, plan.description, DEVICE, 1).known_or(measured) == measured
 
 
-def test_averaging_takes_its_time_in_each_step(plan, replan, tmp_path):
-    DevicePace.of(plan.config, plan.description, DEVICE, 1).known_or({"step_reference_ms": 9.0})
-    averaged = plan.config.model_copy(
-        update={"training": plan.config.training.model_copy(update={"averaging": "ema"})}
+def test_averaging_takes_its_time_in_each_step(plan, replan):
+    interim, ema, none = (
+        DevicePace.of(
+            replan(plan, training={"averaging": averaging}).config, plan.description, DEVICE, 1
+        )
+        for averaging in ("interim", "ema", "none")
     )
-    measured = {"step_reference_ms": 1.0}
-    assert DevicePace.of(averaged, plan.description, DEVICE, 1).known_or(measured) == measured
-    assert DevicePace.of(plan.config, plan.description, DEVICE, 1).known_or(measured) == {
-        "step_reference_ms": 9.0
-    }
+    measured = {"step_reference_ms": 9.0}
+    assert interim.known_or(measured) == measured
+    assert ema.known_or({"step_reference_ms": 1.0}) == measured
+    assert none.known_or({"step_reference_ms": 1.0}) == {"step_reference_ms": 1.0}
 
 
 def test_a_short_epoch_has_its_share_of_the_call_in_each_step(plan, tmp_path):

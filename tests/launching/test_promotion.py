@@ -139,6 +139,19 @@ def test_costs_of_networks_that_were_trained_in_another_way_are_told_apart(
     assert {key for key in other if other[key] != before[key]} == {f"training.{name}"}
 
 
+def test_costs_with_an_average_of_the_weights_are_told_apart(plan, replan):
+    none, half, whole = (
+        measuring_protocol(replan(plan, training=training).config)
+        for training in (
+            {"averaging": "none"},
+            {"averaging": "interim", "averaged_epochs": 0.5},
+            {"averaging": "interim", "averaged_epochs": 1.0},
+        )
+    )
+    added = {"training.averaging": "interim", "training.averaged_epochs": 0.5}
+    assert none | added == half != whole
+
+
 def test_times_of_training_by_the_clock_are_of_another_protocol(plan, replan):
     told = "times of training"
     assert told not in measuring_protocol(plan.config)

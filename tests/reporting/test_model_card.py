@@ -43,6 +43,8 @@ def card(**changes):
         "device": "Epyc with 2 cores",
         "precision": "float32",
         "adam_beta_2": 0.95,
+        "averaging": "none",
+        "averaged_epochs": 1.0,
         "epochs": 8,
         "git_commit": None,
         "verdict": Verdict(better=True, reason="it is cheaper"),
@@ -94,3 +96,9 @@ def test_the_learning_rate_is_the_one_that_was_used(
         number=7, architecture=Architecture.parse("8k3b-d32"), recipe=recipe, seed=1
     )
     assert said in card(trial=TrialRecord(specification=specification, val_accuracy=0.6))
+
+
+def test_an_average_of_the_weights_is_named():
+    text = card(averaging="interim", averaged_epochs=0.25)
+    assert "float32, training.averaging=interim over about 0.25 epochs. Commit" in text
+    assert "averaging" not in card()

@@ -82,7 +82,9 @@ def test_measurements_come_with_intervals_at_every_batch_size(undisturbed):
 
 
 @pytest.mark.parametrize(
-    "training", [{}, {"patience": 1, "epochs": 4}, {"averaging": "ema"}], ids=str
+    "training",
+    [{}, {"patience": 1, "epochs": 4}, {"averaging": "ema"}, {"averaging": "interim"}],
+    ids=str,
 )
 def test_counting_energy_changes_nothing_of_what_was_trained(
     session_with, trial, observing, data, monkeypatch, *, training

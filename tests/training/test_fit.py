@@ -15,7 +15,7 @@ def loop(*, step_seconds, deterministic=False) -> Any:
     return EpochLoop(
         network=nothing, validation=nothing, observer=nothing, clocks=nothing, quiet=nothing,
         training=TrainingConfig.model_construct(deterministic=deterministic),
-        step_seconds=step_seconds, most_steps=20,
+        step_seconds=step_seconds, most_steps=20, settles=True,
         shown_costs=lambda history: {}, save=lambda progress: None,
     )  # fmt: skip
 

@@ -42,6 +42,30 @@ def test_a_resumed_trial_equals_an_undisturbed_one(
         np.testing.assert_array_equal(one, other)
 
 
+def test_an_average_of_the_weights_outlasts_an_interruption(
+    session_with, trial, observing, clocks, tmp_path
+):
+    def leave(observer):
+        if observer.epochs and observer.executions % 3 == 2:
+            raise Interrupted("told to leave")
+
+    averaging = session_with(epochs=3, averaging="interim", averaged_epochs=2.0)
+    specification, checkpoint = trial("4k3b-d8", learning_rate=0.1), tmp_path / "trial.npz"
+    expected = averaging.run(specification, observing(), clocks)
+    with pytest.raises(Interrupted):
+        averaging.run(specification, observing(at_execution=leave), clocks, checkpoint)
+    again = observing()
+    trained = averaging.run(specification, again, clocks, checkpoint)
+    assert [result.epoch for result in again.epochs] == [2, 3]
+    assert timeless(trained.epochs) == timeless(expected.epochs)
+    for one, other in zip(trained.model.get_weights(), expected.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for other in ({"averaging": "ema"}, {"averaged_epochs": 1.0}):
+        settings = {"epochs": 3, "averaging": "interim", "averaged_epochs": 2.0} | other
+        with pytest.raises(StorageError, match="another trial"):
+            session_with(**settings).run(specification, observing(), clocks, checkpoint)
+
+
 def test_a_finished_checkpoint_needs_no_epoch(session, trial, observing, clocks, tmp_path):
     checkpoint = tmp_path / "trial.npz"
     first = session.run(trial("d8"), observing(), clocks, checkpoint)
@@ -53,6 +77,19 @@ def test_a_finished_checkpoint_needs_no_epoch(session, trial, observing, clocks,
     assert {"latency_ratio", "latency_64_ms"} <= second.measurements.keys()
     assert second.val_accuracy == first.val_accuracy and second.epochs == first.epochs
     np.testing.assert_array_equal(second.validation_labels, first.validation_labels)
+
+
+def test_a_finished_checkpoint_has_the_average_that_was_kept(
+    session_with, trial, observing, clocks, tmp_path
+):
+    settings = {"epochs": 3, "averaging": "interim", "stop_at_accuracy": 0.01}
+    checkpoint, session = tmp_path / "trial.npz", session_with(**settings)
+    first = session.run(trial("4k3b-d8"), observing(), clocks, checkpoint)
+    again = observing()
+    second = session.run(trial("4k3b-d8"), again, clocks, checkpoint)
+    assert not again.epochs and len(second.epochs) == 1
+    for one, other in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_adam_remembers_as_the_sweep_says_and_no_checkpoint_of_another_memory_is_gone_on_with(

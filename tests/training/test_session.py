@@ -205,6 +205,67 @@ def test_averaged_weights_are_those_that_are_validated_and_kept(
     assert kept.val_accuracy == observers[0].epochs[-1].val_accuracy
 
 
+def same_weights(one, other):
+    pairs = zip(one.model.get_weights(), other.model.get_weights(), strict=True)
+    return all(np.array_equal(ours, theirs) for ours, theirs in pairs)
+
+
+def test_in_between_the_average_is_validated_and_at_the_end_the_weights_are(
+    session_with, trial, observing, clocks
+):
+    specification = trial("4k3b-d8", learning_rate=0.1)
+    interim, ema, plain = (
+        session_with(averaging=averaging, averaged_epochs=0.5).run(
+            specification, observing(), clocks
+        )
+        for averaging in ("interim", "ema", "none")
+    )
+    first, last = ([t.epochs[at].val_loss for t in (interim, ema, plain)] for at in (0, 1))
+    assert first[0] == first[1] != first[2]
+    assert last[0] == last[2] != last[1]
+    assert same_weights(interim, plain) and not same_weights(interim, ema)
+    assert interim.val_accuracy == plain.val_accuracy
+
+
+def test_an_average_is_validated_to_the_end_where_no_schedule_settles_the_weights(
+    session_with, trial, observing, clocks
+):
+    specification = trial("4k3b-d8", learning_rate=0.1, schedule="constant")
+    interim, ema = (
+        session_with(averaging=averaging).run(specification, observing(), clocks)
+        for averaging in ("interim", "ema")
+    )
+    assert same_weights(interim, ema)
+    assert [r.val_loss for r in interim.epochs] == [r.val_loss for r in ema.epochs]
+
+
+@pytest.mark.parametrize("own", [1, 3])
+def test_the_last_epoch_is_the_trials_own(session_with, trial, observing, clocks, own):
+    session = session_with(epochs=2, averaging="interim")
+    trained = session.run(trial("4k3b-d8", epochs=own), observing(), clocks)
+    plain = session_with(epochs=own).run(trial("4k3b-d8"), observing(), clocks)
+    assert len(trained.epochs) == own and same_weights(trained, plain)
+    assert trained.epochs[-1].val_loss == plain.epochs[-1].val_loss
+
+
+@pytest.mark.parametrize(
+    "ends", [{"stop_at_accuracy": 0.01}, {"patience": 2, "epochs": 60}], ids=str
+)
+def test_what_ends_in_between_keeps_the_average_that_was_validated(
+    session_with, trial, observing, clocks, data, *, ends
+):
+    settings = {"epochs": 2, "averaged_epochs": 0.5} | ends
+    specification = trial("d16", learning_rate=3.0)
+    interim, ema = (
+        session_with(averaging=averaging, **settings).run(specification, observing(), clocks)
+        for averaging in ("interim", "ema")
+    )
+    assert len(interim.epochs) < settings["epochs"]
+    assert same_weights(interim, ema)
+    found = np.asarray(interim.model(data.validation.images)).argmax(axis=1)
+    np.testing.assert_array_equal(found, interim.validation_labels)
+
+
 def test_a_loss_that_is_not_finite_ends_the_trial(session, trial, observer, clocks):
     with pytest.raises(LossNotFinite, match=r"loss became (nan|inf) in epoch 1"):
         session.run(

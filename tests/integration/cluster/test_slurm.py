@@ -128,7 +128,8 @@ def test_an_array_shares_a_sweep_and_mirrors_it(slurm, command, storage, account
 
 def test_a_task_that_leaves_takes_no_other_one_with_it(slurm, command):
     """One of an array's tasks has the number of the whole array for its own."""
-    words = (*LONG, "launch.workers=2", "sweep_name=leaving")
+    # The dnn has to train still when it is told to leave, which the cnn's start comes before.
+    words = (*LONG, "training.epochs=900", "launch.workers=2", "sweep_name=leaving")
     ask(command, *words)
     for trial in range(TRIALS):
         wait_for_epochs(slurm, command, "leaving", trial=trial)
