@@ -26,7 +26,8 @@ class KeptWeights:
     Parameters
     ----------
     weights
-        The model's weights; None where they are those in the network.
+        The model's weights; None where they are those in the network, or where training goes on
+        whatever they are.
     labels
         Predicted labels of the validation images, int64 ``(n,)``.
     """
