@@ -2,13 +2,13 @@
 
     make bench ARGS=throughput
 
-Both use all cores. The sweep trains the reference's architecture again and again, for as many
-epochs as a trial has where nobody says otherwise, and all of its time counts, from the command's
-start to its end: imports, building, measuring, evaluation, event logs, the mirror to MLflow and
-the other reference's training included. The machine's calibration, once, comes before that.
-Keras is measured three times before and after, by its training steps alone, and the median counts.
-The share of the machine's peak is that of a matrix product in the precision that the sweep has
-trained with.
+Both use all cores. The sweep trains the reference's architecture again and again, as often as a
+sweep has trials and for as many epochs as a trial has where nobody says otherwise, and all of its
+time counts, from the command's start to its end: imports, building, measuring, evaluation, event
+logs, the mirror to MLflow and the other reference's training included. The machine's calibration,
+once, comes before that. Keras is measured three times before and after, by its training steps
+alone, and the median counts. The share of the machine's peak is that of a matrix product in the
+precision that the sweep has trained with.
 """
 
 import json
@@ -26,16 +26,16 @@ from pipeline.launching.sweep_folder import load_config
 from pipeline.reporting.progress import read_records
 from pipeline.reporting.wording import counted
 
-TURNS, EPOCHS = 3, 8
+TURNS, TRIALS, EPOCHS = 3, 16, 8
 
 
 def main(short: bool, data: str = AUTO) -> None:
     """Run the benchmark; ``short`` trains fewer epochs."""
-    turns, images, epochs = (1, 5_000, 1) if short else (TURNS, 15_000, EPOCHS)
+    turns, images, trials, epochs = (1, 5_000, 2, 1) if short else (TURNS, 15_000, TRIALS, EPOCHS)
     with tempfile.TemporaryDirectory() as folder:
         path, shape, classes = export_images(Path(folder) / "data.npz", data)
         before = plain_rates(path, images, turns)
-        swept = train_reference(epochs, data)
+        swept = train_reference(epochs, data, trials=trials)
         after = plain_rates(path, images, turns)
     plain = statistics.median([*before, *after])
     work = training_operations(REFERENCES["cnn"], shape, classes)
@@ -77,10 +77,15 @@ def plain_rates(data: Path, images: int, turns: int) -> list[float]:
     return [float(plain_keras("rate", data, images)["images_per_second"]) for _ in range(turns)]
 
 
-def train_reference(epochs: int, data: str, *overrides: str) -> dict[str, Any]:
-    """Train the reference's architecture in a sweep, twice a worker, so many epochs each.
+def train_reference(epochs: int, data: str, *overrides: str, trials: int = 2) -> dict[str, Any]:
+    """Train the reference's architecture in a sweep, so many epochs each.
 
     The machine is calibrated before.
+
+    Parameters
+    ----------
+    trials
+        At least; the same number for each worker, and two for each at least.
 
     Returns
     -------
@@ -91,7 +96,8 @@ def train_reference(epochs: int, data: str, *overrides: str) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory() as folder:
         auto = calibrated(folder)
-        workers, trials = auto.workers, 2 * auto.workers
+        workers = auto.workers
+        trials = workers * max(2, -(-trials // workers))
         began = time.time()
         sweep_dir = run_sweep(
             folder, "throughput", f"data={data}",

@@ -19,7 +19,7 @@ Now = Callable[[], float]
 WINDOW = 5
 STEADY = 0.05
 #: A turn lasts about this long, and has one pair of calls at least.
-TURN_SECONDS = 0.05
+TURN_SECONDS = 0.03
 
 
 def warm_up(call: Call, *, seconds: float, now: Now = time.perf_counter) -> int:

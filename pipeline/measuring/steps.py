@@ -15,7 +15,10 @@ from pipeline.measuring.statistics import interval_of_turns, is_known
 Execute = Callable[[int], object]
 
 #: A timed execution lasts about this long, so that the clock and the call do not matter.
-EXECUTION_SECONDS = 0.05
+EXECUTION_SECONDS = 0.03
+#: Before it, steps are taken for about this long and not timed: right after another network's, a
+#: step takes up to twice as long, and training never changes networks.
+WARM_SECONDS = 0.01
 EMPTY_EXECUTIONS = 3
 #: Energy is counted over so many seconds: NVIDIA's counter moves about ten times in a second.
 ENERGY_SECONDS = 0.5
@@ -58,7 +61,7 @@ class TimedStep:
 
     An execution costs its steps and a call. Timed executions are shorter than those that
     train, so the call's time is measured by itself and counted with the share that a step
-    has of it in training.
+    has of it in training. Short steps are warmed up before it.
 
     Parameters
     ----------
@@ -121,6 +124,8 @@ class _Executions:
         self._call_seconds = float(np.median([self._timed(0) for _ in range(EMPTY_EXECUTIONS)]))
         first = max(self._timed(1) - self._call_seconds, 1e-9)
         self._steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
+        warm = min(most_steps, math.ceil(WARM_SECONDS / first))
+        self._warm_steps = warm if first < EXECUTION_SECONDS else 0
 
     @property
     def steps(self) -> int:
@@ -128,6 +133,8 @@ class _Executions:
         return self._steps
 
     def time_one(self) -> None:
+        if self._warm_steps:
+            self._execute(self._warm_steps)
         self._seconds.append(self._timed(self._steps))
 
     def step_seconds(self) -> list[float]:

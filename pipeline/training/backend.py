@@ -64,6 +64,7 @@ __all__ = [
     "Device",
     "Inference",
     "compile_inference",
+    "device_kind",
     "forget_networks",
     "keras",
     "ran_out_of_memory",
@@ -136,6 +137,17 @@ def set_up(*, threads: int, deterministic: bool, gpu_memory: float | None = None
         return _set_up_tensorflow(threads, deterministic, gpu_memory)
 
 
+def device_kind() -> Literal["cpu", "gpu"]:
+    """Say what the backend computes on; it is started where it was not yet."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return "cpu" if jax.default_backend() == "cpu" else "gpu"
+    import tensorflow as tf
+
+    return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
+
+
 def compile_inference(
     network: Any, image_shape: tuple[int, int, int], *, jit_compile: bool
 ) -> Inference:
@@ -205,7 +217,7 @@ def _set_up_tensorflow(threads: int, deterministic: bool, gpu_memory: float | No
             tf.config.set_logical_device_configuration(
                 device, [tf.config.LogicalDeviceConfiguration(memory_limit=limit)]
             )
-    if not tf.config.list_logical_devices("GPU"):
+    if device_kind() == "cpu":
         return Device(kind="cpu", xla_only=False, memory_counter=None, reset_memory=_nothing)
     memory = tf.config.experimental
     return Device(
@@ -228,11 +240,8 @@ def _set_up_jax(threads: int, deterministic: bool, gpu_memory: float | None) -> 
     os.environ["XLA_FLAGS"] = " ".join(flags).strip()
     # JAX has no setting for it; this sizes the pool of its client, one a core otherwise.
     os.environ["PJRT_NPROC"] = str(threads)
-    import jax
-
-    kind: Literal["cpu", "gpu"] = "cpu" if jax.default_backend() == "cpu" else "gpu"
     # JAX counts the peak of the whole process and cannot set it back.
-    return Device(kind=kind, xla_only=True, memory_counter=None, reset_memory=_nothing)
+    return Device(kind=device_kind(), xla_only=True, memory_counter=None, reset_memory=_nothing)
 
 
 def set_up_for_training(

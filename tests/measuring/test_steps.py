@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.measuring.energy import EnergyCounter, EnergyMeter
-from pipeline.measuring.steps import EXECUTION_SECONDS, TimedStep, joules_of_step
+from pipeline.measuring.steps import EXECUTION_SECONDS, WARM_SECONDS, TimedStep, joules_of_step
 
 
 class Device:
@@ -61,13 +61,46 @@ def test_a_slow_step_is_executed_alone():
 def test_quick_steps_are_executed_together_until_the_clock_does_not_matter():
     device = Device(0.001, EXECUTION_SECONDS / 8 - 1e-6)
     measured(device)
-    assert device.executed[-5:] == [9] * 5
+    assert device.executed[-9::2] == [9] * 5
+
+
+def test_quick_steps_are_warmed_up_before_each_execution():
+    step = WARM_SECONDS / 3.5
+    device = Device(0.001, step)
+    found = measured(device)
+    assert device.executed[-10::2] == [4] * 5
+    assert found.step_seconds == pytest.approx(step + 0.001 / 20)
+
+
+class Cold(Device):
+    """As after another network: the first step of a call that follows the other's is slower."""
+
+    def __init__(self, step, cold):
+        super().__init__(0.0, step)
+        self.cold = cold
+        self.is_cold = True
+
+    def execute(self, steps):
+        self.now += self.cold if steps and self.is_cold else 0.0
+        super().execute(steps)
+        self.is_cold = not steps and self.is_cold
+
+
+def test_what_another_network_left_behind_does_not_count():
+    device = Cold(0.004, 0.003)
+
+    class Other(Device):
+        def execute(self, steps):
+            super().execute(steps)
+            device.is_cold = True
+
+    assert measured(device, reference=Other(0.0, 0.1)).step_seconds == pytest.approx(0.004)
 
 
 def test_never_more_steps_than_in_training():
     device = Device(0.0001, 1e-5)
     measured(device, most_steps=7)
-    assert device.executed[-5:] == [7] * 5
+    assert device.executed[-10:] == [7] * 10
 
 
 def test_the_step_has_the_interval_of_its_executions():
@@ -102,7 +135,7 @@ def test_energy_is_that_of_one_step():
         return joules_of_step(device.execute, meter, most_steps=20, now=lambda: device.now)
 
     assert joules(EnergyMeter(counters=(counter,))) == {
-        "cpu": pytest.approx(50.0 * (0.001 + 3 * 0.02) / 3)
+        "cpu": pytest.approx(50.0 * (0.001 + 2 * 0.02) / 2)
     }
     executed = len(device.executed)
     assert joules(EnergyMeter()) == {}

@@ -223,17 +223,24 @@ def test_large_images_are_evaluated_a_few_at_a_time(build, monkeypatch):
     truth = probabilities[np.arange(250), split.labels].astype(np.float64)
     sizes = calls_of(network, monkeypatch, network.infer)
     found = network.evaluate(split, 1000)
-    # The convolution's 94x94x64 numbers of 118 images have 256 MiB.
-    assert sizes == [84, 84, 84]
+    # The convolution's 94x94x64 numbers of three images have 6.5 MiB.
+    assert sizes == [3] * 84
     np.testing.assert_array_equal(found.labels, probabilities.argmax(axis=1))
     assert found.loss == pytest.approx(-np.log(truth).mean(), rel=1e-6)
 
 
-@pytest.mark.parametrize("notation", [str(one) for one in REFERENCES.values()])
-def test_small_images_are_evaluated_as_many_at_a_time_as_is_said(build, monkeypatch, notation):
+def test_what_is_small_is_evaluated_as_many_at_a_time_as_is_said(build, monkeypatch):
     split = pictures(2000, (28, 28, 1))
-    network = build(notation, images=DeviceData.place(split, 3))
+    network = build("d128", images=DeviceData.place(split, 3))
     sizes = calls_of(network, monkeypatch, lambda images: np.full((len(images), 3), 1 / 3))
     network.evaluate(split, 1000)
     assert sizes == [1000, 1000]
-    assert images_a_call(network.model, 7) == 7
+
+
+@pytest.mark.parametrize(("device", "images"), [("cpu", 48), ("gpu", 1000)])
+def test_a_processor_has_what_its_caches_hold(build, monkeypatch, device, images):
+    monkeypatch.setattr("pipeline.training.batching.device_kind", lambda: device)
+    # Its first convolution has 26x26x64 numbers an image.
+    model = build(REFERENCES["cnn"].notation, images=DeviceData.place(pictures(9, (28, 28, 1)), 3))
+    assert images_a_call(model.model, 1000) == images
+    assert images_a_call(model.model, 7) == 7
