@@ -12,8 +12,8 @@ from pipeline.core.architecture import Architecture
 from pipeline.core.trial import ADAM_BETA_2, Augmentation, Recipe, derived_seed
 from pipeline.data.dataset import Split
 from pipeline.training.augmentation import DRAWS, draws
-from pipeline.training.backend import Inference, compile_inference, keras
-from pipeline.training.batching import images_a_call
+from pipeline.training.backend import Inference, compile_inference, device_kind, keras
+from pipeline.training.batching import images_a_call, parts_of_batch
 from pipeline.training.model import build_model
 from pipeline.training.optimizer import build_optimizer
 from pipeline.training.stepping import SteppedModel, epoch_order, steps_per_epoch
@@ -97,7 +97,11 @@ class CompiledNetwork:
         self.images = data.count
         self.steps = steps_per_epoch(data.count, recipe.batch_size)
         self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
-        self._stepped = SteppedModel(self.model.input, training_logits(self.model), looping=looping)
+        # Only a processor has so little cache, and XLA lays the work out by itself.
+        in_parts = device_kind() == "cpu" and looping
+        parts = parts_of_batch(self.model, recipe.batch_size) if in_parts else 1
+        logits = training_logits(self.model, parts)
+        self._stepped = SteppedModel(self.model.input, logits, looping=looping)
         optimizer = build_optimizer(
             recipe,
             epochs * self.steps,

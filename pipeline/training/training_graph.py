@@ -27,39 +27,77 @@ class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, convolution: Any, pooling: Any) -> None:
         super().__init__(dtype=convolution.dtype_policy, name=f"pooled_{convolution.name}")
         self._convolution = convolution
-        self._pooling = pooling
+        self.pooling = pooling
 
     def build(self, _: Any) -> None:
         """Do nothing: both layers have been built."""
 
     def compute_output_shape(self, shape: Any) -> Any:
         """Return the pool's."""
-        return self._pooling.compute_output_shape(self._convolution.compute_output_shape(shape))
+        return self.pooling.compute_output_shape(self._convolution.compute_output_shape(shape))
 
     def call(self, values: Any) -> Any:
         """Return what both layers make of ``(n, height, width, channels)``."""
         convolution = self._convolution
         filtered = convolution.convolution_op(values, convolution.kernel)
-        return keras.ops.add(self._pooling(filtered), convolution.bias)
+        return keras.ops.add(self.pooling(filtered), convolution.bias)
 
 
-def training_logits(model: Any) -> Any:
+def training_logits(model: Any, parts: int = 1) -> Any:
     """Return the logits of a model of ``model.build_model``, computed in the graph to train.
 
     It has the model's input and weights, the trainable ones in the model's order.
+
+    Parameters
+    ----------
+    parts
+        The layers of ``layers_in_parts`` are given a batch in so many parts, all of one size; see
+        ``batching.parts_of_batch``.
     """
-    *inner, _probabilities = model.layers
+    stages = _stages(model.layers[1:-1])
     values, own = model.input, True
+    if parts > 1:
+        in_parts = set(map(id, layers_in_parts(model)))
+        several = keras.ops.split(values, parts)
+        while id(_last_layer(stages[0])) in in_parts:
+            several = list(map(stages.pop(0), several))
+        values, own = keras.ops.concatenate(several), False
+    for stage in stages:
+        own = own and not isinstance(stage, PooledConvolution)
+        values = stage.output if own else stage(values)
+    return values
+
+
+def layers_in_parts(model: Any) -> list[Any]:
+    """Return a model's first layers that may see a batch in parts, to the last pool among them.
+
+    Batch normalisation has to see all of it. Behind the last pool nothing is gained: there are few
+    numbers an image, and many weights, whose gradients would have to be summed up.
+    """
+    whole = (layers.BatchNormalization, layers.Flatten)
+    first = list(itertools.takewhile(lambda layer: not isinstance(layer, whole), model.layers[1:]))
+    while first and isinstance(first[-1], layers.Conv2D | layers.Rescaling):
+        first.pop()
+    return first
+
+
+def _stages(inner: list[Any]) -> list[Any]:
+    """Return what is called one after the other: layers, and two in one where they are pooled."""
+    stages: list[Any] = []
     pooled = None
     for layer, after in itertools.pairwise([*inner, None]):
         if layer is pooled:
             continue
         if _is_pooled(layer, after):
-            pooled, own = after, False
-            values = PooledConvolution(layer, after)(values)
+            pooled = after
+            stages.append(PooledConvolution(layer, after))
         else:
-            values = layer.output if own else layer(values)
-    return values
+            stages.append(layer)
+    return stages
+
+
+def _last_layer(stage: Any) -> Any:
+    return stage.pooling if isinstance(stage, PooledConvolution) else stage
 
 
 def _is_pooled(layer: Any, after: Any) -> bool:
