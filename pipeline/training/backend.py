@@ -66,6 +66,7 @@ __all__ = [
     "compile_inference",
     "device_kind",
     "forget_networks",
+    "fused_normalisation",
     "keras",
     "ran_out_of_memory",
     "set_up",
@@ -179,6 +180,32 @@ def compile_inference(
         return outputs
 
     return infer
+
+
+def fused_normalisation(values: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
+    """Normalise a batch by its own mean and variance in one operation; TensorFlow alone has it.
+
+    Parameters
+    ----------
+    values
+        ``(n, height, width, channels)``, of any floating dtype.
+    gamma, beta
+        Variables, float32 ``(channels,)``: the scale and the offset behind it.
+    epsilon
+        Added to the variance.
+
+    Returns
+    -------
+    tuple
+        The normalised values; the batch's mean and the unbiased estimate of the variance, float32
+        ``(channels,)``.
+    """
+    import tensorflow as tf
+
+    found: tuple[Any, Any, Any] = tf.compat.v1.nn.fused_batch_norm(
+        values, gamma.value, beta.value, epsilon=epsilon, data_format="NHWC", is_training=True
+    )
+    return found
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

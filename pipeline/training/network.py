@@ -97,10 +97,10 @@ class CompiledNetwork:
         self.images = data.count
         self.steps = steps_per_epoch(data.count, recipe.batch_size)
         self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
-        # Only a processor has so little cache, and XLA lays the work out by itself.
-        in_parts = device_kind() == "cpu" and looping
-        parts = parts_of_batch(self.model, recipe.batch_size) if in_parts else 1
-        logits = training_logits(self.model, parts)
+        # XLA fuses operations and lays the work out by itself, and a GPU has nothing to gain.
+        one_by_one = device_kind() == "cpu" and looping
+        parts = parts_of_batch(self.model, recipe.batch_size) if one_by_one else 1
+        logits = training_logits(self.model, parts=parts, fused=one_by_one)
         self._stepped = SteppedModel(self.model.input, logits, looping=looping)
         optimizer = build_optimizer(
             recipe,

@@ -1,9 +1,10 @@
 """The graph that is trained: the model's own layers and weights, in the order that takes least."""
 
 import itertools
+import math
 from typing import Any
 
-from pipeline.training.backend import keras
+from pipeline.training.backend import fused_normalisation, keras
 
 layers = keras.layers
 
@@ -43,7 +44,40 @@ class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
         return keras.ops.add(self.pooling(filtered), convolution.bias)
 
 
-def training_logits(model: Any, parts: int = 1) -> Any:
+class FusedNormalisation(keras.layers.Layer):  # type: ignore[misc]
+    """Batch normalisation in training as one operation of the backend.
+
+    Keras computes it in ten, each of which goes through all numbers, in float32 whatever the
+    precision, forwards and back. This one counts in float32, too, and gives the same but for
+    rounding.
+    """
+
+    def __init__(self, normalisation: Any) -> None:
+        super().__init__(dtype=normalisation.dtype_policy, name=f"fused_{normalisation.name}")
+        self._own = normalisation
+
+    def build(self, _: Any) -> None:
+        """Do nothing: the layer has been built."""
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """Return the same."""
+        return shape
+
+    def call(self, values: Any) -> Any:
+        """Normalise ``(n, height, width, channels)``, and move the layer's moving statistics."""
+        own = self._own
+        normalised, mean, variance = fused_normalisation(values, own.gamma, own.beta, own.epsilon)
+        # What comes back is the estimate for more than the batch; the layer keeps the batch's own.
+        count = math.prod(values.shape[:-1])
+        kept = own.momentum
+        own.moving_mean.assign(own.moving_mean * kept + mean * (1.0 - kept))
+        own.moving_variance.assign(
+            own.moving_variance * kept + variance * ((1.0 - kept) * (count - 1) / count)
+        )
+        return normalised
+
+
+def training_logits(model: Any, *, parts: int = 1, fused: bool = False) -> Any:
     """Return the logits of a model of ``model.build_model``, computed in the graph to train.
 
     It has the model's input and weights, the trainable ones in the model's order.
@@ -53,8 +87,11 @@ def training_logits(model: Any, parts: int = 1) -> Any:
     parts
         The layers of ``layers_in_parts`` are given a batch in so many parts, all of one size; see
         ``batching.parts_of_batch``.
+    fused
+        Normalise with ``FusedNormalisation``, which pays where operations are not compiled
+        together.
     """
-    stages = _stages(model.layers[1:-1])
+    stages = _stages(model.layers[1:-1], fused)
     values, own = model.input, True
     if parts > 1:
         in_parts = set(map(id, layers_in_parts(model)))
@@ -63,7 +100,7 @@ def training_logits(model: Any, parts: int = 1) -> Any:
             several = list(map(stages.pop(0), several))
         values, own = keras.ops.concatenate(several), False
     for stage in stages:
-        own = own and not isinstance(stage, PooledConvolution)
+        own = own and not isinstance(stage, PooledConvolution | FusedNormalisation)
         values = stage.output if own else stage(values)
     return values
 
@@ -81,8 +118,8 @@ def layers_in_parts(model: Any) -> list[Any]:
     return first
 
 
-def _stages(inner: list[Any]) -> list[Any]:
-    """Return what is called one after the other: layers, and two in one where they are pooled."""
+def _stages(inner: list[Any], fused: bool) -> list[Any]:
+    """Return what is called one after the other: layers, or what stands for one or two of them."""
     stages: list[Any] = []
     pooled = None
     for layer, after in itertools.pairwise([*inner, None]):
@@ -91,6 +128,8 @@ def _stages(inner: list[Any]) -> list[Any]:
         if _is_pooled(layer, after):
             pooled = after
             stages.append(PooledConvolution(layer, after))
+        elif fused and isinstance(layer, layers.BatchNormalization):
+            stages.append(FusedNormalisation(layer))
         else:
             stages.append(layer)
     return stages
