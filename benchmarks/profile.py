@@ -6,15 +6,19 @@ The ``cnn`` reference with the default recipe's batch, on one thread, as a worke
 trains it. A layer's part is its forward pass and its gradients, compiled apart; so what the parts
 take together is near what the step takes, and the table says how near. Beside it stands what a
 part has to multiply, as a share of the matrix product's rate in the same process: a small share
-of much time is where something could be had. And the whole step of some networks is timed with
-each bias behind the max pool, in turn with the same layers as Keras has them, in front of it: the
-precision decides which of them a training takes. What is in the images changes nothing, so they
-are noise, and no data set is needed. With TensorFlow only.
+of much time is where something could be had. And the whole step of some networks is timed in turn
+with what Keras' own layers would make of it: each bias behind the max pool or in front of it, as
+the precision decides; in float32 a batch in the parts that a processor's caches hold, or whole;
+batch normalisation in one operation, or in Keras' ten. What is in the images changes nothing, so
+they are noise, and no data set is needed. With TensorFlow only.
 """
 
+import itertools
 import statistics
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter as now
 from typing import Any
 from unittest.mock import patch
@@ -34,8 +38,69 @@ from pipeline.measuring.machine import resolve_precision, this_machine
 
 IMAGE_SHAPE, CLASSES = (28, 28, 1), 10
 IMAGES, STEPS = 12_800, 20
-#: Whose whole step is timed both ways.
-NETWORKS = ("16k3-d64", "64k3-d128", "32k5s-32k3s-d64", REFERENCES["cnn"].notation)
+CNN = REFERENCES["cnn"].notation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """Two ways to train: that of a training, or one that is said, and the other.
+
+    Parameters
+    ----------
+    networks
+        Whose whole step is timed both ways.
+    precisions
+        In each of which it is; ``auto`` is that of a training.
+    patched, one, other
+        What is put in a place of the program to train one way, and the other; what is there where
+        that is None.
+    """
+
+    title: str
+    networks: tuple[str, ...]
+    precisions: tuple[str, ...]
+    patched: str
+    one: Any
+    other: Any
+
+
+def _whole(model: Any, batch_size: int) -> int:
+    return 1
+
+
+def _not_fused(model: Any, *, parts: int, fused: bool) -> Any:
+    from pipeline.training.training_graph import training_logits
+
+    return training_logits(model, parts=parts)
+
+
+WAYS = {
+    "bias": Ways(
+        title="Whole steps with the bias behind the pool and in front of it, as Keras' own layers "
+        "have it.",
+        networks=("16k3-d64", "64k3-d128", "32k5s-32k3s-d64", CNN),
+        precisions=("auto",),
+        patched="pipeline.training.training_graph.BIAS_BEHIND_POOL",
+        one=frozenset(DTYPES.values()),
+        other=frozenset(),
+    ),
+    "parts": Ways(
+        title="Whole steps with the batch in as many parts as a training takes it in, and whole.",
+        networks=("32k3-d64", "64k3-d128", "32k5s-64k3-d128", CNN),
+        precisions=("float32",),
+        patched="pipeline.training.network.parts_of_batch",
+        one=None,
+        other=_whole,
+    ),
+    "normalisation": Ways(
+        title="Whole steps with batch normalisation in one operation, and as Keras' own layer.",
+        networks=("16k3b-d64", "16k3b-32k3b-d64", "64k3b-64k3b-d128"),
+        precisions=("auto", "float32"),
+        patched="pipeline.training.network.training_logits",
+        one=None,
+        other=_not_fused,
+    ),
+}  # fmt: skip
 #: Layers that are one part of the step with the one before: a pool's ReLU belongs to it.
 JOINED = ("activation",)
 HEAD = (
@@ -67,7 +132,7 @@ def main(short: bool) -> None:
         raise NotHereError("takes the steps of TensorFlow on a processor apart, no others")
     result = measure(turns=5 if short else 25)
     lines = [
-        f"`{REFERENCES['cnn'].notation}`, {result['batch_size']} images a step, "
+        f"`{CNN}`, {result['batch_size']} images a step, "
         f"{result['precision']}, one thread, medians of turns; its matrix product has "
         f"{result['matrix_product_gflops']:,.0f} GFLOP/s:",
         "",
@@ -77,19 +142,26 @@ def main(short: bool) -> None:
         f"The parts by themselves take {result['parts_of_the_step']:.1%} of the step.",
         "",
         *(_apart_lines(result["apart"]) if result["apart"] else ()),
-        "Whole steps with the bias behind the pool and in front of it, as Keras' own layers have "
-        f"it. In {result['precision']} a training takes it {result['bias_of_a_training']}.",
-        "",
-        "| network | ms, behind | in front | ratio |",
-        "| --- | --- | --- | --- |",
-        *(
-            f"| `{row['network']}` | {row['milliseconds']:.2f} | {row['own_milliseconds']:.2f} | "
-            f"{row['ratio']:.3f} |"
-            for row in result["networks"]
-        ),
+        *itertools.chain.from_iterable(map(_ways_lines, result["ways"])),
+        f"In {result['precision']} a training takes the bias {result['bias_of_a_training']}.",
     ]
     print("\n".join(lines))
     print(keep("profile", result, lines, short=short))
+
+
+def _ways_lines(found: dict[str, Any]) -> list[str]:
+    return [
+        found["title"],
+        "",
+        "| network | precision | ms | ms, the other way | ratio |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| `{row['network']}` | {row['precision']} | {row['milliseconds']:.2f} | "
+            f"{row['other_milliseconds']:.2f} | {row['ratio']:.3f} |"
+            for row in found["networks"]
+        ),
+        "",
+    ]
 
 
 def _apart_lines(rows: list[dict[str, Any]]) -> list[str]:
@@ -113,7 +185,7 @@ def measure(turns: int) -> dict[str, Any]:
     precision = resolve_precision("auto")
     recipe = compose(CommandLine(command="sweep", overrides=())).training.recipe
     data, labels = _noise()
-    network = _network(REFERENCES["cnn"].notation, data, recipe, precision)
+    network = _network(CNN, data, recipe, precision)
     parts, apart = _parts(network, data, labels, recipe, precision)
     step = _steps(network, network.order(1))
     whole = Part(name="the whole step", run=step, operations=sum(p.operations for p in parts))
@@ -139,7 +211,22 @@ def measure(turns: int) -> dict[str, Any]:
         "apart": rows(apart),
         "parts_of_the_step": sum(shares[part.name] for part in parts),
         "bias_of_a_training": "behind" if apart else "in front",
-        "networks": [_both_ways(name, data, recipe, precision, turns) for name in NETWORKS],
+        "ways": [
+            {
+                "name": name,
+                "title": ways.title,
+                "networks": [
+                    {
+                        "network": notation,
+                        "precision": own,
+                        **_both_ways(ways, partial(_network, notation, data, recipe, own), turns),
+                    }
+                    for own in dict.fromkeys(map(resolve_precision, ways.precisions))
+                    for notation in ways.networks
+                ],
+            }
+            for name, ways in WAYS.items()
+        ],
     }
 
 
@@ -197,24 +284,22 @@ def _steps(network: Any, order: Any) -> Callable[[], None]:
     return run
 
 
-def _both_ways(
-    notation: str, data: Any, recipe: Recipe, precision: str, turns: int
-) -> dict[str, Any]:
-    """Time a network's whole step with each bias behind the pool, and with Keras' own layers."""
-    dtypes = "pipeline.training.training_graph.BIAS_BEHIND_POOL"
-    with patch(dtypes, frozenset(DTYPES.values())):
-        behind = _network(notation, data, recipe, precision)
-    with patch(dtypes, frozenset()):
-        own = _network(notation, data, recipe, precision)
-    order = behind.order(1)
-    whole = Part(name="behind", run=_steps(behind, order), operations=0.0)
-    other = Part(name="own", run=_steps(own, order), operations=0.0)
-    milliseconds, shares = timed(whole, [other], turns, executions=1)
+def _both_ways(ways: Ways, build: Callable[[], Any], turns: int) -> dict[str, float]:
+    """Time the whole step of the network that is built, in two ways."""
+
+    def built(what: Any) -> Any:
+        with nullcontext() if what is None else patch(ways.patched, what):
+            return build()
+
+    one, other = built(ways.one), built(ways.other)
+    order = one.order(1)
+    whole = Part(name="one", run=_steps(one, order), operations=0.0)
+    second = Part(name="other", run=_steps(other, order), operations=0.0)
+    milliseconds, shares = timed(whole, [second], turns, executions=1)
     return {
-        "network": notation,
-        "milliseconds": milliseconds["behind"],
-        "own_milliseconds": milliseconds["own"],
-        "ratio": 1.0 / shares["own"],
+        "milliseconds": milliseconds["one"],
+        "other_milliseconds": milliseconds["other"],
+        "ratio": 1.0 / shares["other"],
     }
 
 

@@ -13,7 +13,6 @@ from pipeline.training.training_graph import layers_in_parts
 BUDGET_BYTES = {"cpu": 8 * 1024**2, "gpu": 256 * 1024**2}
 #: In mixed precision it is half as much on some devices.
 _VALUE_BYTES = 4
-_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: As ``BUDGET_BYTES``, for a processor that trains: forwards and back. Smaller parts would gain
 #: little more, and each is traced by itself, so there are never more than ``MOST_PARTS``.
 TRAINING_BYTES = 6 * 1024**2
@@ -37,8 +36,8 @@ def images_a_call(model: Any, most: int) -> int:
 def parts_of_batch(model: Any, batch_size: int) -> int:
     """Return in how many equal parts a processor is to take a batch that it trains on.
 
-    Parts that its caches hold train faster: the ``cnn`` reference by 3% in bfloat16 and by 8% in
-    float32 (``benchmarks/results/2026-12-01-parts-of-batches.md``).
+    In float32 parts that its caches hold train faster, the ``cnn`` reference by 5% (``profile`` in
+    ``benchmarks``); in half the bytes they do not.
 
     Parameters
     ----------
@@ -46,13 +45,13 @@ def parts_of_batch(model: Any, batch_size: int) -> int:
         Of ``model.build_model``.
     """
     layers = layers_in_parts(model)
-    if not layers:
+    if not layers or layers[-1].compute_dtype != "float32":
         return 1
-    value_bytes = _BYTES[layers[-1].compute_dtype]
-    fitting = max(1, TRAINING_BYTES // (value_bytes * _most_values(layers)))
+    fitting = max(1, TRAINING_BYTES // (_VALUE_BYTES * _most_values(layers)))
     possible = [n for n in range(1, MOST_PARTS + 1) if batch_size % n == 0]
     return next((n for n in possible if batch_size // n <= fitting), possible[-1])
 
 
 def _most_values(layers: list[Any]) -> int:
-    return max(math.prod(layer.output.shape[1:]) for layer in layers)
+    most: int = max(math.prod(layer.output.shape[1:]) for layer in layers)
+    return most

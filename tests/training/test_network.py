@@ -8,9 +8,11 @@ from pipeline.core.trial import Recipe
 from pipeline.data.dataset import Split
 from pipeline.training.augmentation import augmented, draws
 from pipeline.training.backend import keras
-from pipeline.training.batching import images_a_call
+from pipeline.training.batching import images_a_call, parts_of_batch
+from pipeline.training.model import build_model
 from pipeline.training.network import CompiledNetwork, DeviceData
 from pipeline.training.stepping import epoch_order
+from pipeline.training.training_graph import training_logits
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +237,45 @@ def test_what_is_small_is_evaluated_as_many_at_a_time_as_is_said(build, monkeypa
     sizes = calls_of(network, monkeypatch, lambda images: np.full((len(images), 3), 1 / 3))
     network.evaluate(split, 1000)
     assert sizes == [1000, 1000]
+
+
+@pytest.mark.parametrize(
+    ("notation", "precision", "batch_size", "parts"),
+    [
+        ("64k3-64k3-d128", "float32", 128, 4),  # 26x26x64 numbers an image, 5.3 MiB for 32 images
+        ("64k3-64k3-d128", "float32", 126, 6),  # in 4 parts of one size it cannot be
+        ("64k3-64k3-d128", "float32", 127, 1),
+        ("64k3-64k3-d128", "float32", 512, 8),  # at most
+        ("64k3-64k3-d128", "mixed_bfloat16", 128, 1),
+        ("16k3-d64", "float32", 128, 1),
+        ("64k3n-16k3-d64", "float32", 128, 4),
+        ("64k3b-64k3-d64", "float32", 128, 1),
+        ("d128", "float32", 128, 1),
+    ],
+)
+def test_a_batch_is_trained_on_in_the_parts_that_caches_hold(
+    notation, precision, batch_size, parts
+):
+    model = build_model(Architecture.parse(notation), (28, 28, 1), 10, 1, precision)
+    assert parts_of_batch(model, batch_size) == parts
+
+
+def test_a_processor_trains_the_same_network_by_operations_that_suit_it(build, monkeypatch):
+    seen, found = [], []
+
+    def logits(model, **how):
+        seen.append(how)
+        return training_logits(model, **how)
+
+    monkeypatch.setattr("pipeline.training.network.training_logits", logits)
+    monkeypatch.setattr("pipeline.training.network.parts_of_batch", lambda model, size: 2)
+    for device in ("cpu", "gpu"):
+        monkeypatch.setattr("pipeline.training.network.device_kind", lambda device=device: device)
+        weights, _ = weights_after(build("6k3-6k3nb-d8", optimizer="sgd"), (0, 4))
+        found.append(weights)
+    assert seen == [{"parts": 2, "fused": True}, {"parts": 1, "fused": False}]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(("device", "images"), [("cpu", 48), ("gpu", 1000)])
