@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.config.root import Config
-from pipeline.core.pace import TOLD_IN_EPOCHS, TRAINING_TIMES
+from pipeline.core.pace import STEP_TIMES, TIMED_WARM, TOLD_IN_EPOCHS, TRAINING_TIMES
 from pipeline.core.trial import ADAM_BETA_2
 
 #: Which network is chosen changes nothing of what is searched and trained. The keys are there,
@@ -59,6 +59,8 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
     }
     if set(config.objective.costs) & set(TRAINING_TIMES):
         parts |= TOLD_IN_EPOCHS
+    if set(config.objective.costs) & set(STEP_TIMES):
+        parts |= TIMED_WARM
     return parts if config.warm_start is None else parts | {"warm_start": config.warm_start}
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config, command
 from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError, SweetspotError
-from pipeline.core.pace import TOLD_IN_EPOCHS, TRAINING_TIMES
+from pipeline.core.pace import STEP_TIMES, TIMED_WARM, TOLD_IN_EPOCHS, TRAINING_TIMES
 from pipeline.core.places import temporary_folder
 from pipeline.core.promotion import Rival, Verdict, accuracy_to_keep, judge
 from pipeline.core.statistics import wilson_interval
@@ -206,6 +206,8 @@ def measuring_protocol(config: Config) -> dict[str, Any]:
         protocol["objective.target_on"] = config.objective.target_on
     if set(config.objective.costs) & set(TRAINING_TIMES):
         protocol |= TOLD_IN_EPOCHS
+    if set(config.objective.costs) & set(STEP_TIMES):
+        protocol |= TIMED_WARM
     began_with = Sessions.read(config.sweep_dir).threads
     protocol["launch.threads"] = config.launch.threads if began_with is None else began_with
     if protocol["launch.threads"] == "auto" and config.launch.workers != "auto":
@@ -220,6 +222,8 @@ def _protocol_of(config: Config, trial: TrialRecord) -> dict[str, Any]:
     told = {f"{name.removesuffix('_seconds')}_measured_seconds" for name in TRAINING_TIMES}
     if not told & trial.measurements.keys():
         protocol = {n: v for n, v in protocol.items() if n not in TOLD_IN_EPOCHS}  # the clock's
+    if "step_warmup_steps" not in trial.measurements:
+        protocol = {n: v for n, v in protocol.items() if n not in TIMED_WARM}
     return protocol
 
 

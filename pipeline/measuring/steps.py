@@ -43,6 +43,8 @@ class StepTime:
         The interval of the ratio stayed wider than the tolerance.
     executions
         How many were timed.
+    warmup_steps
+        Taken before each of them.
     """
 
     step_seconds: float
@@ -54,6 +56,7 @@ class StepTime:
     ratio_high: float
     noisy: bool
     executions: int
+    warmup_steps: int
 
 
 class TimedStep:
@@ -106,6 +109,7 @@ class TimedStep:
             ratio_high=ratio_interval.high,
             noisy=not self.is_known(tolerance),
             executions=len(own),
+            warmup_steps=self._own.warmup_steps,
         )
 
     def _ratios(self) -> list[float]:
@@ -125,7 +129,8 @@ class _Executions:
         first = max(self._timed(1) - self._call_seconds, 1e-9)
         self._steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
         warm = min(most_steps, math.ceil(WARM_SECONDS / first))
-        self._warm_steps = warm if first < EXECUTION_SECONDS else 0
+        #: Taken before an execution that is timed.
+        self.warmup_steps = warm if first < EXECUTION_SECONDS else 0
 
     @property
     def steps(self) -> int:
@@ -133,8 +138,8 @@ class _Executions:
         return self._steps
 
     def time_one(self) -> None:
-        if self._warm_steps:
-            self._execute(self._warm_steps)
+        if self.warmup_steps:
+            self._execute(self.warmup_steps)
         self._seconds.append(self._timed(self._steps))
 
     def step_seconds(self) -> list[float]:

@@ -208,6 +208,14 @@ def test_a_sweep_whose_times_of_training_were_by_the_clock_asks_another_question
     assert "times of training" not in identity()
 
 
+@pytest.mark.parametrize(
+    ("cost", "told"),
+    [("epoch_seconds", True), ("train_seconds", True), ("macs", False), ("latency_ms", False)],
+)
+def test_a_sweep_whose_steps_were_timed_cold_asks_another_question(cost, told):
+    assert ("training steps" in identity(f"objective.costs=[{cost}]")) is told
+
+
 def test_a_sweep_of_before_adams_memory_was_a_setting_is_the_same_as_one_with_keras_own():
     found = identity("training.adam_beta_2=0.999", "training.learning_rate=0.004")
     assert "adam_beta_2" not in found["training"]

@@ -159,6 +159,17 @@ def test_times_of_training_by_the_clock_are_of_another_protocol(plan, replan):
     assert measuring_protocol(timed)[told] == "epochs at the pace"
 
 
+@pytest.mark.parametrize(("cost", "told"), [("epoch_seconds", True), ("macs", False)])
+def test_steps_that_were_timed_cold_are_of_another_protocol(plan, replan, cost, told):
+    of_cost = replan(plan, objective={"costs": (cost,)})
+    assert ("training steps" in measuring_protocol(of_cost.config)) is told
+    trial = run_next(simulated_run(of_cost))
+    for measured in ({"step_warmup_steps": 4.0}, {}):
+        trial = replace(trial, measurements=measured)
+        found = promotion._protocol_of(of_cost.config, trial)
+        assert ("training steps" in found) is (told and bool(measured))
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_trial_from_before_has_the_protocol_of_its_own_costs(plan, replan, kept):
     timed = replan(plan, objective={"costs": ("train_seconds",)})
