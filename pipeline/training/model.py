@@ -9,9 +9,10 @@ from pipeline.training.backend import keras
 
 layers = keras.layers
 
-#: Of batch normalisation's moving statistics. Keras' 0.99 remembers 100 batches, more than a
-#: short training on few images has; then validation would use half-learnt statistics.
-MOVING_MOMENTUM = 0.9
+#: Of batch normalisation's moving statistics, at most and at least. Keras' 0.99 remembers 100
+#: batches, more than a short training on few images has; then validation would use half-learnt
+#: statistics.
+MOST_MOMENTUM, LEAST_MOMENTUM = 0.9, 0.5
 
 
 def build_model(
@@ -67,6 +68,23 @@ def build_model(
     return keras.Model(image, probabilities, name="network")
 
 
+def set_momentum(model: Any, steps: int) -> None:
+    """Make the moving statistics of a model's batch normalisation remember a quarter of an epoch.
+
+    So does the average of the weights by default; but never more than ten batches. After an epoch
+    of ten steps at 0.9 a third of them would still be what they begin with, and the network would
+    look far worse than it is.
+
+    Parameters
+    ----------
+    steps
+        Of an epoch.
+    """
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = min(MOST_MOMENTUM, max(LEAST_MOMENTUM, 1.0 - 4.0 / steps))
+
+
 def _block(values: Any, block: ConvolutionBlock, index: int, seed: int, precision: str) -> Any:
     """Apply convolution, normalisation, ReLU and pooling.
 
@@ -88,7 +106,7 @@ def _block(values: Any, block: ConvolutionBlock, index: int, seed: int, precisio
     )(values)
     if normalised:
         values = layers.BatchNormalization(
-            momentum=MOVING_MOMENTUM, dtype=precision, name=f"normalisation_{index}"
+            momentum=MOST_MOMENTUM, dtype=precision, name=f"normalisation_{index}"
         )(values)
         if not relu_last:
             values = layers.ReLU(dtype=precision, name=f"activation_{index}")(values)

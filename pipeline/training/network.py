@@ -14,7 +14,7 @@ from pipeline.data.dataset import Split
 from pipeline.training.augmentation import DRAWS, draws
 from pipeline.training.backend import Inference, compile_inference, device_kind, keras
 from pipeline.training.batching import images_a_call, parts_of_batch
-from pipeline.training.model import build_model
+from pipeline.training.model import build_model, set_momentum
 from pipeline.training.optimizer import build_optimizer
 from pipeline.training.stepping import SteppedModel, epoch_order, steps_per_epoch
 from pipeline.training.training_graph import training_logits
@@ -97,6 +97,7 @@ class CompiledNetwork:
         self.images = data.count
         self.steps = steps_per_epoch(data.count, recipe.batch_size)
         self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
+        set_momentum(self.model, self.steps)
         # XLA fuses operations and lays the work out by itself, and a GPU has nothing to gain.
         one_by_one = device_kind() == "cpu" and looping
         parts = parts_of_batch(self.model, recipe.batch_size) if one_by_one else 1

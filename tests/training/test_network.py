@@ -240,6 +240,20 @@ def test_what_is_small_is_evaluated_as_many_at_a_time_as_is_said(build, monkeypa
 
 
 @pytest.mark.parametrize(
+    ("images", "momentum"), [(16, 0.5), (160, 0.6), (320, 0.8), (640, 0.9), (6400, 0.9)]
+)
+def test_moving_statistics_remember_a_quarter_of_an_epoch(build, images, momentum):
+    network = build("4k3b-d8", images=DeviceData.place(pictures(images, (8, 8, 1)), 3))
+    assert network.steps == images // 16
+    layer = network.model.get_layer("normalisation_1")
+    assert layer.momentum == pytest.approx(momentum)
+    layer.moving_mean.assign(np.full(4, 100.0))
+    weights_after(network, (0, 1))
+    # The images, scaled to at most 1, give hardly anything beside it.
+    np.testing.assert_allclose(layer.moving_mean, np.full(4, 100.0 * momentum), atol=1.0)
+
+
+@pytest.mark.parametrize(
     ("notation", "precision", "batch_size", "parts"),
     [
         ("64k3-64k3-d128", "float32", 128, 4),  # 26x26x64 numbers an image, 5.3 MiB for 32 images
