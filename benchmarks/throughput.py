@@ -30,7 +30,7 @@ TURNS, TRIALS, EPOCHS = 3, 16, 8
 
 
 def main(short: bool, data: str = AUTO) -> None:
-    """Run the benchmark; ``short`` trains fewer epochs."""
+    """Run the benchmark; ``short`` trains fewer trials and epochs."""
     turns, images, trials, epochs = (1, 5_000, 2, 1) if short else (TURNS, 15_000, TRIALS, EPOCHS)
     with tempfile.TemporaryDirectory() as folder:
         path, shape, classes = export_images(Path(folder) / "data.npz", data)

@@ -59,7 +59,7 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
     }
     if set(config.objective.costs) & set(TRAINING_TIMES):
         parts |= TOLD_IN_EPOCHS
-    if set(config.objective.costs) & set(STEP_TIMES):
+    if config.objective.deciding & set(STEP_TIMES):
         parts |= TIMED_WARM
     return parts if config.warm_start is None else parts | {"warm_start": config.warm_start}
 

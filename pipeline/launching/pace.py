@@ -20,7 +20,7 @@ from filelock import FileLock
 from pipeline.config import Config
 from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError
-from pipeline.core.pace import Pace, measured_pace
+from pipeline.core.pace import TIMED_WARM, Pace, measured_pace
 from pipeline.measuring.automatic import automatic, settled_training
 from pipeline.measuring.backends import backend_part
 from pipeline.reporting.files import write_atomically
@@ -86,6 +86,7 @@ class DevicePace(_KeptPace):
             "deterministic": training.deterministic,
             "jit_compile": training.jit_compile,
             "steps_per_execution": training.steps_per_execution,
+            **TIMED_WARM,
             **backend_part(),
         }
         # A call has no more steps than an epoch: its share in a step is larger in a short one.

@@ -20,7 +20,7 @@ from pipeline.core.architecture import Architecture
 from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError, StorageError
 from pipeline.core.journey import macs, misfit, parameters
-from pipeline.core.pace import TRAINING_TIMES
+from pipeline.core.pace import HOW_TOLD, TRAINING_TIMES
 from pipeline.core.proposal import Proposal
 from pipeline.core.trial import ANALYTIC_COSTS
 from pipeline.data.loading import load_training, resolve
@@ -216,7 +216,13 @@ def _check_identity(config: Config, identity: dict[str, Any]) -> bool:
         return False
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise StorageError(f"{path} cannot be read: {error}") from error
-    keys = differing_keys(identity, known)
+    differing = differing_keys(identity, known)
+    keys = [key for key in differing if key not in HOW_TOLD]  # which hang on the others
+    if differing and not keys:
+        raise ConfigurationError(
+            f"sweep_name={config.sweep_name}: this sweep was begun by an earlier version, whose "
+            "times do not compare with those of today; choose another name"
+        )
     if keys:
         raise ConfigurationError(
             f"sweep_name={config.sweep_name}: this sweep exists and asks another question; "

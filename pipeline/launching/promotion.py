@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pipeline.config import Config, command
 from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError, SweetspotError
-from pipeline.core.pace import STEP_TIMES, TIMED_WARM, TOLD_IN_EPOCHS, TRAINING_TIMES
 from pipeline.core.places import temporary_folder
 from pipeline.core.promotion import Rival, Verdict, accuracy_to_keep, judge
 from pipeline.core.statistics import wilson_interval
@@ -22,7 +21,12 @@ from pipeline.data.dataset import Split
 from pipeline.launching.devices import shared_device
 from pipeline.launching.networks import SweepNetwork, kept_network, model_digest, set_up_backend
 from pipeline.launching.sessions import Sessions
-from pipeline.launching.sweep_folder import backend_of, load_description, unchanged_data
+from pipeline.launching.sweep_folder import (
+    backend_of,
+    how_told,
+    load_description,
+    unchanged_data,
+)
 from pipeline.reporting.compare import device_name, pace_device
 from pipeline.reporting.files import read_summary
 from pipeline.reporting.model_card import CardContent, model_card
@@ -178,7 +182,7 @@ def _challenger(config: Config, network: SweepNetwork, description: DataDescript
         costs=story.record.costs,
         # Its seconds are those of the device that the sweep began on.
         device=pace_device(reader.stories) or device_name(story.device),
-        protocol=_protocol_of(config, story.record),
+        protocol=measuring_protocol(config),
     )
     return _Challenger(
         network=network,
@@ -204,27 +208,13 @@ def measuring_protocol(config: Config) -> dict[str, Any]:
         protocol["training.epochs"] = training["epochs"]
         protocol["objective.target_accuracy"] = config.objective.target_accuracy
         protocol["objective.target_on"] = config.objective.target_on
-    if set(config.objective.costs) & set(TRAINING_TIMES):
-        protocol |= TOLD_IN_EPOCHS
-    if set(config.objective.costs) & set(STEP_TIMES):
-        protocol |= TIMED_WARM
+    protocol |= how_told(config.sweep_dir)
     began_with = Sessions.read(config.sweep_dir).threads
     protocol["launch.threads"] = config.launch.threads if began_with is None else began_with
     if protocol["launch.threads"] == "auto" and config.launch.workers != "auto":
         protocol["launch.workers"] = config.launch.workers  # they share the cores
     backend = backend_of(config.sweep_dir)
     return protocol if backend == "tensorflow" else protocol | {"backend": backend}
-
-
-def _protocol_of(config: Config, trial: TrialRecord) -> dict[str, Any]:
-    """Return the protocol that this trial's own costs are by."""
-    protocol = measuring_protocol(config)
-    told = {f"{name.removesuffix('_seconds')}_measured_seconds" for name in TRAINING_TIMES}
-    if not told & trial.measurements.keys():
-        protocol = {n: v for n, v in protocol.items() if n not in TOLD_IN_EPOCHS}  # the clock's
-    if "step_warmup_steps" not in trial.measurements:
-        protocol = {n: v for n, v in protocol.items() if n not in TIMED_WARM}
-    return protocol
 
 
 def _rival(registry: Registry, champion: Version | None, challenger: _Challenger) -> Rival | None:

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from pipeline.config import Config
 from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError, DataError, StorageError
+from pipeline.core.pace import HOW_TOLD
 from pipeline.data.dataset import Split, TrainingData
 from pipeline.data.loading import load_all, located
 from pipeline.measuring.backends import VARIABLE, backend_name
@@ -21,17 +23,27 @@ def create_config(config: Config) -> None:
 
 
 def backend_of(sweep_dir: Path) -> str:
-    """Return the backend that a sweep was begun with.
+    """Return the backend that a sweep was begun with; raises as ``how_told`` does."""
+    return str(_identity_of(sweep_dir).get(VARIABLE, "tensorflow"))
+
+
+def how_told(sweep_dir: Path) -> dict[str, str]:
+    """Return how the times among a sweep's costs are told, as far as its beginner knew of a way.
 
     Raises
     ------
     StorageError
-        Its file is damaged.
+        The sweep's file is damaged.
     """
+    identity = _identity_of(sweep_dir)
+    return {part: str(identity[part]) for part in HOW_TOLD if part in identity}
+
+
+def _identity_of(sweep_dir: Path) -> dict[str, Any]:
     path = sweep_dir / "identity.json"
     try:
-        return str(json.loads(path.read_text()).get(VARIABLE, "tensorflow"))
-    except (OSError, ValueError, AttributeError) as error:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
         raise StorageError(f"{path} cannot be read: {error}") from error
 
 

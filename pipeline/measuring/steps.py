@@ -16,8 +16,8 @@ Execute = Callable[[int], object]
 
 #: A timed execution lasts about this long, so that the clock and the call do not matter.
 EXECUTION_SECONDS = 0.03
-#: Before it, steps are taken for about this long and not timed: right after another network's, a
-#: step takes up to twice as long, and training never changes networks.
+#: Before it, steps are taken for about this long and not timed: right after another network's, the
+#: first steps of a small one take longer, and training never changes networks.
 WARM_SECONDS = 0.01
 EMPTY_EXECUTIONS = 3
 #: Energy is counted over so many seconds: NVIDIA's counter moves about ten times in a second.
@@ -43,8 +43,6 @@ class StepTime:
         The interval of the ratio stayed wider than the tolerance.
     executions
         How many were timed.
-    warmup_steps
-        Taken before each of them.
     """
 
     step_seconds: float
@@ -56,7 +54,6 @@ class StepTime:
     ratio_high: float
     noisy: bool
     executions: int
-    warmup_steps: int
 
 
 class TimedStep:
@@ -109,7 +106,6 @@ class TimedStep:
             ratio_high=ratio_interval.high,
             noisy=not self.is_known(tolerance),
             executions=len(own),
-            warmup_steps=self._own.warmup_steps,
         )
 
     def _ratios(self) -> list[float]:
@@ -129,8 +125,7 @@ class _Executions:
         first = max(self._timed(1) - self._call_seconds, 1e-9)
         self._steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
         warm = min(most_steps, math.ceil(WARM_SECONDS / first))
-        #: Taken before an execution that is timed.
-        self.warmup_steps = warm if first < EXECUTION_SECONDS else 0
+        self._warmup_steps = warm if first < EXECUTION_SECONDS else 0
 
     @property
     def steps(self) -> int:
@@ -138,8 +133,8 @@ class _Executions:
         return self._steps
 
     def time_one(self) -> None:
-        if self.warmup_steps:
-            self._execute(self.warmup_steps)
+        if self._warmup_steps:
+            self._execute(self._warmup_steps)
         self._seconds.append(self._timed(self._steps))
 
     def step_seconds(self) -> list[float]:

@@ -64,6 +64,7 @@ __all__ = [
     "Device",
     "Inference",
     "compile_inference",
+    "compute_threads",
     "device_kind",
     "forget_networks",
     "fused_normalisation",
@@ -147,6 +148,15 @@ def device_kind() -> Literal["cpu", "gpu"]:
     import tensorflow as tf
 
     return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
+
+
+def compute_threads() -> int:
+    """Return how many threads an operation has on a processor, as it was set up."""
+    if keras.backend.backend() == "jax":
+        return int(os.environ["PJRT_NPROC"])
+    import tensorflow as tf
+
+    return int(tf.config.threading.get_intra_op_parallelism_threads()) or this_machine().cores
 
 
 def compile_inference(

@@ -3,17 +3,17 @@
 import math
 from typing import Any
 
-from pipeline.training.backend import device_kind
+from pipeline.training.backend import compute_threads, device_kind
 from pipeline.training.training_graph import layers_in_parts
 
-#: Bytes of a layer's outputs for all images of a call. A processor is fastest while they stay in
-#: its caches: by up to a third, and with any budget from 6 to 12 MiB by nearly as much. On a GPU
+#: Bytes of a layer's outputs for all images of a call. A processor is fastest while its caches hold
+#: them (``benchmarks/results/2026-12-01-evaluation-batches.md``); these are each thread's. On a GPU
 #: they have to fit: a worker is counted at 2 GiB, with Keras' backend and the images in them; and a
 #: layer's inputs are there beside its outputs.
-BUDGET_BYTES = {"cpu": 8 * 1024**2, "gpu": 256 * 1024**2}
+THREAD_BYTES, GPU_BYTES = 8 * 1024**2, 256 * 1024**2
 #: In mixed precision it is half as much on some devices.
 _VALUE_BYTES = 4
-#: As ``BUDGET_BYTES``, for a processor that trains: forwards and back. Smaller parts would gain
+#: As ``THREAD_BYTES``, of a processor that trains: forwards and back. Smaller parts would gain
 #: little more, and each is traced by itself, so there are never more than ``MOST_PARTS``.
 TRAINING_BYTES = 6 * 1024**2
 MOST_PARTS = 8
@@ -29,8 +29,8 @@ def images_a_call(model: Any, most: int) -> int:
     most
         However small they are.
     """
-    values = _most_values(model.layers)
-    return min(most, max(1, BUDGET_BYTES[device_kind()] // (_VALUE_BYTES * values)))
+    budget = GPU_BYTES if device_kind() == "gpu" else THREAD_BYTES * compute_threads()
+    return min(most, max(1, budget // (_VALUE_BYTES * _most_values(model.layers))))
 
 
 def parts_of_batch(model: Any, batch_size: int) -> int:
@@ -47,7 +47,8 @@ def parts_of_batch(model: Any, batch_size: int) -> int:
     layers = layers_in_parts(model)
     if not layers or layers[-1].compute_dtype != "float32":
         return 1
-    fitting = max(1, TRAINING_BYTES // (_VALUE_BYTES * _most_values(layers)))
+    budget = TRAINING_BYTES * compute_threads()
+    fitting = max(1, budget // (_VALUE_BYTES * _most_values(layers)))
     possible = [n for n in range(1, MOST_PARTS + 1) if batch_size % n == 0]
     return next((n for n in possible if batch_size // n <= fitting), possible[-1])
 

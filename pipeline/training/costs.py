@@ -309,6 +309,5 @@ def _step_measurements(step: StepTime, steps: int) -> dict[str, float]:
         "step_noisy": float(step.noisy),
         "epoch_low_seconds": steps * step.low_seconds,
         "epoch_high_seconds": steps * step.high_seconds,
-        "step_warmup_steps": float(step.warmup_steps),
         "measuring_turns": float(step.executions),
     }

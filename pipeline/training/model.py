@@ -71,9 +71,9 @@ def build_model(
 def set_momentum(model: Any, steps: int) -> None:
     """Make the moving statistics of a model's batch normalisation remember a quarter of an epoch.
 
-    So does the average of the weights by default; but never more than ten batches. After an epoch
-    of ten steps at 0.9 a third of them would still be what they begin with, and the network would
-    look far worse than it is.
+    So does the average of the weights by default; but no fewer than two batches, and no more than
+    ten. After an epoch of ten steps at 0.9 a third of them would still be what they begin with, and
+    the network would look far worse than it is.
 
     Parameters
     ----------

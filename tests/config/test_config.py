@@ -190,7 +190,7 @@ def test_what_a_rule_allows_does_not_change_the_question():
         ("space.filters.choices=[3]", "space.filters.choices"),
         ("search.first=[8k3-d16]", "search.first"),
         ("warm_start=earlier", "warm_start"),
-        ("objective.costs=[macs]", "objective.costs"),
+        ("objective.costs=[epoch_seconds,macs]", "objective.costs"),
         ("objective.target_on=training", "objective.target_on"),
         ("measuring.turns=31", "measuring.turns"),
     ],
@@ -213,7 +213,9 @@ def test_a_sweep_whose_times_of_training_were_by_the_clock_asks_another_question
     [("epoch_seconds", True), ("train_seconds", True), ("macs", False), ("latency_ms", False)],
 )
 def test_a_sweep_whose_steps_were_timed_cold_asks_another_question(cost, told):
-    assert ("training steps" in identity(f"objective.costs=[{cost}]")) is told
+    words = (f"objective.costs=[{cost}]",)
+    assert ("training steps" in identity(*words)) is told
+    assert "training steps" in identity(*words, "objective.limits.epoch_seconds=9")
 
 
 def test_a_sweep_of_before_adams_memory_was_a_setting_is_the_same_as_one_with_keras_own():

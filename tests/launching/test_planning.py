@@ -121,6 +121,19 @@ def test_another_question_under_an_old_name_is_refused(tmp_path):
         planned(tmp_path, "sweep_name=mine", "search.seed=3", "data.validation=0.3")
 
 
+@pytest.mark.parametrize("part", ["times of training", "training steps"])
+def test_a_sweep_whose_times_were_told_otherwise_is_refused_by_what_it_is(tmp_path, part):
+    words = ("sweep_name=mine", "objective.costs=[train_seconds]")
+    plan = planned(tmp_path, *words)
+    create_folder(plan)
+    path = plan.config.sweep_dir / "identity.json"
+    path.write_text(json.dumps({k: v for k, v in plan.identity.items() if k != part}))
+    with pytest.raises(ConfigurationError, match=r"begun by an earlier version, .* another name$"):
+        planned(tmp_path, *words)
+    with pytest.raises(ConfigurationError, match=r"another question; objective\.costs differs"):
+        planned(tmp_path, "sweep_name=mine", "objective.costs=[macs]")
+
+
 @pytest.mark.parametrize(
     ("overrides", "error", "said"),
     [

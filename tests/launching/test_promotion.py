@@ -1,3 +1,4 @@
+import json
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -152,31 +153,12 @@ def test_costs_with_an_average_of_the_weights_are_told_apart(plan, replan):
     assert none | added == half != whole
 
 
-def test_times_of_training_by_the_clock_are_of_another_protocol(plan, replan):
-    told = "times of training"
-    assert told not in measuring_protocol(plan.config)
-    timed = replan(plan, objective={"costs": ("train_seconds",)}).config
-    assert measuring_protocol(timed)[told] == "epochs at the pace"
-
-
-@pytest.mark.parametrize(("cost", "told"), [("epoch_seconds", True), ("macs", False)])
-def test_steps_that_were_timed_cold_are_of_another_protocol(plan, replan, cost, told):
-    of_cost = replan(plan, objective={"costs": (cost,)})
-    assert ("training steps" in measuring_protocol(of_cost.config)) is told
-    trial = run_next(simulated_run(of_cost))
-    for measured in ({"step_warmup_steps": 4.0}, {}):
-        trial = replace(trial, measurements=measured)
-        found = promotion._protocol_of(of_cost.config, trial)
-        assert ("training steps" in found) is (told and bool(measured))
-
-
-@pytest.mark.parametrize("kept", [True, False])
-def test_a_trial_from_before_has_the_protocol_of_its_own_costs(plan, replan, kept):
-    timed = replan(plan, objective={"costs": ("train_seconds",)})
-    trial = run_next(simulated_run(timed))
-    measured = {"train_measured_seconds": 1.0} if kept else {}
-    trial = replace(trial, measurements=measured)
-    assert ("times of training" in promotion._protocol_of(timed.config, trial)) is kept
+@pytest.mark.parametrize("part", ["times of training", "training steps"])
+def test_times_that_an_earlier_version_told_otherwise_are_of_another_protocol(plan, part):
+    path = plan.config.sweep_dir / "identity.json"
+    for identity in (plan.identity | {part: "in a way"}, {}):
+        path.write_text(json.dumps(identity))
+        assert measuring_protocol(plan.config).get(part) == identity.get(part)
 
 
 def test_the_challenger_and_pictures_are_classified_while_nobody_measures(monkeypatch):

@@ -7,7 +7,7 @@ from pipeline.core.architecture import REFERENCES, Architecture
 from pipeline.core.trial import Recipe
 from pipeline.data.dataset import Split
 from pipeline.training.augmentation import augmented, draws
-from pipeline.training.backend import keras
+from pipeline.training.backend import compute_threads, keras
 from pipeline.training.batching import images_a_call, parts_of_batch
 from pipeline.training.model import build_model
 from pipeline.training.network import CompiledNetwork, DeviceData
@@ -136,8 +136,9 @@ def test_evaluation_is_the_same_in_any_batch_size(build, data):
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_trains_float32_weights(build, precision):
-    network = build("4k3-d8", precision=precision)
+@pytest.mark.parametrize("notation", ["4k3-d8", "4k3b-d8"])
+def test_mixed_precision_trains_float32_weights(build, precision, notation):
+    network = build(notation, precision=precision)
     assert network.model.get_layer("convolution_1").compute_dtype == precision[6:]
     weights, ((loss, _),) = weights_after(network, (0, 6))
     assert np.isfinite(loss)
@@ -219,6 +220,7 @@ def calls_of(network, monkeypatch, infer):
 
 
 def test_large_images_are_evaluated_a_few_at_a_time(build, monkeypatch):
+    monkeypatch.setattr("pipeline.training.batching.device_kind", lambda: "cpu")
     split = pictures(250, (96, 96, 3))
     network = build("64k3-d8", images=DeviceData.place(split, 3))
     probabilities = network.infer(split.images)
@@ -253,6 +255,10 @@ def test_moving_statistics_remember_a_quarter_of_an_epoch(build, images, momentu
     np.testing.assert_allclose(layer.moving_mean, np.full(4, 100.0 * momentum), atol=1.0)
 
 
+def test_threads_share_what_their_caches_hold(build):
+    assert compute_threads() == 1  # as the session was set up
+
+
 @pytest.mark.parametrize(
     ("notation", "precision", "batch_size", "parts"),
     [
@@ -268,10 +274,13 @@ def test_moving_statistics_remember_a_quarter_of_an_epoch(build, images, momentu
     ],
 )
 def test_a_batch_is_trained_on_in_the_parts_that_caches_hold(
-    notation, precision, batch_size, parts
+    monkeypatch, *, notation, precision, batch_size, parts
 ):
     model = build_model(Architecture.parse(notation), (28, 28, 1), 10, 1, precision)
+    monkeypatch.setattr("pipeline.training.batching.compute_threads", lambda: 1)
     assert parts_of_batch(model, batch_size) == parts
+    monkeypatch.setattr("pipeline.training.batching.compute_threads", lambda: 8)
+    assert parts_of_batch(model, 128) == 1
 
 
 def test_a_processor_trains_the_same_network_by_operations_that_suit_it(build, monkeypatch):
@@ -292,9 +301,12 @@ def test_a_processor_trains_the_same_network_by_operations_that_suit_it(build, m
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize(("device", "images"), [("cpu", 48), ("gpu", 1000)])
-def test_a_processor_has_what_its_caches_hold(build, monkeypatch, device, images):
+@pytest.mark.parametrize(
+    ("device", "threads", "images"), [("cpu", 1, 48), ("cpu", 2, 96), ("gpu", 1, 1000)]
+)
+def test_a_processor_has_what_its_caches_hold(build, monkeypatch, *, device, threads, images):
     monkeypatch.setattr("pipeline.training.batching.device_kind", lambda: device)
+    monkeypatch.setattr("pipeline.training.batching.compute_threads", lambda: threads)
     # Its first convolution has 26x26x64 numbers an image.
     model = build(REFERENCES["cnn"].notation, images=DeviceData.place(pictures(9, (28, 28, 1)), 3))
     assert images_a_call(model.model, 1000) == images

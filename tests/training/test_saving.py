@@ -110,6 +110,7 @@ def test_a_flipped_byte_is_refused_in_a_sentence(model, tmp_path, member):
 
 
 def test_large_images_are_classified_a_few_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.training.batching.device_kind", lambda: "cpu")
     model = build_model(Architecture.parse("64k3-d8"), (96, 96, 3), 3, 1, "float32")
     save_model(model, tmp_path / "model.keras")
     images = np.random.default_rng(3).integers(0, 256, size=(130, 96, 96, 3)).astype(np.uint8)
