@@ -1,7 +1,6 @@
 import json
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,7 +15,6 @@ from pipeline.launching import prediction, promotion
 from pipeline.launching.promotion import measuring_protocol
 from pipeline.launching.sweep_folder import load_config
 from pipeline.reporting.files import read_summary
-from pipeline.testing.simulated_run import run_next, simulated_run
 from pipeline.tracking.champions import Version
 from pipeline.tracking.mirror import SyncReport
 
