@@ -192,28 +192,36 @@ def compile_inference(
     return infer
 
 
-def fused_normalisation(values: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
-    """Normalise a batch by its own mean and variance in one operation; TensorFlow alone has it.
+def fused_normalisation(values: Any, layer: Any, *, own: bool) -> tuple[Any, Any, Any]:
+    """Do what a layer of batch normalisation does in one operation; TensorFlow alone has it.
 
     Parameters
     ----------
     values
         ``(n, height, width, channels)``, of any floating dtype.
-    gamma, beta
-        Variables, float32 ``(channels,)``: the scale and the offset behind it.
-    epsilon
-        Added to the variance.
+    layer
+        Keras' layer, of whose moving statistics nothing is changed.
+    own
+        Normalise the batch by its own mean and variance, else by the moving ones.
 
     Returns
     -------
     tuple
-        The normalised values; the batch's mean and the unbiased estimate of the variance, float32
-        ``(channels,)``.
+        The normalised values; the mean and the variance, float32 ``(channels,)``: of a batch's own
+        the unbiased estimate.
     """
     import tensorflow as tf
 
+    mean, variance = layer.moving_mean.value, layer.moving_variance.value
     found: tuple[Any, Any, Any] = tf.compat.v1.nn.fused_batch_norm(
-        values, gamma.value, beta.value, epsilon=epsilon, data_format="NHWC", is_training=True
+        values,
+        layer.gamma.value,
+        layer.beta.value,
+        mean=None if own else mean,
+        variance=None if own else variance,
+        epsilon=layer.epsilon,
+        data_format="NHWC",
+        is_training=own,
     )
     return found
 

@@ -115,6 +115,11 @@ class CompiledNetwork:
         self.infer: Inference = compile_inference(
             self.model, data.image_shape, jit_compile=jit_compile
         )
+        self._validating = self.infer
+        if one_by_one and any(block.normalisation == "batch" for block in architecture.blocks):
+            probabilities = self.model.layers[-1](training_logits(self.model, fused=True))
+            fused = keras.Model(self.model.input, probabilities)
+            self._validating = compile_inference(fused, data.image_shape, jit_compile=False)
         self._trace()
 
     def _trace(self) -> None:
@@ -181,7 +186,7 @@ class CompiledNetwork:
             images = split.images[chosen]
             if len(images) < size:  # another shape would be compiled anew
                 images = np.resize(images, (size, *images.shape[1:]))
-            probabilities = self.infer(images)[: len(true)]
+            probabilities = self._validating(images)[: len(true)]
             labels[chosen] = probabilities.argmax(axis=1)
             of_truth = probabilities[np.arange(len(true)), true].astype(np.float64)
             loss -= float(np.log(np.maximum(of_truth, SMALLEST)).sum())

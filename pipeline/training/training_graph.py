@@ -45,11 +45,11 @@ class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
 
 
 class FusedNormalisation(keras.layers.Layer):  # type: ignore[misc]
-    """Batch normalisation in training as one operation of the backend.
+    """Batch normalisation as one operation of the backend.
 
-    Keras computes it in ten, each of which goes through all numbers, in float32 whatever the
-    precision, forwards and back. This one counts in float32, too, and gives the same but for
-    rounding.
+    Keras computes it in several, in training ten, each of which goes through all numbers, in
+    float32 whatever the precision, forwards and back. This one counts in float32, too, and gives
+    the same but for rounding.
     """
 
     def __init__(self, normalisation: Any) -> None:
@@ -63,10 +63,12 @@ class FusedNormalisation(keras.layers.Layer):  # type: ignore[misc]
         """Return the same."""
         return shape
 
-    def call(self, values: Any) -> Any:
-        """Normalise ``(n, height, width, channels)``, and move the layer's moving statistics."""
+    def call(self, values: Any, training: bool | None = None) -> Any:
+        """Normalise ``(n, height, width, channels)``; in training, move the moving statistics."""
         own = self._own
-        normalised, mean, variance = fused_normalisation(values, own.gamma, own.beta, own.epsilon)
+        normalised, mean, variance = fused_normalisation(values, own, own=bool(training))
+        if not training:
+            return normalised
         # What comes back is the estimate for more than the batch; the layer keeps the batch's own.
         count = math.prod(values.shape[:-1])
         kept = own.momentum

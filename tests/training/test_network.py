@@ -215,7 +215,7 @@ def calls_of(network, monkeypatch, infer):
         sizes.append(len(images))
         return infer(images)
 
-    monkeypatch.setattr(network, "infer", counted)
+    monkeypatch.setattr(network, "_validating", counted)
     return sizes
 
 
@@ -283,6 +283,18 @@ def test_a_batch_is_trained_on_in_the_parts_that_caches_hold(
     assert parts_of_batch(model, 128) == 1
 
 
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_what_is_validated_is_the_model_that_is_saved(build, data, precision):
+    network = build("6k3b-6k3nb-d8", precision=precision)
+    weights_after(network, (0, 6))
+    found = network.evaluate(data.train, 1000)
+    probabilities = network.infer(data.train.images)
+    truth = probabilities[np.arange(len(data.train)), data.train.labels].astype(np.float64)
+    tolerance = 1e-4 if precision == "float32" else 0.02
+    assert found.loss == pytest.approx(-np.log(truth).mean(), rel=tolerance)
+    assert np.mean(found.labels == probabilities.argmax(axis=1)) > 0.98
+
+
 def test_a_processor_trains_the_same_network_by_operations_that_suit_it(build, monkeypatch):
     seen, found = [], []
 
@@ -296,7 +308,8 @@ def test_a_processor_trains_the_same_network_by_operations_that_suit_it(build, m
         monkeypatch.setattr("pipeline.training.network.device_kind", lambda device=device: device)
         weights, _ = weights_after(build("6k3-6k3nb-d8", optimizer="sgd"), (0, 4))
         found.append(weights)
-    assert seen == [{"parts": 2, "fused": True}, {"parts": 1, "fused": False}]
+    # And once more to validate, a processor does.
+    assert seen == [{"parts": 2, "fused": True}, {"fused": True}, {"parts": 1, "fused": False}]
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 

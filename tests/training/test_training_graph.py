@@ -138,8 +138,11 @@ def test_fused_normalisation_is_that_of_keras(notation, precision):
         network = built(notation, precision, **how)[which]
         fused = [layer for layer in network.layers if isinstance(layer, FusedNormalisation)]
         assert len(fused) == 2 * which
-        logits.append(np.asarray(network(images, training=True)))
+        trained = np.asarray(network(images, training=True))
         moved.append([np.asarray(v) for v in network.non_trainable_variables])
+        logits.append(np.stack([trained, np.asarray(network(images, training=False))]))
+        for before, after in zip(moved[-1], network.non_trainable_variables, strict=True):
+            np.testing.assert_array_equal(before, after)
         assert all(np.abs(v - v.round()).max() > 0.0 for v in moved[-1])  # they begin at 0 and 1
     tolerance = ROUNDING[precision] * np.abs(logits[0]).max()
     np.testing.assert_allclose(logits[1], logits[0], atol=tolerance)
