@@ -154,7 +154,8 @@ def test_costs_with_an_average_of_the_weights_are_told_apart(plan, replan):
 @pytest.mark.parametrize("part", ["times of training", "training steps"])
 def test_times_that_an_earlier_version_told_otherwise_are_of_another_protocol(plan, part):
     path = plan.config.sweep_dir / "identity.json"
-    for identity in (plan.identity | {part: "in a way"}, {}):
+    told: dict[str, str] = {part: "in a way"}
+    for identity in (told, {}):
         path.write_text(json.dumps(identity))
         assert measuring_protocol(plan.config).get(part) == identity.get(part)
 
