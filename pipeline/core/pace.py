@@ -22,8 +22,8 @@ TOLD_IN_EPOCHS = {"times of training": "epochs at the pace"}
 #: Costs that a training step's time is part of.
 STEP_TIMES = ("epoch_seconds", *TRAINING_TIMES)
 #: How that is measured. Until 1 December 2026 it was right behind the reference's steps, which made
-#: those of small networks look longer, and batch normalisation took twice as long on a processor;
-#: the two do not compare.
+#: those of small networks look longer, and steps with batch normalisation took up to 2.7 times as
+#: long on a processor; the two do not compare.
 TIMED_WARM = {"training steps": "timed warm"}
 #: Parts of a sweep's identity that no setting brings back: an earlier version began it.
 HOW_TOLD = (*TOLD_IN_EPOCHS, *TIMED_WARM)

@@ -66,7 +66,10 @@ class DevicePace(_KeptPace):
 
     def __init__(self, folder: Path, circumstances: Mapping[str, object]) -> None:
         super().__init__(folder / PACE_NAME)
-        self._key = json.dumps(dict(circumstances), sort_keys=True)
+        self._key = _key(circumstances)
+        self._key_of_cold_steps = _key(
+            {name: value for name, value in circumstances.items() if name not in TIMED_WARM}
+        )
 
     @classmethod
     def of(
@@ -104,8 +107,10 @@ class DevicePace(_KeptPace):
             return {}
         with _locked(self._path):
             paces = _read(self._path)
+            before = paces.get(self._key_of_cold_steps, {}).get("ms", {})
+            latencies = {name: ms for name, ms in before.items() if name.startswith("latency")}
             entry = paces.setdefault(
-                self._key, {"since": datetime.now(UTC).isoformat("T", "seconds"), "ms": {}}
+                self._key, {"since": datetime.now(UTC).isoformat("T", "seconds"), "ms": latencies}
             )
             known: dict[str, float] = entry["ms"]
             if not measured.keys() <= known.keys():
@@ -166,6 +171,10 @@ def _told(sweep_dir: Path) -> dict[str, float]:
                 told[name] = median / ratio
         found = measured_pace(told) | found
     return found
+
+
+def _key(circumstances: Mapping[str, object]) -> str:
+    return json.dumps(dict(circumstances), sort_keys=True)
 
 
 @contextmanager

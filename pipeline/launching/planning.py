@@ -25,7 +25,12 @@ from pipeline.core.proposal import Proposal
 from pipeline.core.trial import ANALYTIC_COSTS
 from pipeline.data.loading import load_training, resolve
 from pipeline.launching.presence import alone
-from pipeline.launching.sweep_folder import create_config, load_config, load_description
+from pipeline.launching.sweep_folder import (
+    create_config,
+    load_config,
+    load_description,
+    told_otherwise,
+)
 from pipeline.launching.warm_start import first_proposals, read_first, write_first
 from pipeline.measuring.automatic import automatic
 from pipeline.measuring.backends import backend_name, backend_part, backend_version
@@ -217,12 +222,10 @@ def _check_identity(config: Config, identity: dict[str, Any]) -> bool:
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise StorageError(f"{path} cannot be read: {error}") from error
     differing = differing_keys(identity, known)
-    keys = [key for key in differing if key not in HOW_TOLD]  # which hang on the others
-    if differing and not keys:
-        raise ConfigurationError(
-            f"sweep_name={config.sweep_name}: this sweep was begun by an earlier version, whose "
-            "times do not compare with those of today; choose another name"
-        )
+    keys = [key for key in differing if key not in HOW_TOLD]
+    # These hang on the objective. Where that is the same no setting helps, whatever else differs.
+    if keys != differing and not any(key.startswith("objective") for key in keys):
+        raise ConfigurationError(told_otherwise(str(config.sweep_name)))
     if keys:
         raise ConfigurationError(
             f"sweep_name={config.sweep_name}: this sweep exists and asks another question; "

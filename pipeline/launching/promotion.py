@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config, command
 from pipeline.core.description import DataDescription
 from pipeline.core.errors import StorageError, SweetspotError
+from pipeline.core.pace import STEP_TIMES
 from pipeline.core.places import temporary_folder
 from pipeline.core.promotion import Rival, Verdict, accuracy_to_keep, judge
 from pipeline.core.statistics import wilson_interval
@@ -208,7 +209,8 @@ def measuring_protocol(config: Config) -> dict[str, Any]:
         protocol["training.epochs"] = training["epochs"]
         protocol["objective.target_accuracy"] = config.objective.target_accuracy
         protocol["objective.target_on"] = config.objective.target_on
-    protocol |= how_told(config.sweep_dir)
+    if set(config.objective.costs) & set(STEP_TIMES):
+        protocol |= how_told(config.sweep_dir)
     began_with = Sessions.read(config.sweep_dir).threads
     protocol["launch.threads"] = config.launch.threads if began_with is None else began_with
     if protocol["launch.threads"] == "auto" and config.launch.workers != "auto":

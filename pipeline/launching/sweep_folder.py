@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.config import Config
+from pipeline.config import Config, identity_parts
 from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError, DataError, StorageError
 from pipeline.core.pace import HOW_TOLD
@@ -63,6 +63,28 @@ def check_backend(sweep_dir: Path) -> None:
             f"{sweep_dir.name} was begun with {begun} and would go on with {here}; one backend's "
             f"times say nothing of another's, so set {VARIABLE}={begun}"
         )
+
+
+def check_times(config: Config) -> None:
+    """Refuse to train for a sweep whose times an earlier version told in another way.
+
+    Raises
+    ------
+    ConfigurationError
+        It is such a sweep.
+    StorageError
+        The sweep's file is damaged.
+    """
+    if how_told(config.sweep_dir).keys() != {*HOW_TOLD} & identity_parts(config, "").keys():
+        raise ConfigurationError(told_otherwise(config.sweep_dir.name))
+
+
+def told_otherwise(sweep: str) -> str:
+    """Return what is said of such a sweep."""
+    return (
+        f"sweep_name={sweep}: this sweep was begun by another version, whose times do not compare "
+        "with those of this one; choose another name"
+    )
 
 
 def load_config(mlruns: Path, sweep: str) -> Config:

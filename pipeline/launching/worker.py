@@ -22,7 +22,12 @@ from pipeline.launching.presence import Presence
 from pipeline.launching.recovery import Lookout
 from pipeline.launching.results import SweepResults
 from pipeline.launching.sessions import Sessions
-from pipeline.launching.sweep_folder import check_backend, load_description, unchanged_data
+from pipeline.launching.sweep_folder import (
+    check_backend,
+    check_times,
+    load_description,
+    unchanged_data,
+)
 from pipeline.launching.trainer import Trainer
 from pipeline.launching.trial_run import TrialRun
 from pipeline.measuring.machine import default_threads, describe_device
@@ -140,6 +145,7 @@ def work(
         From the data and the number of threads; by default a Keras session.
     """
     check_backend(config.sweep_dir)
+    check_times(config)
     threads = default_threads() if config.launch.threads == "auto" else config.launch.threads
     presence = Presence(config.sweep_dir)
     with Leaving(presence.note_told) as leaving, presence:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.core.architecture import Architecture
 from pipeline.core.trial import ADAM_BETA_2, Augmentation, Recipe, derived_seed
 from pipeline.data.dataset import Split
+from pipeline.measuring.backends import backend_name
 from pipeline.training.augmentation import DRAWS, draws
 from pipeline.training.backend import Inference, compile_inference, device_kind, keras
 from pipeline.training.batching import images_a_call, parts_of_batch
@@ -99,7 +100,7 @@ class CompiledNetwork:
         self.model = build_model(architecture, data.image_shape, data.classes, seed, precision)
         set_momentum(self.model, self.steps)
         # XLA fuses operations and lays the work out by itself, and a GPU has nothing to gain.
-        one_by_one = device_kind() == "cpu" and looping
+        one_by_one = looping and device_kind() == "cpu" and backend_name() == "tensorflow"
         parts = parts_of_batch(self.model, recipe.batch_size) if one_by_one else 1
         logits = training_logits(self.model, parts=parts, fused=one_by_one)
         self._stepped = SteppedModel(self.model.input, logits, looping=looping)

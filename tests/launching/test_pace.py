@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.errors import StorageError
-from pipeline.core.pace import at_pace
+from pipeline.core.pace import TIMED_WARM, at_pace
 from pipeline.launching.pace import PACE_NAME, DevicePace, SweepPace
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, trial_log_path
@@ -145,3 +145,14 @@ def test_people_can_read_it(tmp_path):
     ((key, entry),) = json.loads((tmp_path / PACE_NAME).read_text()).items()
     assert json.loads(key) == DEVICE
     assert entry["ms"] == {"step_reference_ms": 2.0} and entry["since"].endswith("+00:00")
+
+
+def test_latencies_go_on_at_the_pace_from_before_steps_were_timed_warm(tmp_path):
+    before = DevicePace(tmp_path, {"device": "cpu"})
+    before.known_or({"step_reference_ms": 9.0, "latency_reference_ms": 2.0})
+    now = DevicePace(tmp_path, {"device": "cpu", **TIMED_WARM})
+    assert now.known_or({"step_reference_ms": 1.0, "latency_reference_ms": 1.0}) == {
+        "step_reference_ms": 1.0,
+        "latency_reference_ms": 2.0,
+    }
+    assert before.known_or({"step_reference_ms": 1.0})["step_reference_ms"] == 9.0

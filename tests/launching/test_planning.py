@@ -19,9 +19,7 @@ from pipeline.launching.planning import (
     plan_sweep,
     set_up,
 )
-from pipeline.launching.sweep_folder import (
-    load_config,
-)
+from pipeline.launching.sweep_folder import check_times, load_config
 from pipeline.measuring.machine import Gpu, this_machine
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import trial_log_path
@@ -128,8 +126,12 @@ def test_a_sweep_whose_times_were_told_otherwise_is_refused_by_what_it_is(tmp_pa
     create_folder(plan)
     path = plan.config.sweep_dir / "identity.json"
     path.write_text(json.dumps({k: v for k, v in plan.identity.items() if k != part}))
-    with pytest.raises(ConfigurationError, match=r"begun by an earlier version, .* another name$"):
+    with pytest.raises(ConfigurationError, match=r"begun by another version, .* another name$"):
         planned(tmp_path, *words)
+    with pytest.raises(ConfigurationError, match=r"begun by another version"):
+        planned(tmp_path, *words, "search.seed=1")
+    with pytest.raises(ConfigurationError, match=r"begun by another version"):
+        check_times(plan.config)
     with pytest.raises(ConfigurationError, match=r"another question; objective\.costs differs"):
         planned(tmp_path, "sweep_name=mine", "objective.costs=[macs]")
 

@@ -152,12 +152,15 @@ def test_costs_with_an_average_of_the_weights_are_told_apart(plan, replan):
 
 
 @pytest.mark.parametrize("part", ["times of training", "training steps"])
-def test_times_that_an_earlier_version_told_otherwise_are_of_another_protocol(plan, part):
-    path = plan.config.sweep_dir / "identity.json"
+def test_times_that_an_earlier_version_told_otherwise_are_of_another_protocol(plan, replan, part):
+    timed, counted = (
+        replan(plan, objective={"costs": (cost,)}).config for cost in ("train_seconds", "macs")
+    )
     told: dict[str, str] = {part: "in a way"}
     for identity in (told, {}):
-        path.write_text(json.dumps(identity))
-        assert measuring_protocol(plan.config).get(part) == identity.get(part)
+        (timed.sweep_dir / "identity.json").write_text(json.dumps(identity))
+        assert measuring_protocol(timed).get(part) == identity.get(part)
+        assert part not in measuring_protocol(counted)
 
 
 def test_the_challenger_and_pictures_are_classified_while_nobody_measures(monkeypatch):
