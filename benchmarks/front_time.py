@@ -93,7 +93,9 @@ def main(short: bool, data: str = AUTO, seeds: Sequence[int] = SEEDS) -> None:
     print("\n".join(lines))
     result = {"calibration_seconds": calibration, "rows": rows, "runs": runs}
     kept = keep("front_time", result, lines, short=short, data=data)
-    draw(runs, shape, classes, seconds, kept.with_suffix(".png"))
+    device = describe_device()
+    where = f"{trained}, {device['name']}, {device['cores']} cores"
+    draw(runs, shape, classes, seconds, kept.with_suffix(".png"), where=where)
     print(kept)
 
 

@@ -230,9 +230,21 @@ def architectures_of(found: Sequence[Sequence[Any]], most: float) -> int:
 
 
 def draw(
-    runs: Sequence[dict[str, Any]], shape: ImageShape, classes: int, seconds: float, path: Path
+    runs: Sequence[dict[str, Any]],
+    shape: ImageShape,
+    classes: int,
+    seconds: float,
+    path: Path,
+    *,
+    where: str,
 ) -> None:
-    """Draw the hypervolume over time, a line a run; dashed is where the plain script ends."""
+    """Draw the hypervolume over time, a line a run; dashed is where the plain script ends.
+
+    Parameters
+    ----------
+    where
+        The data and the machine, for the title.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -254,4 +266,7 @@ def draw(
     axes.set_ylabel("hypervolume (accuracy, log10 MACs)")
     axes.grid(alpha=0.3)
     axes.legend()
+    axes.set_title(
+        f"{where}\na line a seed; dashed: what {PLAIN} ends with", fontsize="medium", loc="left"
+    )
     figure.savefig(path, dpi=150)

@@ -16,7 +16,9 @@ class SilentObserver:
     ) -> None:
         """Take note of the costs."""
 
-    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
+    def epoch_ended(
+        self, result: EpochResult, costs: dict[str, float], *, last: bool = False
+    ) -> None:
         """Take note of one more epoch."""
 
     def between_executions(self) -> None:

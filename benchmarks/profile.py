@@ -100,7 +100,7 @@ WAYS = {
         one=None,
         other=_not_fused,
     ),
-}  # fmt: skip
+}
 #: Layers that are one part of the step with the one before: a pool's ReLU belongs to it.
 JOINED = ("activation",)
 HEAD = (

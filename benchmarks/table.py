@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fronts import ratio_of
+from benchmarks.fronts import THEY_NEVER, ratio_of
 from benchmarks.results_files import RESULTS, newest, newest_of_each
 from pipeline.reporting.wording import counted
 
 README = RESULTS.parent.parent / "README.md"
+#: Of `throughput`, what was set out to be reached.
+_THROUGHPUT = 4.0
 BEGIN, END = "<!-- measured: written by python -m benchmarks.table -->", "<!-- end of measured -->"
 
 
@@ -44,20 +46,19 @@ class Row:
     each_machine: bool = False
 
 
-def _front_time(name: str) -> Callable[[dict[str, Any]], str]:
+def _front_time(name: str, wanted: float) -> Callable[[dict[str, Any]], str]:
     def reached(result: dict[str, Any]) -> str:
         rows = {row["name"]: row for row in result["rows"]}
         own, ours = rows[name], rows["sweetspot"]
         both = len(set(own["seeds"]) & set(ours["seeds"]))
         if not both:
             raise KeyError(name)  # not run yet
-        said = [f"{_times(own['ratio'])} ({counted(both, 'seed')})"]
+        if own["ratio"] == THEY_NEVER:
+            end = _times(own["ratio_to_its_end"])
+            return f"it never gets there ({counted(both, 'seed')}); to what it ends with {end}"
+        said = [f"{_times(own['ratio'])}{_missed(own['ratio'], wanted)} ({counted(both, 'seed')})"]
         if own["ratio_on_a_new_machine"] is not None:
-            seconds = result.get("calibration_seconds")  # not in an older result
-            added = "a calibration" if seconds is None else f"{seconds:.0f} s of calibration"
-            calibrated = _times(own["ratio_on_a_new_machine"])
-            said.append(f"with {added} first, once, {calibrated}")
-        said.append(f"to what it ends with itself {_times(own['ratio_to_its_end'])}")
+            said.append(f"calibrating first, once, {_times(own['ratio_on_a_new_machine'])}")
         if name == "plain TPE":
             # The hypervolume owes much to the cheapest networks; this does not.
             beaten = dict(zip(ours["seeds"], ours["seconds_to_beat_all"], strict=True))
@@ -65,15 +66,13 @@ def _front_time(name: str) -> Callable[[dict[str, Any]], str]:
             common = beaten.keys() & whole.keys()
             ratio = ratio_of((whole[s], beaten[s]) for s in common)
             said.append(f"to beat every network of its front {_times(ratio)}")
-        if own["counted_by_training"]:
-            seeds = own["counted_by_training"]
-            said.append(
-                f"its {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))} "
-                "counted when a training had ended, ours after each epoch"
-            )
         return "; ".join(said)
 
     return reached
+
+
+def _missed(ratio: float | str | None, wanted: float) -> str:
+    return ", not reached" if isinstance(ratio, float) and ratio < wanted else ""
 
 
 def _times(ratio: float | str | None) -> str:
@@ -98,7 +97,8 @@ def _overhead(result: dict[str, Any]) -> str:
 
 def _throughput(result: dict[str, Any]) -> str:
     most = result["ratio"] / result["share_of_used_precision"]
-    return f"{result['ratio']:.1f}× (all of the machine's matrix product would be {most:.1f}×)"
+    missed = _missed(result["ratio"], _THROUGHPUT)
+    return f"{result['ratio']:.1f}×{missed} (all of the machine's matrix product: {most:.1f}×)"
 
 
 def _carried(result: dict[str, Any]) -> str:
@@ -158,10 +158,14 @@ def _unseen(result: dict[str, Any]) -> str:
     )
 
 
-def _latency(condition: str) -> Callable[[dict[str, Any]], str]:
+def _quiet(cost: str) -> Callable[[dict[str, Any]], str]:
     def reached(result: dict[str, Any]) -> str:
         of = result["median"]
-        return f"{of[condition]['latency_ms'] / of['alone']['latency_ms'] - 1:+.1%}"
+        giving_way, not_giving_way = (
+            f"{of[condition][cost] / of['alone'][cost] - 1:+.1%}"
+            for condition in ("giving way", "not giving way")
+        )
+        return f"{giving_way}; where they do not, {not_giving_way}"
 
     return reached
 
@@ -169,7 +173,8 @@ def _latency(condition: str) -> Callable[[dict[str, Any]], str]:
 ROWS = (
     Row(
         what="images a second while the `cnn` reference trains, all of a sweep's time",
-        against="Keras' `fit`, batch 32, float32", wanted="4×", benchmark="throughput",
+        against="Keras' `fit`, batch 32, float32", wanted=f"{_THROUGHPUT:.0f}×",
+        benchmark="throughput",
         reached=_throughput,
     ),
     Row(
@@ -203,13 +208,13 @@ ROWS = (
     ),
     *(
         Row(what="time to the hypervolume that the plain script reaches in 25 minutes",
-            against=against, wanted=wanted, benchmark="front_time", reached=_front_time(name),
-            each_machine=True)
+            against=against, wanted=f"{wanted:.0f}×", benchmark="front_time",
+            reached=_front_time(name, wanted), each_machine=True)
         for name, against, wanted in (
-            ("plain TPE", "plain Optuna and Keras, TPE", "8×"),
-            ("plain NSGA-II", "plain Optuna and Keras, NSGA-II", "8×"),
-            ("KerasTuner Hyperband", "KerasTuner's Hyperband", "5×"),
-            ("Syne Tune MO-ASHA", "Syne Tune's MO-ASHA", "5×"),
+            ("plain TPE", "plain Optuna and Keras, TPE", 8.0),
+            ("plain NSGA-II", "plain Optuna and Keras, NSGA-II", 8.0),
+            ("KerasTuner Hyperband", "KerasTuner's Hyperband", 5.0),
+            ("Syne Tune MO-ASHA", "Syne Tune's MO-ASHA", 5.0),
         )
     ),
     Row(
@@ -258,12 +263,22 @@ ROWS = (
         reached=_unseen,
     ),
     Row(
-        what="latency measured while others train and give way", against="measured alone",
-        wanted="within 5%", benchmark="quiet", reached=_latency("giving way"),
+        what="the time of an epoch, measured while others train and give way",
+        against="measured alone", wanted="within 5%", benchmark="quiet",
+        reached=_quiet("epoch_seconds"),
     ),
     Row(
-        what="a network's latency against the reference, in five processes",
+        what="latency, measured in the same way", against="measured alone", wanted="within 5%",
+        benchmark="quiet", reached=_quiet("latency_ms"),
+    ),
+    Row(
+        what="a network's training step against the reference's, in five processes",
         against="itself, standard deviation", wanted="at most 5%", benchmark="repeatability",
+        reached=lambda result: f"{result['median_deviation']['step_ratio']:.1%}",
+    ),
+    Row(
+        what="its latency against the reference's", against="the same", wanted="at most 5%",
+        benchmark="repeatability",
         reached=lambda result: f"{result['median_deviation']['latency_ratio']:.1%}",
     ),
 )  # fmt: skip

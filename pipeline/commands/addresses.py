@@ -69,7 +69,10 @@ def split_address(line: CommandLine, default_port: int) -> tuple[Address, Comman
 def _password(host: str) -> str:
     password = os.environ.get(PASSWORD_VARIABLE)
     if password is None and sys.stdin.isatty():
-        password = getpass.getpass(f"host={host} lets others in; the password for them: ")
+        try:
+            password = getpass.getpass(f"host={host} lets others in; the password for them: ")
+        except EOFError:  # Ctrl-D, which leaves the line open
+            print(file=sys.stderr)
     if password is None:
         raise ConfigurationError(
             f"host={host} lets others in, so they have to give a password: set {PASSWORD_VARIABLE}"

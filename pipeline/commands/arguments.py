@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pipeline.core.errors import ConfigurationError, one_of
 
@@ -11,6 +12,7 @@ _HYDRA_WITH_VALUE = {
     "--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp", "--config-name",
     "-cn", "--config-dir", "-cd",
 }  # fmt: skip
+_CONFIG_DIR = ("--config-dir", "-cd")
 #: Commands whose bare words are files.
 _TAKE_FILES = ("predict", "restore")
 _SHOWS = {"--help", "-h", "--hydra-help", "--resolve", "--version", "--cfg", "-c", "--info", "-i"}
@@ -30,7 +32,8 @@ class CommandLine:
     flags
         Our own flags that were given, such as ``--dry-run``.
     hydra
-        Hydra's own flags with their values, verbatim.
+        Hydra's own flags with their values, verbatim but for the folder of ``--config-dir``, which
+        is absolute: a schedule runs elsewhere.
     overrides
         Everything else: ``group=option`` and ``setting=value``.
     multirun
@@ -73,9 +76,12 @@ class CommandLine:
         overrides: list[str] = []
         rest = iter(words)
         for word in rest:
+            flag, has_value, value = word.partition("=")
             if word in flags or word in ("--multirun", "-m"):
                 given.add(word)
-            elif word in _HYDRA_SWITCHES or word.partition("=")[0] in _HYDRA_WITH_VALUE:
+            elif flag in _CONFIG_DIR and (where := value if has_value else next(rest, "")):
+                hydra.append(f"{_CONFIG_DIR[0]}={os.path.abspath(where)}")
+            elif word in _HYDRA_SWITCHES or flag in _HYDRA_WITH_VALUE:
                 hydra.append(word)
                 if word in _HYDRA_WITH_VALUE:
                     hydra += [value for value in [next(rest, None)] if value is not None]
@@ -85,8 +91,10 @@ class CommandLine:
                     f"{word!r} is not a flag of {command}; choose "
                     f"{one_of([*known, '--help', '--cfg job', '--resolve', '--info'])}"
                 )
-            elif command in _TAKE_FILES and os.path.exists(word):
-                bare.append(word)  # there may be a = in a file's path
+            elif command in _TAKE_FILES and (
+                word.startswith("~/") or os.path.exists(os.path.expanduser(word))
+            ):  # there may be a = in a file's path, and a ~ where the shell left it
+                bare.append(os.path.expanduser(word))
             elif "=" in word or word.startswith("~"):
                 overrides.append(word)
             else:
@@ -95,7 +103,8 @@ class CommandLine:
         if multirun and command not in ("sweep", "train"):
             raise ConfigurationError(f"--multirun works with sweep and train, not with {command}")
         if names is not None and len(bare) > names:
-            takes = {0: "no names", 1: "one sweep name"}.get(names, f"{names} sweep names")
+            what = "archive" if command in _TAKE_FILES else "sweep name"
+            takes = {0: "no names", 1: f"one {what}"}.get(names, f"{names} {what}s")
             raise ConfigurationError(
                 f"{bare[names]!r} is not a setting; write GROUP=OPTION or SETTING=VALUE "
                 f"({command} takes {takes})"
@@ -118,6 +127,18 @@ class CommandLine:
     def help(self) -> bool:
         """Whether help is asked for."""
         return bool({"--help", "-h"} & set(self.hydra))
+
+    @property
+    def config_dirs(self) -> tuple[Path, ...]:
+        """The folders of ``--config-dir``, of which Hydra takes the last."""
+        start = f"{_CONFIG_DIR[0]}="
+        given = [word.removeprefix(start) for word in self.hydra if word.startswith(start)]
+        return tuple(map(Path, given[-1:]))
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The groups and settings that the overrides are about, in their order."""
+        return tuple(word.lstrip("+~").partition("=")[0] for word in self.overrides)
 
     def taking(self, name: str) -> tuple[str | None, "CommandLine"]:
         """Take out a setting that is the command's own, and no part of ``conf/``.

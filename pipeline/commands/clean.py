@@ -47,7 +47,7 @@ def run(line: CommandLine) -> int:
     old, colon, new = value.partition(":")
     if not colon:
         raise ConfigurationError(f"rename takes OLD:NEW, not {value!r}")
-    rename_sweep(config, _checked(old), _checked(new))
+    rename_sweep(config, _checked(old), _checked(new), print)
     print(f"renamed {old} to {new}")
     return 0
 

@@ -96,8 +96,7 @@ def _dispatch(arguments: list[str]) -> int:
     if line.asks_hydra:
         from pipeline.commands.compose import show
 
-        print(f"sweetspot {name}: {COMMANDS[name]}\n", file=sys.stdout if line.help else sys.stderr)
-        return show(line)
+        return show(line, f"sweetspot {name}: {COMMANDS[name]}")
     status: int = module.run(line)
     return status
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.commands.sweeps import chosen_sweep
-from pipeline.config import Config, program
+from pipeline.config import Config, command
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.trial import ANALYTIC_COSTS
 
@@ -27,8 +27,8 @@ def run(line: CommandLine) -> int:
     config = compose(line)
     if len(line.names) < 2:
         raise ConfigurationError(
-            f"compare takes 2 to {NAMES} sweep names, not {len(line.names)}; {program()} clean "
-            "lists the sweeps"
+            f"compare takes 2 to {NAMES} sweep names, not {len(line.names)}; "
+            f"{command(config, 'clean')} lists the sweeps"
         )
     repeated = [name for name, count in Counter(line.names).items() if count > 1]
     if repeated:

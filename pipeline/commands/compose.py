@@ -1,17 +1,19 @@
 """From the command line to one typed configuration: Hydra composes, pydantic checks."""
 
+import io
 import itertools
 import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import hydra
 import yaml
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -20,11 +22,12 @@ from pydantic import ValidationError
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.conf_files import unreadable_file
 from pipeline.commands.explain import explain_hydra, explain_validation
-from pipeline.config import PROJECT_ROOT, Config, SpaceConfig, quoted
-from pipeline.core.errors import ConfigurationError
+from pipeline.config import PROJECT_ROOT, Config, SpaceConfig, checked_name, quoted
+from pipeline.core.errors import ConfigurationError, one_of
 
 CONF = PROJECT_ROOT / "conf"
-_NUMBER_AS_NAME = re.compile(r"(\+{0,2}(?:sweep_name|warm_start))=([0-9_]+)", re.ASCII)
+#: Settings whose values are names of sweeps.
+_NAMES = frozenset({"sweep_name", "warm_start"})
 #: Settings whose values are paths, and may be anything that a path may be.
 _PATHS = frozenset(
     {
@@ -35,9 +38,19 @@ _PATHS = frozenset(
 _RANGE_KEYS = ("low", "high", "log", "step")
 
 
-def show(line: CommandLine) -> int:
-    """Let Hydra print what its flags ask for: ``--help``, ``--cfg``, ``--info`` and the like."""
-    hand_to_hydra([*line.hydra, *settled_dimensions(list(map(_quoted, line.overrides)))])
+def show(line: CommandLine, title: str) -> int:
+    """Let Hydra print what its flags ask for: ``--help``, ``--cfg``, ``--info`` and the like.
+
+    Before that stands the title, on the standard error where programs may read the output.
+    """
+    if line.multirun and not line.help:
+        raise ConfigurationError(
+            "--cfg, --info and the like show one configuration, so they go without --multirun"
+        )
+    with redirect_stdout(io.StringIO()) as shown:
+        hand_to_hydra([*line.hydra, *settled_dimensions(list(map(_quoted, line.overrides)))])
+    print(f"{title}\n", file=sys.stdout if line.help else sys.stderr)
+    print(shown.getvalue(), end="")
     return 0
 
 
@@ -58,7 +71,7 @@ def compose_each(line: CommandLine) -> list[Config]:
         return [compose(line)]
     return [
         compose(CommandLine(command=line.command, hydra=line.hydra, overrides=overrides))
-        for overrides in _combinations(line.overrides)
+        for overrides in _combinations(line)
     ]
 
 
@@ -87,32 +100,42 @@ def plain(line: CommandLine) -> dict[str, Any]:
 
 
 def _quoted(override: str) -> str:
-    """Return a name of digits, or a path that is not plain, in the quotes that Hydra wants.
+    """Return a name, or a path that is not plain, in the quotes that Hydra wants.
 
     It would read 2026_11_30 as the number 20261130, and refuse an ``ü``, a ``(`` or a ``#``.
     """
-    match = _NUMBER_AS_NAME.fullmatch(override)
-    if match is not None:
-        return f"{match[1]}='{match[2]}'"
     key, _, value = override.partition("=")
+    if key.lstrip("+") in _NAMES and _is_name(value):
+        return f"{key}={quoted(value)}"
     if not value or key.lstrip("+") not in _PATHS or _is_understood(override):
         return override
     return f"{key}={quoted(value)}"
 
 
 def _each_quoted(override: str) -> str:
-    """Return what may hold several paths with each in quotes where one is not plain.
+    """Return what may hold several names or paths with each in the quotes that it needs.
 
     Where there are quotation marks already, or a list or a call of Hydra's own, it stays as it is,
     for Hydra to refuse.
     """
     key, _, value = override.partition("=")
-    if "," not in value or key.lstrip("+") not in _PATHS or _is_understood(override):
+    of_names = key.lstrip("+") in _NAMES
+    of_paths = key.lstrip("+") in _PATHS and not _is_understood(override)
+    if "," not in value or not (of_names or of_paths):
         return _quoted(override)
     if re.search("['\"]", value) or re.match(r"\w+\(|\[", value):
         return override
     parts = [_quoted(f"{key}={part}").partition("=")[2] for part in value.split(",")]
     return f"{key}={','.join(parts)}"
+
+
+def _is_name(value: str) -> bool:
+    """Whether a sweep may be called so; null is none, as Hydra reads it."""
+    try:
+        checked_name(value)
+    except ValueError:
+        return False
+    return value.lower() != "null"
 
 
 def _is_understood(override: str) -> bool:
@@ -147,17 +170,34 @@ def settled_dimensions(overrides: Sequence[str]) -> list[str]:
     return [*implied, *overrides]
 
 
-def _combinations(overrides: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def _combinations(line: CommandLine) -> Iterator[tuple[str, ...]]:
     """Yield the product of all values of every sweeping override (``a=1,2 b=3`` gives two)."""
-    with _explained(overrides):
-        parsed = OverridesParser.create().parse_overrides(list(map(_each_quoted, overrides)))
+    with _explained(line.overrides):
+        parsed = OverridesParser.create().parse_overrides(list(map(_each_quoted, line.overrides)))
         options = [
-            [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+            [f"{override.get_key_element()}={value}" for value in _values(line, override)]
             if override.is_sweep_override()
             else [override.input_line or ""]
             for override in parsed
         ]
     yield from itertools.product(*options)
+
+
+def _values(line: CommandLine, override: Override) -> list[str]:
+    """Return the values of a sweeping override, as they are written."""
+    pattern = override.value()
+    if not isinstance(pattern, Glob):
+        return list(override.sweep_string_iterator())
+    group = override.key_or_group
+    options = sorted(
+        {path.stem for conf in (CONF, *line.config_dirs) for path in (conf / group).glob("*.yaml")}
+    )
+    if not (found := pattern.filter(options)):
+        valid = f"choose {one_of(options)}" if options else "there is no such group"
+        raise ConfigurationError(
+            f"{override.input_line}: no option of {group} is so named; {valid}"
+        )
+    return found
 
 
 def hand_to_hydra(arguments: Sequence[str]) -> DictConfig | None:
@@ -174,19 +214,24 @@ def hand_to_hydra(arguments: Sequence[str]) -> DictConfig | None:
 def _as_main(arguments: Sequence[str]) -> Iterator[None]:
     """Let ``hydra.main`` see these arguments, and raise instead of printing and exiting."""
     argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    said = io.StringIO()
     sys.argv = [argv[0], *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        yield
+        with redirect_stderr(said):
+            yield
     except SystemExit as leaving:
         if leaving.code not in (None, 0):
-            raise ConfigurationError(f"Hydra refuses {' '.join(arguments)}") from leaving
+            # argparse has written how it is used, and what it refuses behind that.
+            reason = said.getvalue().rpartition("error: ")[2].strip()
+            raise ConfigurationError(f"Hydra refuses this: {reason}") from leaving
     finally:
         sys.argv = argv
         if full_error is None:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = full_error
+    sys.stderr.write(said.getvalue())
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """``sweetspot filters``: what a convolution, ReLU and pooling do to a picture."""
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.config import ALL_FILTERS, Config
+from pipeline.config import ALL_FILTERS, Config, FiltersConfig, command
 from pipeline.core.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ def run(line: CommandLine) -> int:
 
     config = compose(line)
     settings = config.filters
+    every = settings.matrix is None and settings.kernel == ALL_FILTERS
+    _remark_unused(line, settings, every=every)
     image, pixels = _picture(config)
     filters = settings.chosen()
-    every = settings.matrix is None and settings.kernel == ALL_FILTERS
     folder = config.mlruns / "filters" / f"{image}-{ALL_FILTERS if every else filters[0].name}"
     made = _gallery(config, filters, image, pixels) if every else None
     files = made or _steps(config, filters[0], image, pixels)
@@ -40,6 +42,18 @@ def run(line: CommandLine) -> int:
     if settings.mlflow:
         _log(config, image, [folder / name for name in files])
     return 0
+
+
+def _remark_unused(line: CommandLine, settings: FiltersConfig, *, every: bool) -> None:
+    alone = "with filters.kernel=all, which shows the filters alone"
+    for setting, is_unused, why in (
+        ("filters.kernel", settings.matrix is not None, "beside filters.matrix"),
+        ("filters.pooling", every, alone),
+        ("filters.pool_size", every, alone),
+        ("filters.index", settings.image != FROM_DATA, "without filters.image=data"),
+    ):
+        if is_unused and setting in line.said:
+            print(f"{setting} does nothing {why}", file=sys.stderr)
 
 
 def _picture(config: Config) -> tuple[str, NDArray[np.uint8]]:
@@ -150,4 +164,6 @@ def _log(config: Config, image: str, pictures: list[Path]) -> None:
     settings = config.filters
     name = pictures[0].parent.name
     log_pictures(config, name, {**settings.model_dump(mode="json"), "image": image}, pictures)
-    print(f"logged to MLflow's experiment {FILTERS_EXPERIMENT}; make ui shows it")
+    uri = config.tracking.uri
+    where = f"; {command(config, 'ui')} shows it" if uri is None else f" at {uri}"
+    print(f"logged to MLflow's experiment {FILTERS_EXPERIMENT}{where}")

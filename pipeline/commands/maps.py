@@ -1,10 +1,11 @@
 """``sweetspot maps``: images on their way through the convolutions of trained networks."""
 
+import sys
 from typing import TYPE_CHECKING
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.commands.sweeps import chosen_sweep
+from pipeline.commands.sweeps import chosen_sweep, with_data
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError
 
@@ -24,10 +25,17 @@ def run(line: CommandLine) -> int:
     class; the sweep is the one that is named, or else the one that changed last.
     """
     from pipeline.launching.looking import chosen_images, chosen_networks, is_file, network_in_file
-    from pipeline.launching.sweep_folder import load_description
+    from pipeline.launching.sweep_folder import load_config, load_description
     from pipeline.reporting.map_figures import maps_dir
 
     config = compose(line)
+    if config.maps.images is not None:
+        for setting in ("maps.label", "maps.count"):
+            if setting in line.said:
+                print(
+                    f"{setting} does nothing beside maps.images, which says what to look at",
+                    file=sys.stderr,
+                )
     if is_file(config.maps.run):
         network = network_in_file(config.maps.run)
         _set_up_backend()
@@ -45,7 +53,8 @@ def run(line: CommandLine) -> int:
             print(f"{network.title}: no convolution, and so no feature maps")
     if not seeing:
         raise ConfigurationError(f"no network of {sweep} that was asked for has a convolution")
-    images = chosen_images(config, sweep, load_description(folder).image_shape)
+    own = with_data(line, config, load_config(config.mlruns, sweep))
+    images = chosen_images(config, own, load_description(folder).image_shape)
     _set_up_backend()
     for network in seeing:
         _show(config, network, images, maps_dir(folder) / f"{network.trial:04d}")

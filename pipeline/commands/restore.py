@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.commands.leaving import leaving_in_order
-from pipeline.config import command, expanded, program
+from pipeline.config import command, program
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.places import looking_at
 
@@ -20,7 +20,7 @@ def run(line: CommandLine) -> int:
 
     if not line.names:
         raise ConfigurationError(f"restore needs the file that {program()} bundle has written")
-    archive = expanded(Path(line.names[0])).absolute()
+    archive = Path(line.names[0]).absolute()
     with looking_at(archive, ConfigurationError):
         is_there = archive.is_file()
     if not is_there:

@@ -21,6 +21,10 @@ FLAGS = ("--watch", "--json")
 NAMES = 1
 
 _WATCH_SECONDS = 1.0
+#: After so long without an event a sweep of another host counts as over: its lock is not seen from
+#: here, and who was killed has written no end. One that trains is heard of every ten seconds by the
+#: load of its machine, and without ``tracking.system_metrics`` at the end of each epoch.
+_SILENT_SECONDS = 1800.0
 
 
 def run(line: CommandLine) -> int:
@@ -42,8 +46,11 @@ def run(line: CommandLine) -> int:
     folder = config.mlruns / "sweeps" / chosen_sweep(line, config)
     reader = ProgressReader(
         folder,
-        # A lock is seen on its own host; elsewhere the log is all there is.
-        supervised=lambda host: host != os.uname().nodename or is_supervised(folder),
+        supervised=lambda host, silent_seconds: (
+            is_supervised(folder)
+            if host == os.uname().nodename
+            else silent_seconds < _SILENT_SECONDS
+        ),
     )
     if "--json" in line.flags:
         return _print_json(folder, config.mlruns, reader)

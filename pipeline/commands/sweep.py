@@ -27,13 +27,14 @@ def run(line: CommandLine) -> int:
     if {"--dry-run", "--scheduled"} <= line.flags:
         raise ConfigurationError("--dry-run and --scheduled exclude each other, choose one")
     if "--dry-run" in line.flags:
-        return run_each(_composed(line), _dry_run)
+        return run_each(composed(line), _dry_run)
     run_one = _scheduled if "--scheduled" in line.flags else _sweep
     prepare_workers(line)
-    return run_each(_composed(line), run_one)
+    return run_each(composed(line), run_one)
 
 
-def _composed(line: CommandLine) -> "list[Config]":
+def composed(line: CommandLine) -> "list[Config]":
+    """Return what each run is asked; several have names of their own."""
     # Hydra takes half a second, in which the workers' libraries are being imported already.
     from pipeline.commands.compose import compose_each
 

@@ -41,17 +41,19 @@ def chosen_sweep(line: CommandLine, config: Config) -> str:
 
 def with_data(line: CommandLine, composed: Config, sweep: Config) -> Config:
     """Return a sweep's configuration with its images where the command line says they are."""
-    said = {word.lstrip("+").partition("=")[0] for word in line.overrides}
     moved = {
         name: anchored(where)
         for name, where in (("dir", composed.data.dir), ("file", composed.data.file))
-        if f"data.{name}" in said and where is not None
+        if f"data.{name}" in line.said and where is not None
     }
     return sweep.model_copy(update={"data": sweep.data.model_copy(update=moved)})
 
 
 def with_tracking(line: CommandLine, composed: Config, sweep: Config) -> Config:
     """Return a sweep's configuration with tracking: its own, or what the command line says."""
-    is_said = any(word.lstrip("+~").startswith("tracking") for word in line.overrides)
-    tracking = composed.tracking if is_said else sweep.tracking
+    if "tracking" in line.said:
+        tracking = composed.tracking
+    else:
+        said = {name: value for name, value in composed.tracking if f"tracking.{name}" in line.said}
+        tracking = sweep.tracking.model_copy(update=said)
     return sweep.model_copy(update={"tracking": tracking.model_copy(update={"enabled": True})})

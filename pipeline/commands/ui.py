@@ -6,12 +6,14 @@ from pipeline.commands.addresses import split_address
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
 from pipeline.commands.serving import become_server
-from pipeline.core.errors import StorageError
+from pipeline.core.errors import ConfigurationError, StorageError, one_of
 
 FLAGS = ()
 NAMES = 0
 
 _PORT = 5000
+#: Of this machine alone; MLflow takes a request to another one for an attack.
+_LOOPBACK = ("127.0.0.1", "::1")
 
 
 def run(line: CommandLine) -> int:
@@ -20,6 +22,10 @@ def run(line: CommandLine) -> int:
     from pipeline.tracking.ui_door import PATH
 
     address, rest = split_address(line, _PORT)
+    if address.password is None and address.host not in _LOOPBACK:
+        raise ConfigurationError(
+            f"host={address.host}: MLflow answers this machine itself at {one_of(_LOOPBACK)} alone"
+        )
     config = compose(rest)
     if config.tracking.uri is not None:
         raise StorageError(

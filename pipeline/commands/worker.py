@@ -30,7 +30,7 @@ def run(line: CommandLine) -> int:
     from pipeline.launching.worker import work
 
     config = load_config(composed.mlruns, name)
-    return work(config.model_copy(update={"launch": composed.launch}))
+    return work(config.model_copy(update={"launch": composed.launch}), alone=True)
 
 
 def _take_part(mlruns: Path, name: str) -> int:

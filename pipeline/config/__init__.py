@@ -14,7 +14,7 @@ from pipeline.config.identity import (
 )
 from pipeline.config.launch import LocalLaunch, SlurmLaunch
 from pipeline.config.pictures import ALL_FILTERS, FiltersConfig, MapsConfig
-from pipeline.config.program import command, program
+from pipeline.config.program import command, command_at, program
 from pipeline.config.quoting import hydra_value, quoted
 from pipeline.config.root import Config
 from pipeline.config.scheduling import URL_VARIABLE, KubernetesSchedule, NotifyConfig
@@ -61,6 +61,7 @@ __all__ = [
     "anchored",
     "checked_name",
     "command",
+    "command_at",
     "differing_keys",
     "expanded",
     "hydra_value",

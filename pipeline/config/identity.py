@@ -46,6 +46,7 @@ def identity_parts(config: Config, data_fingerprint: str) -> dict[str, Any]:
     if training["adam_beta_2"] == ADAM_BETA_2:
         del training["adam_beta_2"]
     objective = config.objective.model_dump(mode="json") | ANY_RULE
+    del objective["least_accuracy"]  # of a rule, too, and younger than these names
     if objective["target_on"] == "validation":
         del objective["target_on"]
     parts = {

@@ -41,9 +41,20 @@ def command(config: "Config", *words: str) -> str:
     words
         The command's name and what follows it, such as ``sync`` and a sweep's name.
     """
+    uri = config.tracking.uri
+    known = command_at(config.mlruns, *words)
+    return known if uri is None else f"{known} {shlex.quote(f'tracking.uri={hydra_value(uri)}')}"
+
+
+def command_at(mlruns: Path, *words: str) -> str:
+    """Return a command, to be typed as it is, that finds the sweeps under an ``mlruns`` folder.
+
+    Parameters
+    ----------
+    words
+        As those of ``command``.
+    """
     settings = []
-    if config.mlruns != PROJECT_ROOT / "mlruns":
-        settings.append(f"mlruns={hydra_value(str(config.mlruns))}")
-    if config.tracking.uri is not None:
-        settings.append(f"tracking.uri={hydra_value(config.tracking.uri)}")
+    if mlruns != PROJECT_ROOT / "mlruns":
+        settings.append(f"mlruns={hydra_value(str(mlruns))}")
     return " ".join([program(), *map(shlex.quote, [*words, *settings])])

@@ -138,8 +138,9 @@ class ObjectiveConfig(Section):
     """What a sweep looks for besides validation accuracy."""
 
     costs: Annotated[tuple[CostName, ...], Field(min_length=1)]
-    rule: Literal["auto", "knee", "budget", "price", "one_standard_error"]
+    rule: Literal["auto", "knee", "budget", "least_accuracy", "price", "one_standard_error"]
     budget: Annotated[float, Field(gt=0)] | None = None  #: for the rule `budget`: a cost's most
+    least_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None  #: for the rule of that name
     price: Annotated[float, Field(gt=0)] | None = None  #: points of accuracy a doubled cost brings
     limits: LimitsConfig = LimitsConfig()
     target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -152,6 +153,11 @@ class ObjectiveConfig(Section):
         if self.rule == "budget" and self.budget is None:
             raise ValueError(
                 f"the rule budget needs objective.budget, the most {self.costs[0]} may be"
+            )
+        if self.rule == "least_accuracy" and self.least_accuracy is None:
+            raise ValueError(
+                "the rule least_accuracy needs objective.least_accuracy, what the validation "
+                "accuracy has to be at least"
             )
         if self.rule == "price" and self.price is None:
             raise ValueError(
@@ -227,7 +233,9 @@ class TrackingConfig(Section):
     @field_validator("uri")
     @classmethod
     def _holds_no_secret(cls, value: str | None) -> str | None:
-        if value is not None and _may_hold_secret(value):
+        if not value:  # as `tracking.uri=` has it
+            return None
+        if _may_hold_secret(value):
             raise ValueError(
                 "must not hold user, password or token (it is not shown here), as it is kept in "
                 "files: give them in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, in "

@@ -35,6 +35,12 @@ _NAME = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT}){{0,5}}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
+def is_member_name(name: str) -> bool:
+    """Whether a file of a bundle, its manifest aside, may have this name in the archive."""
+    known = name in (STUDY_NAME, LOCK_FILE_NAME) or name.startswith(SWEEP_PREFIX)
+    return known and _NAME.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
     """A file of a bundle: its size in bytes and its SHA-256 in hexadecimal."""
@@ -68,8 +74,7 @@ class Manifest:
 
     def __post_init__(self) -> None:
         for name, member in self.members.items():
-            known = name in (STUDY_NAME, LOCK_FILE_NAME) or name.startswith(SWEEP_PREFIX)
-            if not (_NAME.fullmatch(name) and known and _DIGEST.fullmatch(member.digest)):
+            if not (is_member_name(name) and _DIGEST.fullmatch(member.digest)):
                 raise StorageError(f"{name[:200]!r} is no name for a file of a bundle")
         missing = [name for name in _NEEDED if name not in self.members]
         if missing:

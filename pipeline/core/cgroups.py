@@ -38,8 +38,8 @@ def usable_cores(affinity: int, cgroup: tuple[Path, ...]) -> int:
 
 
 def available_memory(cgroup: tuple[Path, ...], meminfo: Path = MEMINFO) -> int | None:
-    """Return available bytes: the system's, or the tightest cgroup limit if that is less."""
-    found = [_memory_limit(folder) for folder in cgroup]
+    """Return available bytes: the system's, or what the tightest cgroup leaves if that is less."""
+    found = [_memory_left(folder) for folder in cgroup]
     for line in text_of(meminfo).splitlines():
         key, _, value = line.partition(":")
         if key == "MemAvailable":
@@ -57,8 +57,19 @@ def _quota(folder: Path) -> float | None:
     return int(limit[0]) / int(limit[1])
 
 
-def _memory_limit(folder: Path) -> int | None:
-    text = text_of(folder / "memory.max") or text_of(folder / "memory.limit_in_bytes")
+def _memory_left(folder: Path) -> int | None:
+    """Return what a cgroup may still take: its limit less what it has, files that can go apart."""
+    limit = _number(text_of(folder / "memory.max") or text_of(folder / "memory.limit_in_bytes"))
+    if limit is None:
+        return None
+    used = _number(text_of(folder / "memory.current") or text_of(folder / "memory.usage_in_bytes"))
+    # Version 1 counts those below under the name with "total_", version 2 always does.
+    counts = dict(line.split() for line in text_of(folder / "memory.stat").splitlines())
+    files = _number(counts.get("total_inactive_file", counts.get("inactive_file", "")))
+    return max(0, limit - max(0, (used or 0) - (files or 0)))
+
+
+def _number(text: str) -> int | None:
     return int(text) if text.strip().isdigit() else None
 
 

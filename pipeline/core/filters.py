@@ -1,6 +1,6 @@
 """Filters as people write them: a small table of numbers, a factor and a bias.
 
-A filter is laid over every pixel in turn; each number is multiplied with the pixel below it,
+A filter is laid over every pixel in turn; each number is multiplied with the pixel under it,
 and the sum, times the factor, plus the bias, is the new pixel. Two rules follow from that:
 
 - Sides are odd, so that one pixel is the centre.
@@ -181,4 +181,5 @@ def _numbers(count: int, noun: str = "number") -> str:
 
 
 def _ordinal(number: int) -> str:
-    return {2: "2nd", 3: "3rd"}.get(number, f"{number}th")
+    ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

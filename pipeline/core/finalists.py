@@ -1,8 +1,9 @@
-"""Finalists: members of the front that are trained again, because one training is one draw.
+"""Finalists: networks that are trained again, because one training is one draw.
 
 The search keeps the luckiest of many trainings, so what it reports of its best members is too
-good by a little. The members around the one that the rule picks are trained with further
-seeds, and then compared by their means.
+good by a little. The members around the one that the rule picks, or with ``finalists.among=all``
+every network that was trained to its end, are trained with further seeds, and then compared by
+their means.
 """
 
 import math
@@ -21,7 +22,7 @@ _OF_FINALISTS = (AUTO, "one_standard_error")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finalist:
-    """A member of the front with all its complete trainings.
+    """A network with all its complete trainings.
 
     Parameters
     ----------
@@ -99,8 +100,8 @@ def choose_finalists(
 
     They are the member that the rule picks and those nearest to it in the logarithm of the
     leading cost. For ``auto`` and ``one_standard_error``, which compare the finalists, that is
-    the knee. Members that could not be picked are left out: those less accurate than the
-    ``dnn`` reference, and for ``budget`` those above it.
+    the knee. Members that could not be picked are left out: for ``budget`` those above it, for all
+    others but ``least_accuracy`` those less accurate than the ``dnn`` reference.
 
     Parameters
     ----------
@@ -132,6 +133,8 @@ def choose_finalists(
             return True
         if settings.name == "budget":
             return record.costs[costs[0]] <= (settings.budget or math.inf)
+        if settings.name == "least_accuracy":
+            return True  # the mean of several trainings may be on either side
         return settings.floor is None or (record.val_accuracy or 0.0) >= settings.floor
 
     def distance(record: TrialRecord) -> float:

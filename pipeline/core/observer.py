@@ -21,8 +21,13 @@ class TrialObserver(Protocol):
         ``again`` where it was measured before an interruption, on whatever device.
         """
 
-    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
-        """Hear how an epoch and its validation went, and the costs that training has shown."""
+    def epoch_ended(
+        self, result: EpochResult, costs: dict[str, float], *, last: bool = False
+    ) -> None:
+        """Hear how an epoch and its validation went, and the costs that training has shown.
+
+        ``last`` where none comes after it, however many there might have been.
+        """
 
     def between_executions(self) -> None:
         """Hear that some steps are done and nothing runs on the device; often, so be cheap."""

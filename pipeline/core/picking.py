@@ -117,6 +117,17 @@ def budget(fronts: Fronts, most: float) -> Picks:
     return np.where(fitting.any(axis=1), fronts.best(fitting), cheapest)
 
 
+def least_accuracy(fronts: Fronts, least: float) -> Picks:
+    """Pick the cheapest member whose accuracy is at least ``least``.
+
+    Of members equally cheap, the most accurate is taken. Where nothing is accurate enough, the most
+    accurate member is picked.
+    """
+    enough: Mask = fronts.accuracy >= least - ROUNDING
+    best = fronts.best(fronts.everyone)
+    return np.where(enough.any(axis=1), fronts.cheapest(enough), best)
+
+
 def worth(fronts: Fronts, price: float) -> Floats:
     """Return accuracy in percentage points less ``price`` for each doubling of the cost."""
     return 100.0 * fronts.accuracy - price * np.log2(fronts.costs[0])

@@ -31,6 +31,8 @@ class RuleSettings:
         A key of ``RULES``, or ``auto`` where ``without_auto`` is still to be asked.
     budget
         For ``budget``: the most that the leading cost may be, in that cost's unit.
+    least_accuracy
+        For ``least_accuracy``: what the accuracy has to be at least, in (0, 1].
     price
         For ``price``: how many percentage points of accuracy a doubling of the leading cost
         has to bring.
@@ -50,6 +52,7 @@ class RuleSettings:
 
     name: str = "knee"
     budget: float | None = None
+    least_accuracy: float | None = None
     price: float | None = None
     floor: float | None = None
     standard_errors: Sequence[float | None] | None = None
@@ -128,6 +131,11 @@ def named_rule(front: Sequence[Point], leading_cost: str, settings: RuleSettings
         raise ConfigurationError(
             f"the rule budget needs objective.budget, the most {leading_cost} may be"
         )
+    if settings.name == "least_accuracy" and settings.least_accuracy is None:
+        raise ConfigurationError(
+            "the rule least_accuracy needs objective.least_accuracy, what the validation accuracy "
+            "has to be at least"
+        )
     if settings.name == "price" and settings.price is None:
         raise ConfigurationError(
             "the rule price needs objective.price, the percentage points of accuracy that a "
@@ -190,6 +198,24 @@ def _explain_budget(
     return (
         f"it is the most accurate of the {_members(len(fitting), settings)} with {limit}: "
         f"{it}{_tie_remark(tied)}"
+    )
+
+
+def _explain_least_accuracy(
+    front: Sequence[Point], index: int, leading_cost: str, settings: RuleSettings
+) -> str:
+    least = _given(settings.least_accuracy)
+    limit = f"accuracy of at least {percentage(least)}"
+    enough = [point for point in front if point[0] >= least - ROUNDING]
+    it = described(front[index], leading_cost)
+    if not enough:
+        if settings.trainings is not None:
+            return f"no finalist has an {limit}; it is the most accurate of them, {it}"
+        return f"nothing on the front has an {limit}; it is the most accurate there, {it}"
+    tied = sum(point[1] == front[index][1] for point in enough)
+    return (
+        f"it is the cheapest of the {_members(len(enough), settings)} with an {limit}: "
+        f"{it}{_tie_remark(tied, 'most accurate')}"
     )
 
 
@@ -259,6 +285,10 @@ def _error_source(index: int, settings: RuleSettings) -> str:
 RULES: dict[str, Rule] = {
     "knee": Rule(lambda fronts, _: picking.knee(fronts), _explain_knee),
     "budget": Rule(lambda fronts, s: picking.budget(fronts, _given(s.budget)), _explain_budget),
+    "least_accuracy": Rule(
+        lambda fronts, s: picking.least_accuracy(fronts, _given(s.least_accuracy)),
+        _explain_least_accuracy,
+    ),
     "price": Rule(lambda fronts, s: picking.price(fronts, _given(s.price)), _explain_price),
     "one_standard_error": Rule(
         lambda fronts, s: picking.one_standard_error(fronts, _errors(fronts, s)),

@@ -26,11 +26,11 @@
     wall_seconds     spent on the sweep so far
     mlflow_run_id    of the parent run
     finalists        trial, architecture, val_accuracy {mean, standard_error, n}, costs {name:
-                     {mean, standard_error, n}}, probability_on_front of every member of the
-                     front that was trained again, cheapest first, and without_result: how many
-                     further trainings ended without one; [] without finalists
-    finalists_settled  whether every further training that is wanted of the front's members has
-                     ended; before that the sweet spot may become another
+                     {mean, standard_error, n}}, probability_on_front of every network that was
+                     trained again, cheapest first, and without_result: how many further
+                     trainings ended without one; [] without finalists
+    finalists_settled  whether every further training that is wanted has ended; before that the
+                     sweet spot may become another
 
 Accuracies are shares in [0, 1]. A value that is not known yet is null, never left out.
 """

@@ -1,10 +1,10 @@
 """Which trial is the sweet spot, why, and how often it would be chosen again.
 
-Without finalists the rule looks at the front. With finalists ``one_standard_error``, ``budget``
-and ``price`` look at these alone, by the means of their trainings: a single training of another
-member could only be preferred to a mean because it was lucky. ``knee`` still needs the whole
-front, as it lies between the front's ends; there the finalists take part with their means, and
-the front is looked for anew.
+Without finalists the rule looks at the front. With finalists ``one_standard_error``, ``budget``,
+``least_accuracy`` and ``price`` look at these alone, by the means of their trainings: a single
+training of another member could only be preferred to a mean because it was lucky. ``knee`` still
+needs the whole front, as it lies between the front's ends; there the finalists take part with their
+means, and the front is looked for anew.
 
 A finalist with trainings that ended without a result comes behind those with fewer of them,
 whatever the mean of the others is.

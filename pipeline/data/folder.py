@@ -55,6 +55,7 @@ class FolderSource:
         labels: list[int] = []
         broken: list[str] = []
         first: Path | None = None
+        channels = 0
         files = [list(_visible(self.folder / name)) for name in self.classes]
         for label, name in enumerate(self.classes):
             if not files[label]:
@@ -65,13 +66,15 @@ class FolderSource:
                 except NotAPicture as error:
                     broken.append(f"{file.relative_to(self.folder)} ({error})")
                     continue
+                except OSError as error:
+                    raise DataError(f"{file} cannot be read: {error.strerror or error}") from error
                 if pictures and pixels.shape[:2] != pictures[0].shape[:2]:
                     raise DataError(
                         f"{file} has {_size(pixels)} pixels but {first} has {_size(pictures[0])}: "
                         "make the pictures one size, or set data.image_size"
                     )
-                if first is None:
-                    first = file
+                if first is None or pixels.shape[2] > channels:  # all become like it
+                    first, channels = first or file, pixels.shape[2]
                     self._check_room(sum(map(len, files)), pixels)
                 pictures.append(pixels)
                 labels.append(label)
@@ -81,7 +84,6 @@ class FolderSource:
                 f"{self.folder} holds files that are not pictures: "
                 f"{', '.join(broken[:_NAMED])}{more}; repair or remove them"
             )
-        channels = max(pixels.shape[2] for pixels in pictures)
         return checked_split(
             np.stack([np.broadcast_to(p, (*p.shape[:2], channels)) for p in pictures]),
             np.array(labels),
@@ -119,12 +121,20 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 
 def read_pixels(file: Path, side: int | None) -> NDArray[np.uint8]:
-    """Return a picture's pixels, shape (height, width, 1 or 3)."""
+    """Return a picture's pixels, shape (height, width, 1 or 3).
+
+    Raises
+    ------
+    NotAPicture
+        There is nothing that can be read as pixels.
+    OSError
+        The system does not let it be read now.
+    """
+    if file.is_dir():
+        raise NotAPicture("a folder")
     try:
-        if file.is_dir():
-            raise NotAPicture("a folder")
         size = file.stat().st_size
-    except OSError as error:  # a link to nothing
+    except FileNotFoundError as error:  # a link to nothing
         raise NotAPicture(error.strerror or type(error).__name__) from error
     if size == 0:
         raise NotAPicture("empty")
@@ -138,6 +148,8 @@ def read_pixels(file: Path, side: int | None) -> NDArray[np.uint8]:
         raise NotAPicture("no known picture format") from error
     # Pillow's decoders raise whatever a damaged file leads them to, SyntaxError included.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
+            raise
         raise NotAPicture(str(error) or type(error).__name__) from error
     if side is not None:
         image = image.resize((side, side), Image.Resampling.BILINEAR)

@@ -56,7 +56,8 @@ class NpzSource:
 def picture_arrays(file: Path, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
     """Yield the arrays of an archive that may hold pictures, by name: all but labels.
 
-    Labels are a row or a column. Parameters: the archive, and what to call it in an error.
+    Labels are a row, a column, or a row for each picture; pictures have three dimensions at least,
+    or two where nothing else is there. Parameters: the archive, and what to call it in an error.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def picture_arrays(file: Path, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
         It is no archive, is damaged, or holds no pictures.
     """
     arrays = _arrays(file, None, name)
-    pictures = {
+    pictures = {key: array for key, array in arrays.items() if array.ndim > 2} or {
         key: array for key, array in arrays.items() if array.ndim > 1 and array.shape[1:] != (1,)
     }
     if not pictures:
@@ -79,6 +80,13 @@ def _archive(opened: BinaryIO) -> NpzFile:
     return archive
 
 
+def _array(archive: NpzFile, name: str) -> NDArray[Any]:
+    array = archive[name]
+    if not isinstance(array, np.ndarray):  # bytes, of a member that is something else
+        raise ValueError(f"{name} is no array")
+    return array
+
+
 def _arrays(
     file: Path, wanted: tuple[str, ...] | None, title: str | None = None
 ) -> dict[str, NDArray[Any]]:
@@ -91,7 +99,7 @@ def _arrays(
         # Opened here, as np.load leaves a file that is no zip open.
         with file.open("rb") as opened, _archive(opened) as archive:
             return {
-                name: archive[name] if wanted is None or name in wanted else np.empty(0)
+                name: _array(archive, name) if wanted is None or name in wanted else np.empty(0)
                 for name in archive.files
             }
     except OSError as error:

@@ -3,6 +3,7 @@
 import hashlib
 import platform
 import zipfile
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from pipeline.core.bundle import (
     SWEEP_PREFIX,
     Manifest,
     Member,
+    is_member_name,
 )
 from pipeline.core.errors import StorageError
+from pipeline.core.places import looking_at
 from pipeline.data.durable import replace_durably
+from pipeline.launching.holder import NOTE_NAME
 from pipeline.launching.housekeeping import held
 from pipeline.launching.leftovers import (
     ARCHIVE_NAME,
@@ -32,17 +36,25 @@ from pipeline.search.opening import open_storage
 
 BUNDLE_SUFFIX = ".sweep.zip"
 #: What this machine's processes need and another machine's do not.
-_LEFT_OUT = ("checkpoints", "logs", "workers", "peers")
+_LEFT_OUT = ("checkpoints", "logs", "workers", "peers", NOTE_NAME)
+_MOST_NAMES = 5
 
 
-def bundle_sweep(config: Config, name: str, path: Path | None = None) -> tuple[Path, Manifest]:
+def bundle_sweep(
+    config: Config,
+    name: str,
+    path: Path | None = None,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> tuple[Path, Manifest]:
     """Write a sweep that nobody runs to an archive.
 
     Parameters
     ----------
     path
-        Where to; by default ``bundles/NAME.sweep.zip`` under ``mlruns``. What is there is
-        replaced once the new archive is complete.
+        Where to; by default ``bundles`` under ``mlruns``. In a folder that exists the archive is
+        ``NAME.sweep.zip``. What is there is replaced once the new archive is complete.
+    say
+        Hears which files stay behind because a bundle has none of such names.
 
     Returns
     -------
@@ -54,9 +66,16 @@ def bundle_sweep(config: Config, name: str, path: Path | None = None) -> tuple[P
     StorageError
         There is no such sweep, it is being run, or a file cannot be read or written.
     """
-    target = path or config.mlruns / BUNDLES_DIR / f"{name}{BUNDLE_SUFFIX}"
+    archive_name = f"{name}{BUNDLE_SUFFIX}"
+    target = path or config.mlruns / BUNDLES_DIR / archive_name
+    with looking_at(target):
+        if target.is_dir():
+            target /= archive_name
     with held(config, name) as folder:
         own = load_config(config.mlruns, name)
+        found = _files_of(folder)
+        if unnamed := [member for member in found if not is_member_name(member)]:
+            say(_left_behind(unnamed))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             remove_unfinished_bundles(target.parent)
@@ -65,11 +84,21 @@ def bundle_sweep(config: Config, name: str, path: Path | None = None) -> tuple[P
                 export_studies(open_storage(own), name, journal)
                 archive = temporary / ARCHIVE_NAME
                 files = {STUDY_NAME: journal, LOCK_FILE_NAME: PROJECT_ROOT / "requirements/run.txt"}
-                manifest = _write(archive, name, files | _files_of(folder))
+                files |= {member: found[member] for member in found if member not in unnamed}
+                manifest = _write(archive, name, files)
                 replace_durably(archive, target)
         except OSError as error:
             raise StorageError(f"{target} cannot be written: {error}") from error
     return target, manifest
+
+
+def _left_behind(unnamed: Sequence[str]) -> str:
+    named = [repr(member.removeprefix(SWEEP_PREFIX)) for member in unnamed[:_MOST_NAMES]]
+    more = len(unnamed) - len(named)
+    return (
+        f"not in the bundle: {', '.join(named)}{f' and {more} more' if more else ''}; names there "
+        "are made of letters, digits, dots, hyphens and underscores"
+    )
 
 
 def _files_of(folder: Path) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, SlurmLaunch
+from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, SlurmLaunch, command
 from pipeline.core.errors import SIGNAL_STATUS
 from pipeline.launching.holder import SweepBusy
 from pipeline.launching.peers import Peer
@@ -152,7 +152,7 @@ class ClusterSweep:
                     f"{config.sweep_name}; scancel {number} stops them"
                 )
         if not config.launch.follow:
-            self.say(f"make status SWEEP={config.sweep_name} shows how far it is")
+            self.say(f"{command(config, 'status', str(config.sweep_name))} shows how far it is")
             return None
         return self._follow(began)
 

@@ -5,11 +5,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Literal
 
-from pipeline.measuring.machine import Gpu, Machine, this_machine
+from pipeline.core.architecture import REFERENCES
+from pipeline.core.description import DataDescription
+from pipeline.core.journey import shape_journey, timed_beside
+from pipeline.measuring.machine import MEMORY_A_WORKER, Gpu, Machine, this_machine
 from pipeline.measuring.quiet import QuietLock
 
 #: Of a GPU's memory, what workers that share it may take together.
 SHARED = 0.9
+#: Of a worker's memory, what Python and Keras' backend take, in bytes.
+_BARE_WORKER = 1024**3
+_VALUE_BYTES = 4
 
 
 def lock_name(machine: Machine | None = None) -> str:
@@ -56,6 +62,28 @@ def workers_with(threads: int, known: int, machine: Machine) -> int:
         The most: how many a calibration, with threads of its own, has found to be best.
     """
     return max(1, len(machine.gpus), min(known, machine.cores // threads))
+
+
+def workers_in_memory(data: DataDescription, batch_size: int, machine: Machine) -> int | None:
+    """Return how many workers the memory of this machine holds, at least 1; None if nobody knows.
+
+    Each has the images that it learns from, and once more while they are split; and takes steps of
+    the reference, whose largest layer's outputs are there beside their gradient. Where that is
+    little, a worker is counted at ``MEMORY_A_WORKER``.
+
+    Parameters
+    ----------
+    batch_size
+        Of the reference's recipe.
+    """
+    if machine.memory_bytes is None:
+        return None
+    shape, classes = data.image_shape, len(data.classes)
+    images = (data.train + data.validation) * math.prod(shape)
+    journey = shape_journey(REFERENCES[timed_beside(shape, classes)], shape, classes)
+    values = batch_size * max(math.prod(stage.shape) for stage in journey)
+    needed = max(MEMORY_A_WORKER, _BARE_WORKER + 2 * images + 2 * _VALUE_BYTES * values)
+    return max(1, machine.memory_bytes // needed)
 
 
 def next_gpu(gpus: Sequence[Gpu], taken: Sequence[str | None]) -> str | None:

@@ -64,9 +64,13 @@ def evaluate(config: Config, study: SweepStudy, results: SweepResults, trainer: 
         results.refresh(study)
 
 
-def is_due(summary: dict[str, Any], sessions: Sessions) -> bool:
-    """Whether the sweet spot or a reference has no test reading yet."""
-    return any(number not in sessions.test_readings for number in _due(summary))
+def is_due(sweep_dir: Path, summary: dict[str, Any]) -> bool:
+    """Whether the sweet spot or a reference has no test reading yet, or they are not compared."""
+    spot = summary["sweet_spot"]
+    if spot is not None and read_comparison(sweep_dir, spot["trial"]) is None:
+        return True
+    readings = Sessions.read(sweep_dir).test_readings
+    return any(number not in readings for number in _due(summary))
 
 
 def _due(summary: dict[str, Any]) -> dict[int, str]:
@@ -154,7 +158,7 @@ def _compare(config: Config, study: SweepStudy, summary: dict[str, Any], trainer
                     else known
                 )
     except OutOfMemory:
-        return
+        references = {}
     ratios = {
         name: steps[reference.architecture] / steps[chosen.architecture]
         for name, reference in references.items()

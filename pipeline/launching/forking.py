@@ -92,8 +92,11 @@ class WorkerProcess:
         self.gpu = next_gpu(this_machine().gpus, taken)
         arguments = (assignment, self.gpu, work)
         self._process = CONTEXT.Process(target=_work, args=arguments, daemon=True)
-        with _own_modules():  # the server is started anew where it has gone
-            self._process.start()
+        try:
+            with _own_modules():  # the server is started anew where it has gone
+                self._process.start()
+        except (EOFError, OSError) as error:
+            raise StorageError(f"no worker can be started: {error!r}") from error
 
     @property
     def pid(self) -> int:
@@ -108,7 +111,8 @@ class WorkerProcess:
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it runs."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
 
     def end(self, seconds: float = 0.0) -> None:
         """Wait so long for its end, and kill it then."""

@@ -12,7 +12,7 @@ from pipeline.core.errors import AGAIN_STATUS, SweetspotError
 from pipeline.launching.presence import make_folder, supervisor_lock, take
 from pipeline.reporting.files import write_atomically
 
-_NOTE = "supervisor.json"
+NOTE_NAME = "supervisor.json"
 
 
 class SweepBusy(SweetspotError):
@@ -25,7 +25,7 @@ class SupervisorLock:
     """Held by the one process that runs a sweep; freed by the system when it dies."""
 
     def __init__(self, sweep_dir: Path) -> None:
-        self._note = sweep_dir / _NOTE
+        self._note = sweep_dir / NOTE_NAME
         make_folder(sweep_dir)
         self._lock = supervisor_lock(sweep_dir)
 

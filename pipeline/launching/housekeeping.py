@@ -11,7 +11,7 @@ from filelock import Timeout
 from pipeline.config import Config
 from pipeline.core.errors import ConfigurationError, StorageError, SweetspotError
 from pipeline.core.places import in_a_sentence, looking_at
-from pipeline.launching.holder import SupervisorLock
+from pipeline.launching.holder import NOTE_NAME, SupervisorLock
 from pipeline.launching.leftovers import empty, hidden
 from pipeline.launching.planning import keeps_alone
 from pipeline.launching.presence import (
@@ -24,11 +24,13 @@ from pipeline.launching.presence import (
 )
 from pipeline.launching.sbatch import job_name
 from pipeline.launching.slurm import SlurmError, jobs_of, summarise
-from pipeline.launching.sweep_folder import create_config, load_config
+from pipeline.launching.sweep_folder import create_config, load_config, load_description
+from pipeline.reporting.exports import rename_in_exports
 from pipeline.reporting.files import SUMMARY_NAME, read_summary, write_atomically
 from pipeline.reporting.listing import folder_bytes, size_of
 from pipeline.reporting.spare import spare_files
 from pipeline.reporting.wording import counted
+from pipeline.reporting.writing import PAGE_NAME, write_page
 from pipeline.search.moving import (
     check_rename,
     delete_study,
@@ -38,6 +40,7 @@ from pipeline.search.moving import (
     unfinished_restorations,
 )
 from pipeline.tracking import sweeps as mlflow_sweeps
+from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.store import tracking_uri
 
 
@@ -81,6 +84,8 @@ def remove_sweep(
 
 def _has_left(config: Config) -> bool:
     """Whether storage has something of a sweep without a folder that is ours to remove."""
+    if config.storage.kind == "journal" and not config.storage_path.exists():
+        return False  # opening it would make one
     if restorations := unfinished_restorations(config):
         return all(is_broken_off(config, restoration) for restoration in restorations)
     return keeps_alone(config) and is_begun(config)
@@ -135,8 +140,15 @@ def _forget_gone(config: Config, name: str, folder: Path) -> None:
     forget_gone(folder, "workers", named)
 
 
-def rename_sweep(config: Config, old: str, new: str) -> None:
+def rename_sweep(
+    config: Config, old: str, new: str, say: Callable[[str], None] = lambda sentence: None
+) -> None:
     """Give a sweep another name everywhere.
+
+    Parameters
+    ----------
+    say
+        Hears what people read that still has the old name, and why.
 
     Raises
     ------
@@ -152,7 +164,7 @@ def rename_sweep(config: Config, old: str, new: str) -> None:
     with held(config, old) as folder:
         own = load_config(config.mlruns, old)
         check_rename(own, old, new)
-        mlflow_sweeps.rename_sweep(own, old, new)
+        runs = mlflow_sweeps.rename_sweep(own, old, new)
         rename_study(own, old, new)
         renamed = own.model_copy(update={"sweep_name": new})
         values = renamed.model_dump(mode="json")
@@ -161,7 +173,26 @@ def rename_sweep(config: Config, old: str, new: str) -> None:
             summary = read_summary(folder) | {"sweep": new}
             write_atomically(folder / SUMMARY_NAME, json.dumps(summary, indent=1) + "\n")
         with in_a_sentence(f"{folder} cannot be renamed"):
+            # Ours, which we take away where it was: elsewhere it would stay.
+            (folder / NOTE_NAME).unlink(missing_ok=True)
             folder.rename(target)
+        _tell_of_new_name(renamed, say, in_mlflow=bool(runs) and own.tracking.enabled)
+
+
+def _tell_of_new_name(config: Config, say: Callable[[str], None], *, in_mlflow: bool) -> None:
+    """Write anew what people read of a sweep: it is renamed, whatever goes wrong here."""
+    folder = config.sweep_dir
+    try:
+        rename_in_exports(folder)
+        if (folder / PAGE_NAME).exists():
+            write_page(folder)
+        if in_mlflow:
+            with Mirror(folder, config, load_description(folder)) as mirror:
+                report = mirror.sync()
+            if (failure := report.failure or report.refused) is not None:
+                say(failure)
+    except StorageError as error:
+        say(f"{folder.name} has its name, but not all that people read of it: {error}")
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from pipeline.reporting.files import SUMMARY_NAME
 
 #: Writing takes at most one part in so many of the time.
 _PAUSES = 50
+#: Longest wait for the last writing.
+_CLOSING_SECONDS = 30.0
 
 
 class LiveReport:
@@ -47,9 +49,9 @@ class LiveReport:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop, after the writing that may be under way."""
+        """Stop, after the writing that may be under way; not for ever if it waits for others."""
         self._closing.set()
-        self._thread.join()
+        self._thread.join(_CLOSING_SECONDS)
 
     def _run(self) -> None:
         while not self._closing.wait(self._pause):

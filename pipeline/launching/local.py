@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import ClassVar
@@ -12,7 +12,7 @@ from typing import ClassVar
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome
-from pipeline.launching.devices import lock_name, memory_share, workers_with
+from pipeline.launching.devices import lock_name, memory_share, workers_in_memory, workers_with
 from pipeline.launching.evaluation import is_due
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.holder import SupervisorLock, SweepBusy
@@ -76,7 +76,7 @@ class LocalSupervisor:
     show: Callable[[], None]
     patient: bool = True
     #: The signals that tell it to leave.
-    _told_by: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGINT, signal.SIGTERM)
+    _told_by: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     _workers: list[RunningWorker] = field(default_factory=list)
     _signal: int | None = None
     _restarts: int = 0
@@ -94,8 +94,8 @@ class LocalSupervisor:
         -------
         int
             0 when the sweep is at its budget, 1 when more trials failed than
-            ``search.max_failed`` allows or none kept within the limits, 128 + the signal's
-            number when told to stop.
+            ``search.max_failed`` allows, none is complete or none kept within the limits,
+            128 + the signal's number when told to stop.
         """
         # Peers may join: whoever of them leaves is not the last one, and does not end our session.
         with self._alone(), self._signals(), Presence(self.config.sweep_dir, "peers"):
@@ -122,7 +122,11 @@ class LocalSupervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._told) for number in self._told_by}
+        before = {number: signal.getsignal(number) for number in self._told_by}
+        # Whoever started it with nohup wants it to outlive the terminal.
+        before = {number: how for number, how in before.items() if how != signal.SIG_IGN}
+        for number in before:
+            signal.signal(number, self._told)
         try:
             yield
         finally:
@@ -143,6 +147,7 @@ class LocalSupervisor:
         self.plan = set_up(self.plan, storage)
         study = SweepStudy(self.config, self.plan.space, storage, self.plan.first)
         results = SweepResults(self.config, self.plan.description)
+        quiet = QuietLock(lock_name())
         began = time.monotonic()
         self._first_threads = Sessions.read(folder).threads
         with EventLog(sweep_log_path(folder)) as log:
@@ -158,7 +163,7 @@ class LocalSupervisor:
             )
             status = 1
             mirror = self._start_mirror()
-            report = LiveReport(folder, write_page, QuietLock(lock_name()).training)
+            report = LiveReport(folder, write_page, quiet.training)
             try:
                 self._recover(study, results)
                 results.complete_logs(study)
@@ -177,8 +182,7 @@ class LocalSupervisor:
                     write_report(folder)
                 finally:
                     if mirror is not None:
-                        hurried = self._signal is not None
-                        mirror.close(_HURRIED_MIRROR_SECONDS if hurried else _MIRROR_SECONDS)
+                        mirror.close(self._mirror_patience)
             if mirror is not None:
                 results.refresh(study, mirror.mirror.sweep_run_id())
         self._promote(status, mirror)
@@ -197,6 +201,9 @@ class LocalSupervisor:
                 "nothing is promoted: promote=auto tries what a sweep has found only where it ends "
                 f"with status 0, not {status}"
             )
+
+    def _mirror_patience(self) -> float:
+        return _MIRROR_SECONDS if self._signal is None else _HURRIED_MIRROR_SECONDS
 
     def _start_mirror(self) -> SyncLoop | None:
         return start_mirror(self.config, self.plan.description, self.say)
@@ -218,7 +225,8 @@ class LocalSupervisor:
                 self._recover(study, results)
                 looked = time.monotonic()
             if time.monotonic() - shown > _DISPLAY_SECONDS:
-                self.show()
+                with suppress(SweetspotError):  # to see how it goes is no reason to end it
+                    self.show()
                 shown = time.monotonic()
                 if run_id is None and mirror is not None:
                     run_id = mirror.mirror.sweep_run_id()
@@ -243,9 +251,8 @@ class LocalSupervisor:
                         f"{said} (a worker's log, {worker.log.name}, ends with this)"
                     )
                 if self._restarts > self._most_restarts():
-                    dead = "worker" if self._restarts == 1 else "workers"
                     raise WorkersFailed(
-                        f"{self._restarts} {dead} died, the last with status {status}; the end "
+                        f"{self._restarts} workers died, the last with status {status}; the end "
                         f"of its log {worker.log}: {worker.last_line()}"
                     )
             if self._is_work_left(study, results, clean=status == 0):
@@ -267,7 +274,7 @@ class LocalSupervisor:
     def _is_test_due(self, study: SweepStudy, results: SweepResults) -> bool:
         if not self.config.references:
             return False
-        return is_due(results.refresh(study), Sessions.read(self.config.sweep_dir))
+        return is_due(self.config.sweep_dir, results.refresh(study))
 
     def _finalists_left(self, study: SweepStudy, results: SweepResults) -> int:
         """Return how many trainings of finalists nobody does yet, or at most will be due."""
@@ -296,10 +303,30 @@ class LocalSupervisor:
         workers = self.config.launch.workers
         if workers != "auto":
             return workers
-        known = automatic(self.config).workers
+        known, _ = self._automatic_layout()
         if self.config.launch.threads == "auto" and self._first_threads is None:
             return known
         return workers_with(self._threads(), known, this_machine())
+
+    def _automatic_layout(self) -> tuple[int, int]:
+        """Return workers and threads a worker, no more workers than hold these images in memory."""
+        auto, machine = automatic(self.config), this_machine()
+        batch_size = self.config.training.recipe.batch_size
+        most = workers_in_memory(self.plan.description, batch_size, machine)
+        if most is None or auto.workers <= most:
+            return auto.workers, auto.threads
+        return most, max(1, machine.cores // most)
+
+    def _say_few_workers(self) -> None:
+        """Say why there are fewer workers than the machine would have with smaller images."""
+        if self.config.launch.workers != "auto":
+            return
+        usual, (workers, threads) = automatic(self.config).workers, self._automatic_layout()
+        if workers < usual:
+            self.say(
+                f"{counted(workers, 'worker')} with {counted(threads, 'thread')} each, and not "
+                f"{usual} workers: memory holds no more with these images."
+            )
 
     def _say_other_threads(self) -> None:
         """Say where what will be measured does not compare with what was."""
@@ -317,7 +344,7 @@ class LocalSupervisor:
         if self._first_threads is not None:
             return min(self._first_threads, this_machine().cores)
         if self.config.launch.workers == "auto":
-            return automatic(self.config).threads
+            return self._automatic_layout()[1]
         return max(1, this_machine().cores // self._wanted_workers())
 
     def _gpu_memory(self) -> float | None:
@@ -328,6 +355,7 @@ class LocalSupervisor:
         return "worker"
 
     def _start_workers(self, count: int) -> None:
+        self._say_few_workers()
         self._say_other_threads()
         ready = prepare()
         while not ready.wait(_POLL_SECONDS):
@@ -381,6 +409,12 @@ class LocalSupervisor:
         if unmet is not None:
             self.say(unmet)
             return 1
-        records = (*study.records(), *study.finalists.records())
-        failed = sum(item.outcome is Outcome.FAILED for item in records)
+        trials = study.records()
+        ended = {item.outcome for item in trials} - {None, Outcome.INTERRUPTED}
+        if ended and Outcome.COMPLETE not in ended and study.is_idle():
+            self.say("no trial is complete, so nothing can be said of any network")
+            return 1
+        failed = sum(
+            item.outcome is Outcome.FAILED for item in (*trials, *study.finalists.records())
+        )
         return 1 if failed > self.config.search.max_failed else 0

@@ -17,7 +17,7 @@ from pipeline.core.places import looking_at
 from pipeline.data.dataset import Split
 from pipeline.data.loading import load_training, located, resolve
 from pipeline.data.pictures import fitted, read_picture
-from pipeline.launching.sweep_folder import load_config, load_description
+from pipeline.launching.sweep_folder import load_description
 from pipeline.reporting.files import read_summary
 from pipeline.tracking.event_log import read, trial_log_path, trial_log_paths
 from pipeline.tracking.story import TrialStory, trial_story
@@ -153,7 +153,7 @@ def _role(name: str) -> str:
     return "sweet spot" if name == SWEET_SPOT else f"{name} reference"
 
 
-def chosen_images(config: Config, sweep: str | None, shape: ImageShape) -> ChosenImages:
+def chosen_images(config: Config, sweep: Config | None, shape: ImageShape) -> ChosenImages:
     """Return the images that ``maps.images``, or else ``maps.label`` and ``maps.count``, mean.
 
     Images of the data set are those of its validation split. The lesson looks at test images;
@@ -163,7 +163,7 @@ def chosen_images(config: Config, sweep: str | None, shape: ImageShape) -> Chose
     Parameters
     ----------
     sweep
-        Whose data set it is; None for that of the configuration.
+        The configuration of the sweep whose data set it is; None for that of ``config``.
     shape
         What the network takes; pictures of one's own are resized to it.
 
@@ -176,9 +176,7 @@ def chosen_images(config: Config, sweep: str | None, shape: ImageShape) -> Chose
     """
     maps = config.maps
     if maps.images is not None and all(isinstance(image, str) for image in maps.images):
-        classes = (
-            () if sweep is None else load_description(config.mlruns / "sweeps" / sweep).classes
-        )
+        classes = () if sweep is None else load_description(sweep.sweep_dir).classes
         chosen = [_own(str(image), shape) for image in maps.images]
     else:
         validation, classes = _validation(config, sweep)
@@ -216,16 +214,16 @@ def _of_validation(
     return validation.images[number], f"{classes[validation.labels[number]]}, image {number}"
 
 
-def _validation(config: Config, sweep: str | None) -> tuple[Split, tuple[str, ...]]:
+def _validation(config: Config, sweep: Config | None) -> tuple[Split, tuple[str, ...]]:
     if sweep is None:
         data = load_training(resolve(config.data, print))
         return data.validation, data.description.classes
-    data = load_training(located(load_config(config.mlruns, sweep).data))
-    known = load_description(config.mlruns / "sweeps" / sweep)
+    data = load_training(located(sweep.data))
+    known = load_description(sweep.sweep_dir)
     if data.description.fingerprint != known.fingerprint:
         raise DataError(
-            f"the images of {known.name} are no longer those that {sweep} was trained on: their "
-            "fingerprint differs"
+            f"the images of {known.name} are no longer those that {sweep.sweep_name} was trained "
+            "on: their fingerprint differs"
         )
     return data.validation, known.classes
 

@@ -123,7 +123,9 @@ class ClaimObserver:
             )
         self.check_limits({n: so_far.costs[n] for n in TRAINING_TIMES if n in so_far.costs})
 
-    def epoch_ended(self, result: EpochResult, costs: dict[str, float]) -> None:
+    def epoch_ended(
+        self, result: EpochResult, costs: dict[str, float], *, last: bool = False
+    ) -> None:
         """Write down how the epoch went, keep the limits, and look at the rung."""
         with self._clocks.on("tracking"):
             earlier = [done for done in self.so_far.history if done.epoch < result.epoch]
@@ -133,7 +135,7 @@ class ClaimObserver:
         self.check_limits(costs, {"time_to_accuracy_seconds": costs["train_seconds"]})
         if result.epoch in self._rungs:
             with self._clocks.on("tracking"):
-                self._check_rung(result)
+                self._check_rung(result, last=last)
 
     def between_measurements(self) -> None:
         """Leave where the worker has to; no training lasts too long by being measured."""
@@ -190,10 +192,10 @@ class ClaimObserver:
                 return epochs | {"time_to_accuracy_seconds": count}
         return epochs
 
-    def _check_rung(self, result: EpochResult) -> None:
+    def _check_rung(self, result: EpochResult, *, last: bool) -> None:
         reached = {done.epoch: done.val_accuracy for done in self.so_far.history}
         self._claim.reached_rung(result.epoch, reached[result.epoch])
-        if self._is_free:
+        if self._is_free or last:  # what is trained to its end costs nothing more
             return
         reason = self._reason_to_stop(self._claim, result.epoch, reached, self.so_far.costs)
         if reason is not None:

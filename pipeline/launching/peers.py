@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import ClassVar
@@ -44,7 +44,6 @@ _POLL_SECONDS = 0.2
 #: Between two attempts to lead, and between a leader's two looks for lost workers.
 _ROUND_SECONDS = 5.0
 #: Longest wait for MLflow at the end, and when there is no time because we were told to leave.
-_MIRROR_SECONDS = 120.0
 _HURRIED_MIRROR_SECONDS = 3.0
 #: How often the last peer starts workers again for what others left behind.
 _MOST_ROUNDS = 5
@@ -81,6 +80,7 @@ class Peer(LocalSupervisor):
         signal.SIGINT,
         signal.SIGTERM,
         signal.SIGUSR2,
+        signal.SIGHUP,
     )
     _lead: _Lead | None = None
     _rounds: int = 0
@@ -238,6 +238,9 @@ class Peer(LocalSupervisor):
             return launch.cpus
         return super()._threads()
 
+    def _mirror_patience(self) -> float:
+        return super()._mirror_patience() if self._signal is None else _HURRIED_MIRROR_SECONDS
+
     def _log_name(self) -> str:
         # Peers on several machines write into the same folder.
         return f"worker-{socket.gethostname().partition('.')[0]}-{os.getpid()}"
@@ -253,7 +256,8 @@ class Peer(LocalSupervisor):
                 self._lead = self._lead or self._try_to_lead(presence)
                 if self._lead is not None:
                     self._look_after(study, results, self._lead)
-                self.show()
+                with suppress(SweetspotError):  # to see how it goes is no reason to end it
+                    self.show()
             time.sleep(_POLL_SECONDS)
             self._reap(study, results)
 
@@ -340,7 +344,7 @@ class Peer(LocalSupervisor):
             self._lead = _Lead(lock=lock, mirror=self._start_mirror())
         mirror = self._lead.mirror
         if mirror is not None:
-            mirror.close(_MIRROR_SECONDS)
+            mirror.close(self._mirror_patience)
             results.refresh(study, mirror.mirror.sweep_run_id())
         self._promote(status, mirror)
         self._record(Concluded())
@@ -355,6 +359,5 @@ class Peer(LocalSupervisor):
             return
         mirror = self._lead.mirror
         if mirror is not None and not mirror.is_late:  # who was waited for already
-            hurried = self._signal is not None
-            mirror.close(_HURRIED_MIRROR_SECONDS if hurried else _MIRROR_SECONDS)
+            mirror.close(self._mirror_patience)
         self._lead.lock.release()

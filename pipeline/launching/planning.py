@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,9 @@ from pipeline.search.space import AnalyticCost, SearchSpace
 from pipeline.search.startup import startup_proposals
 from pipeline.search.storage import StudyStorage
 from pipeline.tracking.event_log import trial_log_paths
+
+#: Of a setting's value that a sentence repeats.
+_MOST_LETTERS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def plan_sweep(config: Config, say: Callable[[str], None]) -> SweepPlan:
     longer = _longer_for_nothing(config)
     if longer is not None:
         say(longer)
-    for value in ("budget", "price"):
+    for value in ("budget", "least_accuracy", "price"):
         if getattr(config.objective, value) is not None and config.objective.rule != value:
             say(
                 f"objective.{value} does nothing by the rule {config.objective.rule}: "
@@ -229,10 +232,24 @@ def _check_identity(config: Config, identity: dict[str, Any]) -> bool:
     if keys:
         raise ConfigurationError(
             f"sweep_name={config.sweep_name}: this sweep exists and asks another question; "
-            f"{', '.join(keys)} {'differs' if len(keys) == 1 else 'differ'}, "
+            f"{', '.join(_told_apart(key, known, identity) for key in keys)} "
+            f"{'differs' if len(keys) == 1 else 'differ'}, "
             "so choose another name or the same settings"
         )
     return True
+
+
+def _told_apart(key: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return a dotted key with its values, as far as there are any of a few letters."""
+    said = []
+    for parts, where in ((there, "there"), (here, "here")):
+        value: Any = parts
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        text = json.dumps(value).replace('"', "").replace(", ", ",")
+        if value is not None and len(text) <= _MOST_LETTERS:
+            said.append(f"{text} {where}")
+    return f"{key} ({', '.join(said)})" if said else key
 
 
 def _check_storage(config: Config) -> None:

@@ -18,8 +18,9 @@ _LOOK_SECONDS = 5.0
 def recover_lost(sweep_dir: Path, study: SweepStudy, results: SweepResults) -> list[TrialRecord]:
     """End the trials of lost workers and return their records; see ``TrialLedger.recover``.
 
-    A worker of this machine is lost once it has let go of its lock. What is known of others is
-    what storage has heard of them, if it keeps heartbeats; else their locks count as well.
+    A worker of this machine is lost once it has let go of its lock, or storage, if it keeps
+    heartbeats, has not heard of it for too long. What is known of others is what storage has heard
+    of them; where it keeps no heartbeats, their locks count as well.
     """
     beats = study.storage.heartbeat_seconds is not None
 

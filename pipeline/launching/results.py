@@ -201,6 +201,7 @@ class SweepResults:
         return RuleSettings(
             name=objective.rule,
             budget=objective.budget,
+            least_accuracy=objective.least_accuracy,
             price=objective.price,
             images=self._description.validation,
         )

@@ -20,12 +20,14 @@ from pipeline.launching.observing import ClaimObserver, SoFar
 from pipeline.launching.pace import DevicePace, SweepPace
 from pipeline.launching.results import Kept, NotKept, SweepResults
 from pipeline.launching.trainer import Trained, Trainer
+from pipeline.launching.watchdog import STALLED_SECONDS, Watchdog
 from pipeline.measuring.clocks import Clocks
 from pipeline.search.ledger import TAKEN_AWAY, Claim
 from pipeline.search.study import SweepStudy
 from pipeline.tracking.event_log import EventLog, trial_log_path
 from pipeline.tracking.events import Started, record
 from pipeline.tracking.system import SystemSampler
+from pipeline.training.checkpoint import set_aside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +79,17 @@ class TrialRun:
         specification = claim.specification
         architecture = specification.architecture
         started = time.time()
-        clocks = Clocks()
         run = specification.run
+        # Who waits for a server that is away has its own patience.
+        seconds = STALLED_SECONDS + self.config.storage.patience_seconds
+        watchdog = Watchdog(f"trial {run.stem}", seconds=seconds)
+        clocks = Clocks(switched=watchdog.switched)
         checkpoint = self.config.sweep_dir / "checkpoints" / f"{run.stem}.npz"
         trained: Trained | None = None
         raised: BaseException | None = None
         broken: StorageError | None = None
         observer: ClaimObserver | None = None
-        with Heartbeat(claim) as heart:
+        with Heartbeat(claim) as heart, watchdog:
             try:
                 with EventLog(trial_log_path(self.config.sweep_dir, *run)) as log:
                     with clocks.on("tracking"):
@@ -161,6 +166,7 @@ class TrialRun:
                 raise broken
         if ended and result.outcome is not Outcome.INTERRUPTED:
             checkpoint.unlink(missing_ok=True)
+            set_aside(checkpoint).unlink(missing_ok=True)
         return result
 
     def _sampled_system(self, log: EventLog, attempt: int) -> AbstractContextManager[object]:

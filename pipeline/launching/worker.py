@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -59,16 +60,21 @@ class Leaving:
     ----------
     note
         Called at once when a signal is heard, by another thread than the main one.
+    alone
+        Whether nobody supervises this process: it hears Ctrl-C itself, and whoever started it may
+        go.
     """
 
-    def __init__(self, note: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, note: Callable[[], None] = lambda: None, *, alone: bool = False) -> None:
         self._note = note
+        self._alone = alone
+        self._told_by = (*_TOLD_BY, signal.SIGINT) if alone else _TOLD_BY
         self._reason: str | None = None
         self._parent = os.getppid()
         self._left = threading.Event()
 
     def __enter__(self) -> Self:
-        """React to the signals that tell a worker to leave; Ctrl-C is the supervisor's."""
+        """React to the signals that tell a worker to leave; Ctrl-C is a supervisor's."""
         heard, told = socket.socketpair()
         told.setblocking(False)
         self._told_through = told
@@ -76,9 +82,9 @@ class Leaving:
         # Python calls a handler once the main thread is out of whatever library it is in; the
         # signal's number is written here at once.
         signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-        for number in _TOLD_BY:
-            signal.signal(number, self._told)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in self._told_by:
+            signal.signal(number, self._told)
         return self
 
     def __exit__(
@@ -114,11 +120,13 @@ class Leaving:
                 continue
             if not numbers:
                 return None
-            if numbers[0] in _TOLD_BY:
+            if numbers[0] in self._told_by:
                 self._note()
                 return 128 + numbers[0]
 
     def _is_orphan(self) -> bool:
+        if self._alone:
+            return False
         # Who was forked has the fork server for its parent, which lives as long as its workers.
         supervisor = multiprocessing.parent_process()
         return os.getppid() != self._parent or not (supervisor is None or supervisor.is_alive())
@@ -135,7 +143,10 @@ class Leaving:
 
 
 def work(
-    config: Config, build_trainer: Callable[[TrainingData, int], Trainer] | None = None
+    config: Config,
+    build_trainer: Callable[[TrainingData, int], Trainer] | None = None,
+    *,
+    alone: bool = False,
 ) -> int:
     """Train trials of ``config``'s sweep; return 0, or ``RECYCLE_STATUS`` to be started anew.
 
@@ -143,12 +154,14 @@ def work(
     ----------
     build_trainer
         From the data and the number of threads; by default a Keras session.
+    alone
+        Whether nobody supervises it, and nobody would start it anew after some trials.
     """
     check_backend(config.sweep_dir)
     check_times(config)
     threads = default_threads() if config.launch.threads == "auto" else config.launch.threads
     presence = Presence(config.sweep_dir)
-    with Leaving(presence.note_told) as leaving, presence:
+    with Leaving(presence.note_told, alone=alone) as leaving, presence:
         data = unchanged_data(config, load_description(config.sweep_dir))
         description = data.description
         space = SearchSpace(config.space, description.image_shape, len(description.classes))
@@ -167,20 +180,24 @@ def work(
             must_leave=leaving.reason,
             threads=threads,
         )
-        return train_all(run)
+        return train_all(run, trials=None if alone else TRIALS_A_PROCESS)
 
 
-def train_all(run: TrialRun, wait: Callable[[float], None] = time.sleep) -> int:
+def train_all(
+    run: TrialRun, wait: Callable[[float], None] = time.sleep, trials: int | None = None
+) -> int:
     """Train until no trial is left; return 0, or ``RECYCLE_STATUS`` to be started anew.
 
     Parameters
     ----------
     wait
         Waits so many seconds for other workers.
+    trials
+        After so many it returns; None for no such number.
     """
     study = run.study
     lookout = Lookout(run.config.sweep_dir, study, run.results)
-    for _ in range(TRIALS_A_PROCESS):
+    for _ in count() if trials is None else range(trials):
         claim = _next_claim(run, lookout, wait)
         if claim is None:
             break

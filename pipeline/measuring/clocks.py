@@ -23,10 +23,17 @@ class Clocks:
     ----------
     now
         Returns seconds that never go back; replaced in tests.
+    switched
+        Is told which clock runs whenever that changes; None where none does.
     """
 
-    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float] = time.perf_counter,
+        switched: Callable[[ClockName | None], None] = lambda name: None,
+    ) -> None:
         self._now = now
+        self._switched = switched
         self._totals: dict[ClockName, float] = dict.fromkeys(CLOCK_NAMES, 0.0)
         self._running: list[ClockName] = []
         self._since = 0.0
@@ -44,11 +51,13 @@ class Clocks:
             raise ValueError(f"a clock is one of {', '.join(CLOCK_NAMES)}, not {name!r}")
         self._settle()
         self._running.append(name)
+        self._switched(name)
         try:
             yield
         finally:
             self._settle()
             self._running.pop()
+            self._switched(self._running[-1] if self._running else None)
 
     def seconds(self) -> dict[str, float]:
         """Return seconds by clock name, the running clock up to this moment; 0 if never on."""

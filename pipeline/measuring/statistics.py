@@ -15,6 +15,7 @@ SAMPLES_FOR_P99 = 100
 #: With ten samples the ends of the interval jump from one to the next; with fewer resamples, which
 #: one it is would hang on the draw.
 RESAMPLES = 20_000
+RESAMPLES_AT_ONCE = 1_000
 #: Beyond this many samples their correlation is estimated.
 _CORRELATED_FROM = 5
 #: An interval is widened to 4.4 times its width at most.
@@ -49,10 +50,15 @@ def median_interval(samples: ArrayLike, seed: int = 0) -> Interval:
 @lru_cache(maxsize=32)
 def _median_ranks(samples: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the ranks of the two samples in the middle of each resample, in sorted samples."""
-    drawn = np.random.default_rng(seed).integers(samples, size=(RESAMPLES, samples))
+    generator = np.random.default_rng(seed)
     middle = ((samples - 1) // 2, samples // 2)
-    ranks = np.partition(drawn, middle, axis=1)
-    return ranks[:, middle[0]].copy(), ranks[:, middle[1]].copy()
+    found = []
+    # In parts, as thousands of samples would need hundreds of megabytes.
+    for _ in range(0, RESAMPLES, RESAMPLES_AT_ONCE):
+        drawn = generator.integers(samples, size=(RESAMPLES_AT_ONCE, samples))
+        found.append(np.partition(drawn, middle, axis=1)[:, list(middle)])
+    ranks = np.concatenate(found)
+    return ranks[:, 0].copy(), ranks[:, 1].copy()
 
 
 def interval_of_turns(values: Sequence[float]) -> Interval:

@@ -20,6 +20,8 @@ EXECUTION_SECONDS = 0.03
 #: first steps of a small one take longer, and training never changes networks.
 WARM_SECONDS = 0.01
 EMPTY_EXECUTIONS = 3
+#: Taken one by one before, to see how many steps an execution is to have.
+SINGLE_STEPS = 2
 #: Energy is counted over so many seconds: NVIDIA's counter moves about ten times in a second.
 ENERGY_SECONDS = 0.5
 
@@ -122,7 +124,9 @@ class _Executions:
         self._now = now
         self._seconds: list[float] = []
         self._call_seconds = float(np.median([self._timed(0) for _ in range(EMPTY_EXECUTIONS)]))
-        first = max(self._timed(1) - self._call_seconds, 1e-9)
+        # The shortest: what the system does in between would make a step look like many.
+        step = min(self._timed(1) for _ in range(SINGLE_STEPS))
+        first = max(step - self._call_seconds, 1e-9)
         self._steps = max(1, min(most_steps, math.ceil(EXECUTION_SECONDS / first)))
         warm = min(most_steps, math.ceil(WARM_SECONDS / first))
         self._warmup_steps = warm if first < EXECUTION_SECONDS else 0

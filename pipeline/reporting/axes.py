@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.reporting.wording import cost_label
+from pipeline.reporting.wording import cost_label, counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,12 +106,23 @@ def frame_points(axes: "Axes", points: Sequence[Point], important: Sequence[floa
     return min(accuracy for _, accuracy in shown)
 
 
-def name_axes(axes: "Axes", title: str, cost: str, hidden: int) -> None:
-    """Write a figure's title, axes and ticks; ``hidden`` points lie below it."""
+def below_text(hidden: int, on_front: int = 0) -> str:
+    """Return how many networks a figure does not show, and how many of them are on the front."""
+    if not hidden:
+        return ""
+    whole = hidden == on_front
+    others = f", {on_front} of them on the front" if on_front and not whole else ""
+    return (
+        f"{counted(hidden, 'network')}{' of the front' if whole else ''} "
+        f"{'is' if hidden == 1 else 'are'} below this picture{others}"
+    )
+
+
+def name_axes(axes: "Axes", title: str, cost: str, below: str) -> None:
+    """Write a figure's title, axes and ticks, and in it ``below``: what is not seen of it."""
     axes.set_title(title, loc="left", fontsize=11, parse_math=False)
-    note = f", {hidden} further below" if hidden else ""
     axes.set_xlabel(f"{cost_label(cost)}, log scale", fontsize=10)
-    axes.set_ylabel(f"validation accuracy (%){note}", fontsize=10)
+    axes.set_ylabel("validation accuracy (%)", fontsize=10)
     low, high = axes.get_xlim()
     ticks = log_ticks(low, high)
     axes.set_xticks(ticks, [tick_text(tick) for tick in ticks])
@@ -119,5 +130,11 @@ def name_axes(axes: "Axes", title: str, cost: str, hidden: int) -> None:
     axes.tick_params(labelsize=9)
     axes.grid(True, color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
+    if below:
+        axes.text(
+            0.99, 0.015, f"↓ {below}", transform=axes.transAxes, ha="right", va="bottom",
+            fontsize=9, color="#555555", zorder=8,
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.85, "lw": 0},
+        )  # fmt: skip
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

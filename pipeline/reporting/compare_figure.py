@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.front import pareto_front
-from pipeline.reporting.axes import Point, frame_points, name_axes
+from pipeline.reporting.axes import Point, below_text, frame_points, name_axes
 from pipeline.reporting.compare import SweepComparison
 from pipeline.reporting.compare_screen import letter
 from pipeline.reporting.figures import drawable, png
@@ -98,7 +98,7 @@ def comparison_figure(comparison: SweepComparison, cost: str) -> "Figure":
             )  # fmt: skip
             text = f"{letter(index)}: trial {spot['trial']}\n{drawable(spot['architecture'])}"
             spots.append((point, text if len(fronts) <= _MOST_NAMED else letter(index)))
-    name_axes(axes, _title(comparison), cost, hidden)
+    name_axes(axes, _title(comparison), cost, below_text(hidden))
     figure.legend(
         loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handletextpad=0.4
     )

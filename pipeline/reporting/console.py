@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 from pipeline.core.numbers import whole_number
 from pipeline.core.summary import censored_sentence
 from pipeline.reporting.finalists import finalists_of, finalists_table
+from pipeline.reporting.leading_on import mlflow_place, sweep_command
 from pipeline.reporting.networks import NetworkRow, compares_all, networks_table
 from pipeline.reporting.screen import done_text, ended_text, left_text, progress_screen
 from pipeline.reporting.sentence import Comparison, readings_sentence, sweet_spot_sentence
@@ -238,7 +239,7 @@ def show_result(
         console.print(front_table(summary, width=width, ascii_only=ascii_only))
         console.print()
     if compares_all(networks):
-        console.print(networks_table(networks, ascii_only=ascii_only))
+        console.print(networks_table(networks, width=width, ascii_only=ascii_only))
         console.print()
     elif finalists_of(summary):
         console.print(finalists_table(summary, width=width, ascii_only=ascii_only))
@@ -255,11 +256,12 @@ def show_result(
         console.print(_plain(readings_sentence(summary), console))
     console.print()
     for what, where in (
-        ("every trial in the browser:", "make ui"),
+        ("every trial in MLflow:", mlflow_place(sweep_dir)),
         ("the report, one page:", str(sweep_dir / "report.html")),
-        ("written anew at any time:", f"make report SWEEP={summary['sweep']}"),
+        ("written anew at any time:", sweep_command(sweep_dir, "report", sweep_dir.name)),
     ):
-        console.print(_plain(f"{what:<28}{where}", console), soft_wrap=True)
+        if where is not None:
+            console.print(_plain(f"{what:<28}{where}", console), soft_wrap=True)
 
 
 def _plain(text: str, console: "Console", style: str = "") -> "RenderableType":

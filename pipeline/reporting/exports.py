@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from pipeline.core.errors import StorageError
 from pipeline.core.exports import EXPORT_DIR, EXPORTS_SCHEMA_VERSION
 from pipeline.reporting.console import terminal
+from pipeline.reporting.files import write_atomically
 from pipeline.reporting.ratios import order, times
 from pipeline.reporting.wording import accuracy_text, printable
 
@@ -36,6 +37,19 @@ def read_exports(sweep_dir: Path) -> list[dict[str, Any]]:
         if isinstance(outcome, dict) and outcome.get("schema_version") == EXPORTS_SCHEMA_VERSION:
             found.append(outcome)
     return found
+
+
+def rename_in_exports(sweep_dir: Path) -> None:
+    """Give what is kept of exports the name of the sweep's folder.
+
+    Raises
+    ------
+    StorageError
+        A file cannot be read or written, or is damaged.
+    """
+    for outcome in read_exports(sweep_dir):
+        text = json.dumps(outcome | {"sweep": sweep_dir.name}, indent=1) + "\n"
+        write_atomically(export_file(sweep_dir, int(outcome["trial"])), text)
 
 
 def export_file(sweep_dir: Path, trial: int) -> Path:

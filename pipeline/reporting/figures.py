@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.summary import ended_trials
 from pipeline.core.trial import Outcome, TrialRecord
-from pipeline.reporting.axes import Point, frame_points, name_axes
+from pipeline.reporting.axes import Point, below_text, frame_points, name_axes
 from pipeline.reporting.finalists import finalists_of
 from pipeline.reporting.placing import place_labels
 from pipeline.reporting.wording import counted, printable
@@ -83,7 +83,9 @@ def pareto_figure(
     corners = _draw_front(axes, front)
     _draw_finalists(axes, summary, cost, complete)
     _draw_marked(axes, marked, complete)
-    name_axes(axes, _title(summary), cost, sum(point[1] < lowest for point in drawn))
+    hidden = sum(point[1] < lowest for point in drawn)
+    below = below_text(hidden, sum(point[1] < lowest for point in front))
+    name_axes(axes, _title(summary), cost, below)
     entries = len(axes.get_legend_handles_labels()[1])
     columns = entries if entries <= _LEGEND_COLUMNS else math.ceil(entries / 2)
     figure.legend(loc="outside lower center", ncols=columns, **LEGEND)

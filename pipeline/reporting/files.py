@@ -59,7 +59,8 @@ def sweeps(mlruns: Path) -> list[tuple[str, float]]:
 
     The time is that of the newest file among the summary, the configuration and the event
     logs, in seconds since the epoch. Without any sweep the list is empty. Left out are folders
-    of others that we may not look into, and those that have just gone.
+    of others that we may not look into, those that have just gone, and those of sweeps that were
+    refused before they began.
 
     Raises
     ------
@@ -72,16 +73,21 @@ def sweeps(mlruns: Path) -> list[tuple[str, float]]:
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.is_dir() and not path.name.startswith("."):
                 with suppress(PermissionError, FileNotFoundError):
-                    found.append((path.name, _modified(path)))
+                    modified = _modified(path)
+                    if modified is not None:
+                        found.append((path.name, modified))
     except OSError as error:
         raise StorageError(f"cannot read {folder}: {error.strerror or error}") from error
     return sorted(found, key=lambda sweep: (-sweep[1], sweep[0]))
 
 
-def _modified(sweep_dir: Path) -> float:
+def _modified(sweep_dir: Path) -> float | None:
+    """Return when a sweep last changed; None where the folder holds nothing of one."""
     files = [sweep_dir / SUMMARY_NAME, sweep_dir / CONFIG_NAME, sweep_dir / "events"]
     files += (sweep_dir / "events").glob("*.jsonl")
     there = [path for path in files if path.exists()]
+    if not there:
+        return None
     return max(path.stat().st_mtime for path in (sweep_dir, *there))
 
 

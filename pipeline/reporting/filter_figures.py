@@ -20,6 +20,8 @@ _INCHES_WIDE = 10.0
 _INCHES_OF_TEXT = 0.45  #: what a row has above and below its pictures
 _WIDE = 1.2  #: width by height from which on pictures stand in two rows
 _GALLERY_COLUMNS = 4
+#: Most pixels of a picture among many.
+_GALLERY_HEIGHT, _GALLERY_WIDTH = 150, 225
 _WHITE = 255.0
 #: Of what is below 0; the brighter the further. Blue is in no grey picture.
 _NEGATIVE = np.array([0.25, 0.6, 1.0])
@@ -98,8 +100,15 @@ def steps_figure(title: str, steps: Sequence[Step]) -> "Figure":
 
 
 def gallery_figure(title: str, pictures: Sequence[tuple[str, NDArray[np.float32]]]) -> "Figure":
-    """Return many pictures in one figure, each with its name; what is below 0 is black."""
+    """Return many pictures in one figure, each with its name; what is below 0 is black.
+
+    Of large ones the middle is shown: a blur of three pixels cannot be seen in all of a photograph.
+    """
     height, width = pictures[0][1].shape[:2]
+    if height > _GALLERY_HEIGHT or width > _GALLERY_WIDTH:
+        pictures = [(name, _middle(values)) for name, values in pictures]
+        height, width = pictures[0][1].shape[:2]
+        title += f": {height}×{width} pixels in its middle"
     rows = math.ceil(len(pictures) / _GALLERY_COLUMNS)
     figure, places = _figure(_GALLERY_COLUMNS, rows, height / width)
     figure.suptitle(drawable(title), fontsize=12, parse_math=False)
@@ -107,6 +116,14 @@ def gallery_figure(title: str, pictures: Sequence[tuple[str, NDArray[np.float32]
         _show(place, visible(values, negative=False))
         place.set_title(name, fontsize=10, parse_math=False)
     return figure
+
+
+def _middle(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    top, left = (
+        max(0, (side - most) // 2)
+        for side, most in zip(values.shape, (_GALLERY_HEIGHT, _GALLERY_WIDTH), strict=False)
+    )
+    return values[top : top + _GALLERY_HEIGHT, left : left + _GALLERY_WIDTH]
 
 
 def _figure(columns: int, rows: int, aspect: float) -> tuple["Figure", list["Axes"]]:

@@ -39,7 +39,7 @@ def filter_lines(
         "",
         *(f"  {row}" for row in rows),
         "",
-        f"Each number times the pixel below it, all added up{_factor(kernel)}{_bias(kernel)}.",
+        f"Each number times the pixel under it, all added up{_factor(kernel)}{_bias(kernel)}.",
         brightness_rule(kernel),
         *_advice(kernel),
         *(

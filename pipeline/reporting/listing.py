@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline.config import program
+from pipeline.config import command_at
 from pipeline.core.errors import StorageError
 from pipeline.core.summary import ended_trials
 from pipeline.reporting.console import terminal
@@ -88,8 +88,9 @@ def show_sweeps(mlruns: Path, stream: TextIO | None = None) -> None:
         )
     console.print(table)
     console.print(
-        f"\n{program()} clean free=NAME frees what is left of trials that are over, remove=NAME "
-        "removes a sweep with all it has found, rename=OLD:NEW renames it, in MLflow too",
+        f"\n{command_at(mlruns, 'clean', 'free=NAME')} frees what is left of trials that are "
+        "over, remove=NAME removes a sweep with all it has found, rename=OLD:NEW renames it, in "
+        "MLflow too",
         soft_wrap=True,
     )
 

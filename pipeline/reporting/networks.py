@@ -18,12 +18,21 @@ from pipeline.core.statistics import Interval
 from pipeline.core.student import mean_interval
 from pipeline.core.trial import COSTS, Outcome, TrialRecord
 from pipeline.reporting.files import write_atomically
+from pipeline.reporting.tables import NARROW, plain_table
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 NETWORKS_NAME = "networks.csv"
+_ACCURACY = "validation accuracy"
+#: Columns that a narrow terminal does without, in this order.
+_FIRST_TO_GO = (
+    "epochs", "flattened", "test accuracy", "parameters", cost_label("latency_ms"),
+    "training, µs an image", "trainings",
+)  # fmt: skip
+#: Characters between two columns of the table, and of an accuracy that has two lines there.
+_GAP, _WRAPPED = 2, 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,7 +147,7 @@ def network_columns(rows: Sequence[NetworkRow]) -> list[Column]:
 
     columns = [
         column("trainings", "n", lambda row: str(row.trained.accuracy.n)),
-        column("validation accuracy", "val. accuracy", _accuracy),
+        column(_ACCURACY, "val. accuracy", _accuracy),
         column("training, µs an image", "µs/img", _microseconds),
         column(cost_label("latency_ms"), "ms", cost("latency_ms")),
         column("parameters", "params", cost("parameters")),
@@ -152,26 +161,56 @@ def network_columns(rows: Sequence[NetworkRow]) -> list[Column]:
     return columns
 
 
-def networks_table(rows: Sequence[NetworkRow], *, ascii_only: bool = False) -> "Table":
-    """Return the rows for the terminal."""
+def networks_table(
+    rows: Sequence[NetworkRow], *, width: int = NARROW, ascii_only: bool = False
+) -> "Table":
+    """Return the rows for the terminal.
+
+    In one that is too narrow for all of it an accuracy has a second line for its interval, and
+    columns are left out, which the file has.
+    """
     from rich.text import Text
 
-    from pipeline.reporting.tables import plain_table
-
     encoding = "ascii" if ascii_only else "utf-8"
-    table = plain_table(
-        printable("Every network: means of n trainings, ± half of the 95% interval", encoding),
-        ascii_only=ascii_only,
-    )
-    columns = network_columns(rows)
+    every = [_in(encoding, column) for column in network_columns(rows)]
+    wrapped = _width(every) > width
+    columns = list(every)
+    for title in _FIRST_TO_GO:
+        if _width(columns, wrapped=wrapped) > width:
+            columns = [column for column in columns if column.title != title]
+    more = "" if columns == every else f"; {NETWORKS_NAME} says more"
+    title = f"Every network: means of n trainings, ± half of the 95% interval{more}"
+    table = plain_table(printable(title, encoding), ascii_only=ascii_only)
     table.add_column("architecture", overflow="fold", min_width=len("architecture"))
     for column in columns:
-        title = column.short.replace("µ", "u") if ascii_only else column.short
-        table.add_column(title, justify="right", no_wrap=True)
+        two_lines = wrapped and column.title == _ACCURACY
+        table.add_column(
+            column.short,
+            justify="right",
+            no_wrap=not two_lines,
+            max_width=_WRAPPED if two_lines else None,
+        )
     for index, row in enumerate(rows):
-        cells = (printable(column.cells[index], encoding) for column in columns)
-        table.add_row(Text(printable(network_title(row), encoding)), *cells)
+        name = Text(printable(network_title(row), encoding))
+        table.add_row(name, *(column.cells[index] for column in columns))
     return table
+
+
+def _in(encoding: str, column: Column) -> Column:
+    short = column.short.replace("µ", "u") if encoding == "ascii" else column.short
+    cells = tuple(printable(cell, encoding) for cell in column.cells)
+    return Column(title=column.title, short=short, cells=cells)
+
+
+def _width(columns: Sequence[Column], *, wrapped: bool = False) -> int:
+    """Return the characters that the table needs at least, gaps included."""
+    widths = [
+        _WRAPPED
+        if wrapped and column.title == _ACCURACY
+        else max(map(len, (column.short, *column.cells)))
+        for column in columns
+    ]
+    return sum(widths, len("architecture")) + _GAP * (len(widths) + 1)
 
 
 def write_networks_csv(path: Path, rows: Sequence[NetworkRow]) -> None:

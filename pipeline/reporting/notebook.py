@@ -12,12 +12,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import PROJECT_ROOT, program
+from pipeline.config import PROJECT_ROOT
 from pipeline.core.errors import ConfigurationError, StorageError, one_of
 from pipeline.core.trial import COSTS, EpochResult, TrialRecord
 from pipeline.reporting.comparison import read_comparison
 from pipeline.reporting.figures import has_points, pareto_figure, png
 from pipeline.reporting.files import read_summary, sweeps, sweeps_dir
+from pipeline.reporting.leading_on import sweep_command
 from pipeline.reporting.map_figures import read_maps
 from pipeline.reporting.progress import read_records
 from pipeline.reporting.sentence import sweet_spot_sentence
@@ -137,8 +138,8 @@ class Sweep:
 
         Columns: ``architecture``, ``reference``, ``outcome``, ``val_accuracy`` in [0, 1], every
         cost that some trial has, ``batch_size``, ``optimizer``, ``learning_rate``,
-        ``schedule``, ``depth``, ``epochs`` (that were trained), ``on_front``, ``sweet_spot``,
-        ``reason`` (why it ended like this), ``started`` and ``ended`` (UTC).
+        ``schedule``, ``augmentation``, ``depth``, ``epochs`` (that were trained), ``on_front``,
+        ``sweet_spot``, ``reason`` (why it ended like this), ``started`` and ``ended`` (UTC).
         """
         import pandas as pd
 
@@ -240,10 +241,9 @@ class Sweep:
         """
         found = read_maps(self.folder)
         if not found or (trial is not None and trial not in found):
-            run = "" if trial is None else f" maps.run={trial}"
-            raise StorageError(
-                f"{self.name} has no feature maps yet: {program()} maps {self.name}{run} makes them"
-            )
+            run = () if trial is None else (f"maps.run={trial}",)
+            makes = sweep_command(self.folder, "maps", self.name, *run)
+            raise StorageError(f"{self.name} has no feature maps yet: {makes} makes them")
         chosen = found.values() if trial is None else [found[trial]]
         return Pictures(
             Picture(png=path.read_bytes(), description=f"{picture.title}. {picture.description}")

@@ -81,7 +81,7 @@ def _beside(point: Point, size: tuple[float, float], gap: float, side: tuple[int
 def place_labels(
     axes: "Axes", labels: Sequence[tuple[Point, str]], *, avoid: Iterable[Point]
 ) -> None:
-    """Draw each label near its point, joined to it by a thin line.
+    """Draw each label near its point, joined to it by a thin line; texts that are there stay free.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def place_labels(
     points = [(float(x), float(y)) for x, y in map(to_pixels, (*avoid, *(p for p, _ in labels)))]
     window = axes.get_window_extent()
     inside = Box(window.x0, window.y0, window.x1, window.y1)
-    taken: list[Box] = []
+    taken = [Box(*text.get_window_extent().extents) for text in axes.texts]
     for data_point, text in labels:
         annotation = axes.annotate(
             text, data_point, xytext=(0, 0), textcoords="offset points", fontsize=9,

@@ -34,7 +34,7 @@ class Estimate:
     first
         Networks that the sweep begins with after the references.
     finalists, seeds
-        The most members of the front that are trained again, and how often each.
+        The most networks that are trained again, and how often each.
     minutes
         Of training the trials on this machine, and finalists again.
     finalist_minutes
@@ -87,9 +87,11 @@ def plan_lines(sweep: str, continues: bool, data: DataDescription, estimate: Est
 
 
 def _search_end(estimate: Estimate) -> str:
-    if estimate.search_minutes is None:
+    minutes = estimate.search_minutes
+    if minutes is None:
         return ""
-    return f", and none is begun after {_minutes(estimate.search_minutes)}"
+    # As it was set: what was chosen is not rounded.
+    return f", and none is begun after {minutes:,.10g} minute{'' if minutes == 1 else 's'}"
 
 
 def _whose(estimate: Estimate) -> str:

@@ -41,8 +41,9 @@ class ProgressReader:
     clock
         Seconds since the epoch, UTC.
     supervised
-        Whether somebody runs the sweep on that host now; a log whose last session has no end
-        does not tell, as its supervisor may have been killed.
+        Whether somebody runs the sweep on that host now, of which nothing was heard for so many
+        seconds; a log whose last session has no end does not tell, as its supervisor may have been
+        killed.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class ProgressReader:
         sweep_dir: Path,
         *,
         clock: Callable[[], float] = time.time,
-        supervised: Callable[[str], bool] = lambda host: True,
+        supervised: Callable[[str, float], bool] = lambda host, silent_seconds: True,
     ) -> None:
         self._dir = sweep_dir
         self._clock = clock
@@ -87,10 +88,19 @@ class ProgressReader:
             if log.read(path) and (story := trial_story(log.events)) is not None:
                 self._stories[run] = story
         settings = self._read_settings()
-        session = Session.of(self._sweep_log.events, supervised=self._supervised)
-        return sweep_progress(
-            self._dir.name, self.stories, self.further, settings, session, now=self._clock()
+        now = self._clock()
+        session = Session.of(
+            self._sweep_log.events,
+            supervised=lambda host: self._supervised(host, now - self._last_time()),
         )
+        return sweep_progress(
+            self._dir.name, self.stories, self.further, settings, session, now=now
+        )
+
+    def _last_time(self) -> float:
+        """Return when something was last written into any log, as whoever wrote it says."""
+        logs = (self._sweep_log, *self._logs.values())
+        return max((log.events[-1].time for log in logs if log.events), default=0.0)
 
     def _read_settings(self) -> Settings:
         """Read the configuration where it is new: another session may change the budget."""
@@ -154,9 +164,13 @@ def _settings(sweep_dir: Path) -> Settings:
 
 
 def _rule(objective: Mapping[str, Any]) -> RuleSettings:
-    budget, price = objective.get("budget"), objective.get("price")
+    def given(name: str) -> float | None:
+        value = objective.get(name)
+        return None if value is None else float(value)
+
     return RuleSettings(
         name=str(objective.get("rule", "auto")),
-        budget=None if budget is None else float(budget),
-        price=None if price is None else float(price),
+        budget=given("budget"),
+        least_accuracy=given("least_accuracy"),
+        price=given("price"),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from pipeline.core.journey import Stage, timed_beside
 from pipeline.core.trial import COSTS, TrialRecord
 from pipeline.reporting.console import terminal
+from pipeline.reporting.leading_on import mlflow_place
 from pipeline.reporting.tables import cost_interval_text
 from pipeline.reporting.wording import accuracy_text, cost_label, cost_text, printable
 from pipeline.tracking.event_log import read, trial_log_path
@@ -57,7 +58,10 @@ def show_trial(sweep_dir: Path, number: int, stream: TextIO | None = None) -> No
         f"The trial {outcome}{reason}; validation accuracy {accuracy_text(record.val_accuracy)}.",
         soft_wrap=True,
     )
-    console.print(f"make ui  (its curves, summary and model, in the browser)\n{sweep_dir}")
+    place = mlflow_place(sweep_dir)
+    if place is not None:
+        console.print(f"{place}  (its curves, summary and model, in MLflow)", soft_wrap=True)
+    console.print(str(sweep_dir), soft_wrap=True)
 
 
 def _timed_beside(journey: tuple[Stage, ...]) -> str:

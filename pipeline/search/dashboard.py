@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -22,6 +23,11 @@ class _Server(ThreadingMixIn, WSGIServer):
     """Answers further requests while it computes importances."""
 
     daemon_threads = True
+
+    def __init__(self, server_address: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
+        is_ipv6 = ":" in server_address[0]
+        self.address_family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+        super().__init__(server_address, handler)
 
 
 class _Silent(WSGIRequestHandler):

@@ -7,6 +7,7 @@ clock, and one exception for everything that a second try may mend.
 
 import hashlib
 import os
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,7 +81,13 @@ class PostgresStudies:
         self._config = config
         self._lock = _key(f"sweep {sweep}")
         self._patience = patience
-        self._storage = patience.retrying(lambda: _open(url)) if patient else _open(url)
+        #: When the server could not be reached last, on the monotonic clock.
+        self._lost: float | None = None
+
+        def opened() -> _LockableStorage:
+            return _open(url, self._note_lost)
+
+        self._storage = patience.retrying(opened) if patient else opened()
 
     @property
     def optuna(self) -> BaseStorage:
@@ -107,8 +114,18 @@ class PostgresStudies:
         return self._storage.beat(study, number)
 
     def silent(self, study: str) -> frozenset[int]:
-        """Return Optuna's numbers of the running trials whose workers were silent too long."""
-        return self._storage.silent(study, self._config.grace_seconds)
+        """Return Optuna's numbers of the running trials whose workers were silent too long.
+
+        Whom the server was away for, it was away for others, too, who could not beat: they have
+        as long again.
+        """
+        grace = self._config.grace_seconds
+        if self._lost is not None and time.monotonic() - self._lost < grace:
+            return frozenset()
+        return self._storage.silent(study, grace)
+
+    def _note_lost(self) -> None:
+        self._lost = time.monotonic()
 
 
 class _LockableStorage(RDBStorage):
@@ -143,7 +160,7 @@ class _LockableStorage(RDBStorage):
     def silent(self, study: str, seconds: float) -> frozenset[int]:
         """Return the running trials without a heartbeat in the last ``seconds``.
 
-        While the server was away nobody could beat: from its start on all have as long again.
+        While the server was down nobody could beat: from its start on all have as long again.
         """
         # Optuna's own list leaves out those that never beat. Ours beat under the lock under
         # which they were asked for: without a heartbeat that was never done to its end.
@@ -212,7 +229,7 @@ def _connection(url: URL) -> dict[str, Any]:
     return ours | {"options": " ".join((*options, _OPTIONS))}
 
 
-def _open(url: URL) -> _LockableStorage:
+def _open(url: URL, note_lost: Callable[[], None]) -> _LockableStorage:
     # The password goes to the driver alone: Optuna keeps, and shows, the address it is given.
     secret = {} if url.password is None else {"password": str(url.password)}
     arguments = {
@@ -233,6 +250,7 @@ def _open(url: URL) -> _LockableStorage:
             )
             _unlock(connection, _key(_SCHEMA))
     except (SQLAlchemyError, StorageInternalError, StorageLost) as error:
+        note_lost()
         raise StorageLost(
             f"the PostgreSQL server {shown} cannot be used: {_reason(error)}"
         ) from None
@@ -243,6 +261,8 @@ def _open(url: URL) -> _LockableStorage:
 
     def told(context: ExceptionContext) -> None:
         if not context.is_pre_ping and _is_mendable(context):
+            if context.is_disconnect or context.connection is None:
+                note_lost()
             raise StorageLost(
                 f"the PostgreSQL server {shown} does not answer: "
                 f"{_reason(context.original_exception)}"

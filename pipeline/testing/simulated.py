@@ -86,7 +86,7 @@ class SimulatedTrainer:
                 shown["time_to_accuracy_seconds"] = reached
             if self.memory_mib is not None:
                 shown["device_memory_mib"] = self.memory_mib(epoch)
-            observer.epoch_ended(result, shown)
+            observer.epoch_ended(result, shown, last=epoch == epochs)
         observer.between_measurements()
         images = self.description.validation
         # Hard images are hard for every network, and each has a few that it alone misses.

@@ -1,6 +1,7 @@
 """Pictures that somebody asked to be kept in MLflow; importing this module is cheap."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.config import Config
@@ -48,11 +49,16 @@ def log_pictures(
             experiment_id, run_name=name, tags={"mlflow.source.name": "sweetspot"}
         )
         run_id: str = run.info.run_id
-        for key, value in params.items():
-            client.log_param(run_id, key, value)
-        for path in pictures:
-            client.log_artifact(run_id, str(path))
-        client.set_terminated(run_id)
+        try:
+            for key, value in params.items():
+                client.log_param(run_id, key, value)
+            for path in pictures:
+                client.log_artifact(run_id, str(path))
+            client.set_terminated(run_id)
+        except BaseException:  # Ctrl-C, too, leaves none that seems to go on
+            with suppress(Exception):
+                client.set_terminated(run_id, "FAILED")
+            raise
     except SweetspotError:
         raise
     except Exception as error:

@@ -24,6 +24,7 @@ from pipeline.tracking.events import (
     EpochEnded,
     Measured,
     SessionEnded,
+    SessionStarted,
     Started,
     SummaryChanged,
     SystemSampled,
@@ -99,8 +100,13 @@ def trial_points(events: Iterable[Event]) -> Iterator[Point]:
 
 
 def sweep_points(sweep_events: Iterable[Event]) -> Iterator[Point]:
-    """Yield the metrics of the sweep's own log, in its order."""
+    """Yield the metrics of the sweep's own log, in its order.
+
+    ``wall_seconds`` is that of all sessions up to then, as in the summary: one that was killed has
+    lasted until its last event at least.
+    """
     readings = 0
+    wall_seconds, since, last = 0.0, None, 0.0
     for event in sweep_events:
         content = content_of(event)
         values: dict[str, float] = {}
@@ -110,8 +116,14 @@ def sweep_points(sweep_events: Iterable[Event]) -> Iterator[Point]:
         elif isinstance(content, TestRead):
             readings += 1
             values, step = {"test_readings": float(readings)}, readings
+        elif isinstance(content, SessionStarted):
+            wall_seconds += 0.0 if since is None else max(0.0, last - since)
+            since = event.time
         elif isinstance(content, SessionEnded):
-            values = {"wall_seconds": content.wall_seconds}
+            wall_seconds += content.wall_seconds
+            since = None
+            values = {"wall_seconds": wall_seconds}
+        last = event.time
         for name, value in values.items():
             yield Point(name=name, value=value, time=event.time, step=step, end=event.end)
 

@@ -81,7 +81,7 @@ def runs_of_others(config: Config, sweep: str) -> int:
 
 
 def rename_sweep(config: Config, sweep: str, new_name: str) -> int:
-    """Give a sweep's runs its new name; return how many there were.
+    """Give a sweep's runs and models its new name; return how many runs there were.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def rename_sweep(config: Config, sweep: str, new_name: str) -> int:
     with _client_alone(config, sweep) as client:
         if client is None:
             return 0
-        from pipeline.tracking.entities import sweep_runs
+        from pipeline.tracking.entities import run_models, sweep_runs
 
         folder = config.mlruns / "sweeps" / sweep
         runs = _own_runs(client, config, sweep, folder)
@@ -103,6 +103,9 @@ def rename_sweep(config: Config, sweep: str, new_name: str) -> int:
         for run in sorted(runs, key=lambda run: run.data.tags.get("kind") == "sweep"):
             if run.data.tags.get("kind") == "sweep":
                 client.update_run(run.info.run_id, name=new_name)
+            for model in run_models(client, run.info.experiment_id, run.info.run_id):
+                client.set_logged_model_tags(model.model_id, {"sweep": new_name})
+            # Last: a repetition finds by it what is left.
             client.set_tag(run.info.run_id, "sweep", new_name)
         return len(runs)
 

@@ -53,19 +53,22 @@ class SyncLoop:
         """Whether it is closed and still at its last pass, and holds the mirror."""
         return self._closing.is_set() and self._thread.is_alive()
 
-    def close(self, timeout: float) -> SyncReport:
+    def close(self, patience: Callable[[], float]) -> SyncReport:
         """Do a last pass, and return what it did.
 
         Parameters
         ----------
-        timeout
-            Seconds to wait for it; what is then missing is left to ``sweetspot sync``.
+        patience
+            Returns how many seconds to wait for it in all, and is asked again and again; what is
+            then missing is left to ``sweetspot sync``.
         """
         self._closing.set()
-        self._thread.join(timeout)
+        began = time.monotonic()
+        while self._thread.is_alive() and time.monotonic() - began < patience():
+            self._thread.join(min(_LOOK_SECONDS, patience()))
         if self._thread.is_alive() or self._last is None:
             late = SyncReport(
-                failure=f"MLflow was not brought up to date within {timeout:.0f} s; nothing is "
+                failure=f"MLflow was not brought up to date within {patience():.0f} s; nothing is "
                 f"lost, and `{self.mirror.sync_command()}` finishes it"
             )
             self._tell(late)

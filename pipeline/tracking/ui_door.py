@@ -11,7 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from pipeline.tracking.shared_view import SWEEPS_VIEW, runs_address
+from pipeline.tracking.shared_view import SWEEPS_VIEW, runs_address, view_tag
 
 PATH = "/sweeps"
 #: What MLflow's pages keep in the browser: the side that is shown, and that the assistant is shut.
@@ -20,6 +20,8 @@ _CHOICES = {
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": json.dumps(True),
     "mlflow.assistant.panelOpen_v1": json.dumps(False),
 }
+#: The experiments that have a view of sweeps: that of filters has none.
+_SWEEPS_FILTER = f"name LIKE 'sweetspot-%' AND tags.`{view_tag(SWEEPS_VIEW)}` LIKE '%'"
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>sweetspot</title>
 <p>On to <a href="/#/experiments">the experiments</a> …</p>
@@ -27,7 +29,7 @@ _PAGE = """<!doctype html>
 for (const [name, value] of Object.entries(%(choices)s)) {
   if (localStorage.getItem(name) === null) localStorage.setItem(name, value);
 }
-const ask = { max_results: 2, filter: "name LIKE 'sweetspot-%%'" };
+const ask = { max_results: 2, filter: %(filter)s };
 fetch("/ajax-api/2.0/mlflow/experiments/search", {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(ask),
 })
@@ -52,7 +54,9 @@ class Door:
     def __init__(self, pages: Application) -> None:
         self._pages = pages
         runs = runs_address("EXPERIMENT", SWEEPS_VIEW)
-        self._page = (_PAGE % {"choices": json.dumps(_CHOICES), "runs": json.dumps(runs)}).encode()
+        values = {"choices": _CHOICES, "runs": runs, "filter": _SWEEPS_FILTER}
+        written = {name: json.dumps(value) for name, value in values.items()}
+        self._page = (_PAGE % written).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

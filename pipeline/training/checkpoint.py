@@ -2,11 +2,12 @@
 
 import json
 import os
+import sys
 import tempfile
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,10 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: Path, trial: dict[str, Any]) -> Checkpoint | None:
-    """Return the checkpoint at ``path``; None where there is none.
+    """Return the checkpoint at ``path``; None where there is none that is of use.
+
+    One that is damaged, another version's or another trial's would be so for whoever comes next,
+    too. It is set aside, with a sentence on standard error, and the trial starts again.
 
     Parameters
     ----------
@@ -125,22 +129,43 @@ def read_checkpoint(path: Path, trial: dict[str, Any]) -> Checkpoint | None:
     Raises
     ------
     StorageError
-        The file is damaged or another trial's.
+        The disk does not give the file, or does not let it be set aside.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        about = json.loads(arrays["about"].tobytes())
+        with path.open("rb") as file:
+            return _parse(file, trial)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise StorageError(
-            f"the checkpoint {path} cannot be read, remove it to start the trial again: {error}"
-        ) from error
-    if about["version"] != _VERSION or _named(about["trial"]) != _named(trial):
-        raise StorageError(
-            f"the checkpoint {path} belongs to another trial, remove it to start this one again"
+    except OSError as error:
+        raise StorageError(f"the checkpoint {path} cannot be read: {error}") from error
+    except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        aside = set_aside(path)
+        try:
+            path.replace(aside)
+        except OSError as refused:
+            raise StorageError(f"{path} cannot become {aside}: {refused}") from refused
+        print(
+            f"sweetspot: the checkpoint {path} is of no use, {error}; the trial starts again, and "
+            f"the file is kept as {aside.name}",
+            file=sys.stderr,
         )
+        return None
+
+
+def set_aside(path: Path) -> Path:
+    """Return where a checkpoint that is of no use is kept, as long as its trial is trained."""
+    return path.with_suffix(".unusable")
+
+
+def _parse(file: BinaryIO, trial: dict[str, Any]) -> Checkpoint:
+    """Return what the file holds; what it raises besides ``OSError`` says that it is of no use."""
+    with np.load(file, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    about = json.loads(arrays["about"].tobytes())
+    if about["version"] != _VERSION:
+        raise ValueError("it is another version's")
+    if _named(about["trial"]) != _named(trial):
+        raise ValueError("it belongs to another trial")
     kept = about["kept"]
     return Checkpoint(
         trial=about["trial"],

@@ -55,7 +55,7 @@ class ExportedNetwork:
             case "onnx":
                 write_float(onnx_graph(self._exact), path)
             case "onnx_int8":
-                write_int8(onnx_graph(self._exact), path, images)
+                write_int8(onnx_graph(self._exact), path, images, images_a_call=self.images_a_call)
             case "saved_model":
                 self._model.export(path, format="tf_saved_model", verbose=False)
 

@@ -82,7 +82,9 @@ class EpochLoop:
             progress = self._epoch(progress)
             with self.clocks.on("tracking"):
                 costs = self.shown_costs(progress.history)
-                self.observer.epoch_ended(progress.history[-1], costs)
+                self.observer.epoch_ended(
+                    progress.history[-1], costs, last=progress.is_over(self.training)
+                )
                 self.save(progress)
         return progress
 
@@ -95,6 +97,8 @@ class EpochLoop:
                 network.begin_epoch(epoch)
                 order = network.order(epoch)
             loss, accuracy = self._steps(epoch, order)
+            with self.clocks.on("training"):
+                network.end_epoch(epoch)
             averaged = self._validates_average(epoch)
             # In training go on other weights than may be kept: an average, or an earlier epoch's.
             ends = _reaches_the_end(self.training, epoch, accuracy)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from pipeline.core.architecture import Architecture, ConvolutionBlock
 from pipeline.core.journey import POOL_SIZE
 from pipeline.core.trial import derived_seed
@@ -13,6 +15,8 @@ layers = keras.layers
 #: batches, more than a short training on few images has; then validation would use half-learnt
 #: statistics.
 MOST_MOMENTUM, LEAST_MOMENTUM = 0.9, 0.5
+#: A share of a moving statistic that no activation tells.
+_NOTHING_LEFT = 1e-6
 
 
 def build_model(
@@ -25,8 +29,9 @@ def build_model(
     """Build the network, its weights drawn from ``seed``.
 
     Layers carry the names of the shape journey's stages (``convolution_1``, ``pooling_1``,
-    ``dense``, …); ``activation_1`` is a block's ReLU, ``dropout`` follows ``dense``, and
-    ``probabilities`` is the softmax of ``classes``, whose outputs are the logits.
+    ``dense``, …); ``activation_1`` is a block's ReLU where that is a layer of its own, ``dropout``
+    follows ``dense``, and ``probabilities`` is the softmax of ``classes``, whose outputs are the
+    logits.
 
     Parameters
     ----------
@@ -83,6 +88,31 @@ def set_momentum(model: Any, steps: int) -> None:
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = min(MOST_MOMENTUM, max(LEAST_MOMENTUM, 1.0 - 4.0 / steps))
+
+
+def forget_start(model: Any, steps: int) -> None:
+    """Take what the moving statistics began with out of what they are after so many steps.
+
+    They began with a mean of 0 and a variance of 1, of which so many powers of the momentum are
+    left: a quarter after two steps, and 1% after twenty, where the variance itself may be 0.02.
+    Without that each is a mean over the batches, with the weights that the momentum gives them, as
+    Adam's moments are (D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR
+    2015, section 3).
+
+    Parameters
+    ----------
+    steps
+        All that the model has been trained for.
+    """
+    for layer in model.layers:
+        if not isinstance(layer, layers.BatchNormalization):
+            continue
+        left = layer.momentum**steps
+        if left < _NOTHING_LEFT:
+            continue
+        mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
+        layer.moving_mean.assign(mean / (1.0 - left))
+        layer.moving_variance.assign(np.maximum(variance - left, 0.0) / (1.0 - left))
 
 
 def _block(values: Any, block: ConvolutionBlock, index: int, seed: int, precision: str) -> Any:

@@ -15,7 +15,7 @@ from pipeline.measuring.backends import backend_name
 from pipeline.training.augmentation import DRAWS, draws
 from pipeline.training.backend import Inference, compile_inference, device_kind, keras
 from pipeline.training.batching import images_a_call, parts_of_batch
-from pipeline.training.model import build_model, set_momentum
+from pipeline.training.model import build_model, forget_start, set_momentum
 from pipeline.training.optimizer import build_optimizer
 from pipeline.training.stepping import SteppedModel, epoch_order, steps_per_epoch
 from pipeline.training.training_graph import training_logits
@@ -62,7 +62,7 @@ class CompiledNetwork:
     Parameters
     ----------
     seed
-        Decides weights, order and dropout.
+        Decides weights, order, augmentation and dropout.
     epochs
         Length of the whole training, for the schedule.
     precision
@@ -150,6 +150,11 @@ class CompiledNetwork:
             if isinstance(layer, keras.layers.Dropout):
                 state = (derived_seed(self._seed, "dropout", epoch), 0)
                 layer.seed_generator.state.assign(np.asarray(state, dtype=np.uint32))
+
+    def end_epoch(self, epoch: int) -> None:
+        """Let batch normalisation have seen what it was trained on, and nothing else."""
+        if epoch == 1:
+            forget_start(self.model, self.steps)
 
     def train(self, order: Any, first: int, last: int) -> tuple[float, float]:
         """Train on rows ``first`` to before ``last`` of an order; return when it is done.

@@ -25,7 +25,13 @@ def write_float(model: onnx.ModelProto, path: Path) -> None:
     onnx.save(model, str(path))
 
 
-def write_int8(model: onnx.ModelProto, path: Path, images: NDArray[np.uint8]) -> None:
+def write_int8(
+    model: onnx.ModelProto,
+    path: Path,
+    images: NDArray[np.uint8],
+    *,
+    images_a_call: int = _CALIBRATION_BATCH,
+) -> None:
     """Write a model whose weights and values are whole numbers of eight bits.
 
     The last layer, whose outputs are the logits, stays in float32: it has few weights, and this
@@ -38,6 +44,8 @@ def write_int8(model: onnx.ModelProto, path: Path, images: NDArray[np.uint8]) ->
     ----------
     images
         Some training images, uint8 ``(n, height, width, channels)``.
+    images_a_call
+        At most so many of them at a time, whose values of all layers memory has to hold.
     """
     with temporary_folder() as folder, _quiet():
         source = folder / "float.onnx"
@@ -45,7 +53,7 @@ def write_int8(model: onnx.ModelProto, path: Path, images: NDArray[np.uint8]) ->
         quantize_static(
             str(source),
             str(path),
-            _Images(images),
+            _Images(images, min(_CALIBRATION_BATCH, images_a_call)),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
@@ -89,10 +97,9 @@ def open_onnx(path: Path, *, threads: int) -> Inference:
 class _Images(CalibrationDataReader):  # type: ignore[misc]
     """Hands images to the calibration, a batch at a time."""
 
-    def __init__(self, images: NDArray[np.uint8]) -> None:
+    def __init__(self, images: NDArray[np.uint8], at_once: int) -> None:
         self._batches = iter(
-            images[start : start + _CALIBRATION_BATCH]
-            for start in range(0, len(images), _CALIBRATION_BATCH)
+            images[start : start + at_once] for start in range(0, len(images), at_once)
         )
 
     def get_next(self) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from pipeline.training.backend import keras
 ops = keras.ops
 
 #: Share of the steps in which the rate climbs linearly to its peak.
-WARM_UP: dict[Schedule, float] = {"one_cycle": 0.15, "cosine": 0.05, "constant": 0.0}
+WARM_UP: dict[Schedule, float] = {"one_cycle": 0.15, "cosine": 0.05}
 
 
 class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import MeasuringConfig, ObjectiveConfig, TrainingConfig
 from pipeline.core.architecture import Architecture
+from pipeline.core.errors import ConfigurationError
 from pipeline.core.observer import TrialObserver
 from pipeline.core.outcome import OutOfMemory
 from pipeline.core.trial import ADAM_BETA_2, EpochResult, Recipe, TrialSpecification
@@ -95,6 +96,8 @@ class TrainingSession:
     ------
     RuntimeError
         The backend already runs in this process with other threads.
+    ConfigurationError
+        The device has not even memory for the images and a step of the reference.
     """
 
     def __init__(
@@ -123,10 +126,20 @@ class TrainingSession:
         gpu = self._device.kind == "gpu"
         self._jit_compile = training.jit_compile == "on"
         self._classes = len(data.description.classes)
-        self._on_device = DeviceData.place(data.train, self._classes)
-        architecture = reference_architecture(self._on_device.image_shape, self._classes)
+        try:
+            with self._memory_errors():
+                self._on_device = DeviceData.place(data.train, self._classes)
+                architecture = reference_architecture(self._on_device.image_shape, self._classes)
+                reference = Reference(self._network(architecture, training.recipe, seed=0))
+        except OutOfMemory as error:
+            # Every other worker would come as far as this one.
+            raise ConfigurationError(
+                f"{error} with the {len(data.train):,} training images and a step of the reference "
+                "that all networks are timed beside; make the images smaller (data.image_size), or "
+                "have fewer workers share the device (launch.workers)"
+            ) from error
         self._meter = CostMeter(
-            reference=Reference(self._network(architecture, training.recipe, seed=0)),
+            reference=reference,
             images=data.validation.images,
             classes=self._classes,
             measuring=measuring,

@@ -159,7 +159,7 @@ def test_every_search_that_runs_is_compared():
 
 
 def test_the_picture_has_a_line_for_every_run(tmp_path):
-    draw(RUNS, SHAPE, CLASSES, 1500, tmp_path / "course.png")
+    draw(RUNS, SHAPE, CLASSES, 1500, tmp_path / "course.png", where="digits, a machine")
     assert (tmp_path / "course.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline.commands import cli
 from pipeline.commands.addresses import split_address
 from pipeline.commands.arguments import CommandLine
 from pipeline.core.errors import ConfigurationError
@@ -58,3 +59,23 @@ def test_at_a_terminal_the_password_is_typed(monkeypatch):
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("getpass.getpass", lambda prompt: "typed in silence")
     assert split_address(line("host=0.0.0.0"), 5000)[0].password == "typed in silence"
+
+
+def test_who_types_no_password_gives_none(monkeypatch):
+    def end_of_input(prompt):
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("getpass.getpass", end_of_input)
+    with pytest.raises(ConfigurationError, match="set SWEETSPOT_PASSWORD"):
+        split_address(line("host=0.0.0.0"), 5000)
+
+
+def test_mlflow_is_offered_where_it_answers(mlruns, monkeypatch, capsys):
+    monkeypatch.setattr("pipeline.commands.ui.become_server", lambda *_: 0)
+    assert cli.main(["ui", "host=::1", f"mlruns={mlruns}"]) == 0
+    assert cli.main(["ui", "host=127.0.0.2", f"mlruns={mlruns}"]) == 2
+    said = (
+        "sweetspot: host=127.0.0.2: MLflow answers this machine itself at 127.0.0.1 or ::1 alone\n"
+    )
+    assert capsys.readouterr().err == said

@@ -71,6 +71,28 @@ def test_help_behind_a_command_names_groups_options_and_settings(capfd):
         assert part in printed
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--cfg", "foo"],
+            "sweetspot: Hydra refuses this: argument --cfg/-c: invalid choice: 'foo'",
+        ),
+        (["--cfg"], "sweetspot: Hydra refuses this: argument --cfg/-c: expected one argument"),
+        (["--cfg", "job", "data=foo"], "sweetspot: data=foo: 'foo' is not an option of data"),
+        (
+            ["-m", "space=small,wide", "--cfg", "job"],
+            "sweetspot: --cfg, --info and the like show one",
+        ),
+    ],
+)
+def test_what_hydra_cannot_show_is_one_sentence(capfd, words, said):
+    assert cli.main(["sweep", *words]) == 2
+    printed = capfd.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert printed.err.startswith(said)
+
+
 def test_completion_knows_commands_groups_and_options(monkeypatch, capfd):
     def offered(text):
         monkeypatch.setenv("COMP_LINE", text)
@@ -79,8 +101,18 @@ def test_completion_knows_commands_groups_and_options(monkeypatch, capfd):
 
     assert offered("sweetspot st") == ["status"]
     assert {"data=digits", "data=mnist"} <= set(offered("sweetspot sweep data="))
+    assert offered("sweetspot sweep --dry-run data=di") == ["data=digits"]
+    assert offered("sweetspot status --watch lesson  data=di") == ["data=digits"]
+    assert offered("~/bin/sweetspot sweep -m space=small,wide search.tr") == ["search.trials="]
     assert "search.trials=" in offered("sweetspot sweep search.tr")
     assert cli.main(["-sc", "install=zsh"]) == 2
+
+
+@pytest.mark.parametrize("words", ["--dry", "search=no da", "a(b=c da", "+x da"])
+def test_nothing_is_written_into_the_line_that_somebody_types(monkeypatch, capfd, words):
+    monkeypatch.setenv("COMP_LINE", f"sweetspot sweep {words}")
+    assert cli.main(["-sc", "query=bash"]) == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_the_shell_can_install_completion():

@@ -85,6 +85,15 @@ def test_a_number_is_a_name_too():
     assert config.data.classes == ("0", "1")
 
 
+@pytest.mark.parametrize("name", ["2026.10", "1e5", "1_0", "true", "Nan", "nightly-3"])
+def test_a_name_is_what_it_looks_like(name):
+    config = compose(line(f"sweep_name={name}", f"+warm_start={name}"))
+    assert (config.sweep_name, config.warm_start) == (name, name)
+    several = compose_each(line(f"sweep_name={name},2_0,b", multirun=True))
+    assert [config.sweep_name for config in several] == [name, "2_0", "b"]
+    assert compose(line("sweep_name=null", "warm_start=NULL")).sweep_name is None
+
+
 @pytest.mark.parametrize(
     "path",
     ["/home/jürgen/Bilder", "/a/(1)", "/a#b", "/a & b", "/it's", "/a=b", "/a\\", "/a/b c", "'/a'"],
@@ -135,6 +144,22 @@ def test_multirun_gives_the_product():
     ]  # fmt: skip
 
 
+def test_a_pattern_is_every_option_that_is_so_named(tmp_path):
+    (tmp_path / "space").mkdir()
+    shutil.copy(CONF / "space" / "small.yaml", tmp_path / "space" / "tiny.yaml")
+    spaces = compose_each(line("space=glob(s*)", "data=digits", multirun=True))
+    assert [config.space.name for config in spaces] == ["small", "standard"]
+    depths = compose_each(line("space/depth=glob([d*,t*],exclude=deep)", multirun=True))
+    assert [config.space.depth.values() for config in depths] == [(2,)]
+    words = [f"--config-dir={tmp_path}", "-m", "space=glob([s*,t*],exclude=standard)"]
+    own = compose_each(CommandLine.parse("sweep", words))
+    assert [config.space.name for config in own] == ["small", "small"]
+    with pytest.raises(ConfigurationError, match=r"^space=glob\(x\*\): .*; choose lesson, small,"):
+        compose_each(line("space=glob(x*)", multirun=True))
+    with pytest.raises(ConfigurationError, match=r"there is no such group$"):
+        compose_each(line("spaces=glob(*)", multirun=True))
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
@@ -160,11 +185,16 @@ def test_multirun_gives_the_product():
         ("objective.costs=[speed]", "objective.costs.0: must be 'epoch_seconds', 'latency_ms'"),
         ("objective.costs=[]", "objective.costs: "),
         ("objective.costs=[macs,macs]", "costs repeat a name"),
-        ("objective.rule=best", "objective.rule: must be 'auto', 'knee', 'budget', 'price' or"),
+        (
+            "objective.rule=best",
+            "objective.rule: must be 'auto', 'knee', 'budget', 'least_accuracy', ",
+        ),
         ("finalists.seeds=0", "finalists.seeds: must be greater than 0, not 0"),
         ("finalists.limit=-1", "finalists.limit: must be greater than or equal to 0, not -1"),
         ("finalists=maybe", "'maybe' is not an option of finalists; choose all, off or standard"),
         ("objective.rule=budget", "the rule budget needs objective.budget"),
+        ("objective.rule=least_accuracy", "the rule least_accuracy needs objective.least_accuracy"),
+        ("objective.least_accuracy=90", "least_accuracy: must be less than or equal to 1, not 90"),
         ("objective.rule=price", "the rule price needs objective.price, the percentage points"),
         ("objective.price=0", "objective.price: must be greater than 0, not 0"),
         ("objective.costs=[time_to_accuracy_seconds]", "needs objective.target_accuracy"),

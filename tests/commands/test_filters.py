@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from pipeline.commands import cli
+from pipeline.config import command_at
 
 
 @pytest.fixture
@@ -37,10 +38,18 @@ def test_each_step_is_a_picture_of_its_size(mlruns, picture, backend, capsys):
     }
 
 
-def test_all_filters_in_colour_are_one_picture(mlruns, picture, backend, capsys):
+def test_all_filters_in_colour_are_one_picture(mlruns, picture, backend, capsys, monkeypatch):
+    logged = []
+    monkeypatch.setattr("pipeline.tracking.pictures.log_pictures", lambda *of: logged.append(of))
     words = [f"filters.image={str(picture)!r}", "filters.kernel=all", "filters.grey=false"]
-    assert cli.main(["filters", *words, f"mlruns={mlruns}"]) == 0
-    assert "lesson_horizontal" in capsys.readouterr().out
+    words += ["filters.mlflow=true", f"mlruns={mlruns}"]
+    assert cli.main(["filters", *words]) == 0
+    said = capsys.readouterr().out
+    assert "lesson_horizontal" in said and len(logged) == 1
+    assert f"sweetspot-filters; {command_at(mlruns, 'ui')} shows it" in said
+    uri = "tracking.uri=http://127.0.0.1:9"
+    assert cli.main(["filters", *words, uri]) == 0
+    assert "sweetspot-filters at http://127.0.0.1:9\n" in capsys.readouterr().out
     assert [path.name for path in (mlruns / "filters").rglob("*.png")] == ["gallery.png"]
 
 
@@ -75,6 +84,23 @@ def test_what_is_wrong_is_one_sentence(mlruns, capsys, words, said):
     assert printed.err.count("\n") == 1
     assert printed.out == ""
     assert list(mlruns.iterdir()) == []
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("filters.kernel=all filters.pool_size=3", "filters.pool_size does nothing with filters.k"),
+        ("filters.kernel=all filters.pooling=none", "filters.pooling does nothing with filters.k"),
+        ("filters.kernel=all filters.matrix=[[1]]", "filters.kernel does nothing beside filters.m"),
+        ("filters.index=3", "filters.index does nothing without filters.image=data"),
+    ],
+)
+def test_what_does_nothing_is_remarked(mlruns, picture, capsys, words, said):
+    image = f"filters.image={str(picture)!r}"
+    assert cli.main(["filters", image, *words.split(), f"mlruns={mlruns}"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(said)
 
 
 @pytest.mark.parametrize("grey", ["true", "false"])

@@ -157,6 +157,14 @@ def test_a_scheduled_run_finds_the_data_where_they_are_found_now(tmp_path, monke
     assert "KERAS_HOME=/data/keras" in capsys.readouterr().out
 
 
+def test_a_schedule_names_a_folder_of_ones_own_from_everywhere(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    words = ["data=digits", "training.precision=float32", f"mlruns={tmp_path}"]
+    assert cli.main(["schedule", "--config-dir", "mine", *words]) == 0
+    assert f" --config-dir={tmp_path}/mine data=digits " in capsys.readouterr().out
+
+
 LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from pipeline.commands import cli
@@ -22,12 +23,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 @pytest.fixture(scope="module")
 def mlruns(tmp_path_factory, backend):
+    return make_sweep(tmp_path_factory.mktemp("home") / "mlruns", "data=digits")
+
+
+def make_sweep(mlruns, *data):
     """Trials 0 (dnn) and 1 (cnn), 2 (the sweet spot) with their models, 3 without."""
     from pipeline.training.model import build_model
     from pipeline.training.saving import save_model
 
-    mlruns = tmp_path_factory.mktemp("home") / "mlruns"
-    overrides = ("data=digits", "sweep_name=s", f"mlruns={mlruns}")
+    overrides = (*data, "sweep_name=s", f"mlruns={mlruns}")
     plan = plan_sweep(compose(CommandLine(command="sweep", overrides=overrides)), print)
     create_folder(plan)
     folder = plan.config.sweep_dir
@@ -127,3 +131,22 @@ def test_other_images_than_the_sweeps_are_refused(mlruns, capsys):
     path.write_text(before)
     assert status == 2
     assert "the images of digits are no longer those that s was trained on" in err
+
+
+def test_images_that_have_moved_are_looked_at_where_they_are(tmp_path, backend, capsys):
+    archive, moved = tmp_path / "here.npz", tmp_path / "there.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 28, 28), np.uint8)
+    np.savez(archive, x=pixels, y=np.arange(300) % 10)
+    mlruns = make_sweep(tmp_path / "mlruns", "data=npz", f"data.file={archive}")
+    archive.rename(moved)
+    status, _, err = run(mlruns, capsys, "s")
+    assert status == 2 and "here.npz" in err
+    status, out, _ = run(mlruns, capsys, "s", f"data.file={moved}", "maps.run=sweet_spot")
+    assert status == 0 and "sweet spot: trial 2" in out
+
+
+def test_what_does_nothing_is_remarked(mlruns, capsys):
+    words = ("s", "maps.run=sweet_spot", "maps.images=[china]", "maps.count=2")
+    status, _, err = run(mlruns, capsys, *words)
+    assert status == 0
+    assert err == "maps.count does nothing beside maps.images, which says what to look at\n"

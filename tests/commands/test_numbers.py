@@ -30,7 +30,7 @@ def test_of_a_trial_to_export(text):
 
 @NONE
 def test_of_a_trial_to_predict_with(text, tmp_path):
-    (tmp_path / "sweeps" / "some").mkdir(parents=True)
+    (tmp_path / "sweeps" / "some" / "events").mkdir(parents=True)
     config: Any = SimpleNamespace(mlruns=tmp_path)
     with pytest.raises(ConfigurationError, match="is not the number of a trial"):
         _network(config, f"some/{text}", tmp_path)

@@ -69,7 +69,7 @@ def test_a_schedulers_run_waits_for_its_storage_and_a_persons_does_not(
     composed, told = telling
     answers = iter([StorageLost("away"), StorageError("asked again")])
 
-    def opened(url):
+    def opened(url, note_lost):
         raise next(answers)
 
     monkeypatch.setattr("pipeline.search.postgres._open", opened)

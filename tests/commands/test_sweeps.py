@@ -2,9 +2,9 @@
 
 import pytest
 
+from pipeline.commands import sweep as sweeping
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.commands.sweep import _composed
 from pipeline.commands.sweeps import chosen_sweep, with_tracking
 from pipeline.core.errors import ConfigurationError, StorageError
 
@@ -22,9 +22,22 @@ def test_a_sweep_is_tracked_where_it_goes_itself_unless_something_else_is_said(s
     assert (tracking.uri, tracking.enabled) == (uri, True)
 
 
+def test_of_its_tracking_only_what_is_said_changes():
+    sweep = compose(CommandLine(command="sweep", overrides=(SERVER, "tracking=mlflow")))
+
+    def tracking(*said):
+        line = CommandLine(command="sync", overrides=said)
+        return with_tracking(line, compose(line), sweep).tracking
+
+    changed = tracking("tracking.interval_seconds=1")
+    assert (changed.uri, changed.interval_seconds) == ("http://server:5000", 1)
+    assert tracking("tracking.uri=null").uri is None
+    assert tracking("tracking=off", "tracking.interval_seconds=1").uri is None
+
+
 def test_several_sweeps_have_names_of_their_own():
     def composed(*overrides):
-        return _composed(CommandLine(command="sweep", overrides=overrides, multirun=True))
+        return sweeping.composed(CommandLine(command="sweep", overrides=overrides, multirun=True))
 
     assert [config.sweep_name for config in composed("sweep_name=a,b")] == ["a", "b"]
     with pytest.raises(ConfigurationError, match=r"sweep_name=a .* several sweeps under one name"):

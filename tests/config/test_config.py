@@ -174,8 +174,8 @@ def test_budget_rule_and_workers_do_not_change_the_question(override):
 
 
 def test_what_a_rule_allows_does_not_change_the_question():
-    for rule in ("budget", "price"):
-        found = identity(f"objective.rule={rule}", f"objective.{rule}=3")
+    for rule in ("budget", "least_accuracy", "price"):
+        found = identity(f"objective.rule={rule}", f"objective.{rule}=0.3")
         assert identity_hash(found) == identity_hash(identity())
 
 
@@ -259,6 +259,10 @@ def test_an_address_with_a_secret_is_refused_and_not_repeated(uri):
 def test_an_address_alone_is_taken(uri):
     config = compose(CommandLine(command="sweep", overrides=(f"tracking.uri='{uri}'",)))
     assert config.tracking.uri == uri
+
+
+def test_an_empty_address_is_none():
+    assert compose(CommandLine(command="sweep", overrides=("tracking.uri=",))).tracking.uri is None
 
 
 @given(st.integers(-9, 9), st.integers(0, 30), st.one_of(st.none(), st.integers(1, 7)))

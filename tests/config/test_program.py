@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.config import command, program
+from pipeline.config import PROJECT_ROOT, command, command_at, program
 
 
 @pytest.fixture
@@ -68,3 +68,10 @@ def test_a_command_is_read_as_it_was_meant(path):
     overrides = shlex.split(command(config, "sync").partition(" sync ")[2])
     assert len(overrides) == 2
     assert compose(CommandLine(command="sync", overrides=tuple(overrides))).mlruns == Path(path)
+
+
+def test_a_command_at_a_folder_names_it_where_it_is_not_the_projects(bin_folder, monkeypatch):
+    monkeypatch.chdir(bin_folder.parents[1])
+    assert command_at(PROJECT_ROOT / "mlruns", "clean") == ".venv/bin/sweetspot clean"
+    known = command_at(Path("/my runs"), "report", "lesson")
+    assert known == ".venv/bin/sweetspot report lesson 'mlruns=/my runs'"

@@ -70,3 +70,27 @@ def test_memory_is_the_tightest_limit(tmp_path):
 
 def test_another_system_does_not_say_how_much_memory_there_is(tmp_path):
     assert available_memory((), tmp_path / "meminfo") is None
+
+
+def test_what_a_cgroup_has_already_is_not_free(tmp_path):
+    files = {
+        "job/memory.max": "4096\n",
+        "job/memory.current": "3000\n",
+        "job/memory.stat": "anon 1500\ninactive_file 1000\nactive_file 500\n",
+    }
+    assert available_memory(cgroup(tmp_path, files), tmp_path / "meminfo") == 4096 - (3000 - 1000)
+    over = files | {"job/memory.current": "9000\n"}
+    assert available_memory(cgroup(tmp_path, over), tmp_path / "meminfo") == 0
+
+
+def test_the_first_version_counts_the_files_of_those_below(tmp_path):
+    (tmp_path / "membership").write_text("4:memory:/job\n")
+    (tmp_path / "memory" / "job").mkdir(parents=True)
+    for name, text in {
+        "memory.limit_in_bytes": "4096\n",
+        "memory.usage_in_bytes": "3000\n",
+        "memory.stat": "inactive_file 1\ntotal_inactive_file 1000\n",
+    }.items():
+        (tmp_path / "memory" / "job" / name).write_text(text)
+    folders = own_cgroup(tmp_path / "membership", tmp_path)
+    assert available_memory(folders, tmp_path / "meminfo") == 4096 - (3000 - 1000)

@@ -72,6 +72,9 @@ def test_sizes_are_explained():
     )
     assert size_rule(28, 3, "same", 4) == "zeros around the edge keep 28, every 4th of them: 7"
     assert size_rule(28, 1, "valid", 1) == "a filter of 1 keeps 28: 28"
+    assert size_rule(28, 3, "valid", 21).endswith("26, every 21st of them: 2")
+    for stride, word in ((3, "3rd"), (11, "11th"), (12, "12th"), (22, "22nd"), (113, "113th")):
+        assert f"every {word} of them" in size_rule(280, 1, "valid", stride)
 
 
 def test_the_classics_are_there_with_sums_of_zero_or_one():

@@ -85,6 +85,13 @@ def test_other_rules_have_theirs_around_their_own_pick() -> None:
     assert numbers(RuleSettings(name="price", price=0.01), 2) == [4, 5]
 
 
+def test_those_around_a_least_accuracy_may_be_on_either_side_of_it() -> None:
+    accuracies = {record.number: record.val_accuracy for record in FRONT}
+    rule = RuleSettings(name="least_accuracy", least_accuracy=accuracies[3])
+    assert numbers(rule, 1) == [3]
+    assert numbers(rule, 3) == [2, 3, 4]
+
+
 def test_what_is_worse_than_the_dnn_is_no_finalist() -> None:
     cheap = [trial(7, 0.30, 0.9), *FRONT]
     assert numbers(AUTO, 9, cheap) == [0, 2, 3, 4, 5]
@@ -97,13 +104,13 @@ def test_a_front_of_one_has_one_finalist() -> None:
 @given(
     st.lists(st.tuples(st.integers(1, 99), st.integers(1, 200)), min_size=1, max_size=12),
     st.integers(0, 5),
-    st.sampled_from(["auto", "knee", "budget", "price", "one_standard_error"]),
+    st.sampled_from(["auto", "knee", "budget", "least_accuracy", "price", "one_standard_error"]),
 )
 def test_finalists_are_members_of_the_front_whatever_the_order(
     points: list[tuple[int, int]], limit: int, name: str
 ) -> None:
     records = [trial(n, a / 100, c / 10) for n, (a, c) in enumerate(points)]
-    rule = RuleSettings(name=name, budget=5.0, price=1.0, images=1_000)
+    rule = RuleSettings(name=name, budget=5.0, least_accuracy=0.5, price=1.0, images=1_000)
     chosen = choose_finalists(records, COSTS, rule, limit)
     front = front_records(records, COSTS)
     assert len(chosen) <= min(limit, len(front))

@@ -29,7 +29,9 @@ def again(points: Sequence[Point], settings: RuleSettings, **options):
 
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_without_noise_the_same_is_always_picked(rule: str) -> None:
-    settings = RuleSettings(name=rule, budget=4.0, price=1.0, standard_errors=[0.0] * 4)
+    settings = RuleSettings(
+        name=rule, budget=4.0, least_accuracy=0.9, price=1.0, standard_errors=[0.0] * 4
+    )
     found = again(FRONT, settings, cost_intervals=[Interval(low=2.0, high=2.0)] * 4)
     assert found.share == 1.0
     assert sum(found.shares) == pytest.approx(1.0)
@@ -98,7 +100,9 @@ def test_trials_behind_the_front_may_be_picked_when_drawn_anew() -> None:
 def test_a_rule_picks_the_same_of_all_points_and_of_the_front(
     points: list[tuple[float, ...]], rule: str, most: float, price: float
 ) -> None:
-    settings = RuleSettings(name=rule, budget=most, price=price, images=10_000)
+    settings = RuleSettings(
+        name=rule, budget=most, least_accuracy=most / 25, price=price, images=10_000
+    )
     front = [points[i] for i in pareto_front(points)]
     of_all = select(points, "epoch_seconds", settings)
     assert points[of_all.index] == front[select(front, "epoch_seconds", settings).index]
@@ -109,7 +113,7 @@ def test_a_rule_picks_the_same_of_all_points_and_of_the_front(
 def test_shares_sum_to_one_and_depend_on_the_seed_alone(
     points: list[tuple[float, ...]], rule: str, seed: int
 ) -> None:
-    settings = RuleSettings(name=rule, budget=5.0, price=1.0, images=500)
+    settings = RuleSettings(name=rule, budget=5.0, least_accuracy=0.5, price=1.0, images=500)
     found = again(points, settings, seed=seed, resamples=200)
     assert sum(found.shares) == pytest.approx(1.0)
     assert 0.0 <= found.share <= 1.0

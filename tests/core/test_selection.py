@@ -135,6 +135,45 @@ def test_nothing_within_the_budget_gives_the_cheapest_and_says_so() -> None:
     )
 
 
+def enough(least: float) -> RuleSettings:
+    return RuleSettings(name="least_accuracy", least_accuracy=least)
+
+
+def test_least_accuracy_by_hand() -> None:
+    front = [(0.92, 16.0), (0.80, 1.0), (0.90, 4.0), (0.89, 2.0)]
+    selection = chosen(front, enough(0.895))
+    assert selection == Selection(
+        index=2,
+        rule="least_accuracy",
+        reason=(
+            "it is the cheapest of the 2 members of the front with an accuracy of at least "
+            "89.50%: accuracy 90.00% at epoch_seconds 4"
+        ),
+    )
+    assert chosen(front, enough(0.9)).index == 2  # at least is at least
+    assert chosen(front, enough(0.9001)).index == 0
+
+
+def test_nothing_accurate_enough_gives_the_most_accurate_and_says_so() -> None:
+    front = [(0.92, 16.0), (0.80, 1.5)]
+    selection = chosen(front, enough(0.95))
+    assert selection.index == 0
+    assert selection.reason == (
+        "nothing on the front has an accuracy of at least 95.00%; it is the most accurate there, "
+        "accuracy 92.00% at epoch_seconds 16"
+    )
+    finalists = replace(enough(0.95), trainings=[3, 3], standard_errors=[0.01, 0.01])
+    assert chosen(front, finalists).reason.startswith(
+        "no finalist has an accuracy of at least 95.00%; it is the most accurate of them, "
+    )
+
+
+def test_equally_cheap_and_accurate_enough_gives_the_more_accurate() -> None:
+    selection = chosen([(0.90, 2.0, 1.0), (0.91, 2.0, 5.0), (0.95, 3.0, 1.0)], enough(0.9))
+    assert selection.index == 1
+    assert selection.reason.endswith(" (2 members tie, the most accurate of them is taken)")
+
+
 def test_equally_accurate_within_the_budget_gives_the_cheaper() -> None:
     selection = chosen([(0.9, 3.0, 1.0), (0.9, 2.0, 5.0), (0.8, 1.0, 1.0)], fitting(4.0))
     assert selection.index == 1
@@ -247,13 +286,22 @@ def test_one_standard_error_needs_one_or_the_images() -> None:
 
 
 def test_unknown_rule() -> None:
-    with pytest.raises(ConfigurationError, match=r"knee, budget, price or .*, not 'elbow'"):
+    with pytest.raises(
+        ConfigurationError, match=r"knee, budget, least_accuracy, price or .*, not 'elbow'"
+    ):
         chosen([(0.9, 1.0)], RuleSettings(name="elbow"))
 
 
-@pytest.mark.parametrize("rule", ["budget", "price"])
-def test_rule_without_its_parameter(rule: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"needs objective\.{rule}, the .*epoch_seconds"):
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ("budget", "the .*epoch_seconds"),
+        ("price", "the .*epoch_seconds"),
+        ("least_accuracy", "what the validation accuracy has to be at least"),
+    ],
+)
+def test_rule_without_its_parameter(rule: str, what: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"needs objective\.{rule}, {what}"):
         chosen([(0.9, 1.0)], RuleSettings(name=rule))
 
 
@@ -268,7 +316,9 @@ def test_fronts_that_cannot_be_ranked(front: list[tuple[float, ...]]) -> None:
 def test_every_rule_answers_for_every_front(
     front: list[tuple[float, ...]], rule: str, most: float, floor: float
 ) -> None:
-    settings = RuleSettings(name=rule, budget=most, price=most, floor=floor, images=500)
+    settings = RuleSettings(
+        name=rule, budget=most, least_accuracy=floor, price=most, floor=floor, images=500
+    )
     selection = chosen(front, settings)
     assert 0 <= selection.index < len(front)
     assert selection.rule == rule
@@ -285,7 +335,9 @@ def test_every_rule_answers_for_every_front(
 def test_order_does_not_matter(
     front: list[tuple[float, ...]], rule: str, most: float, random: Random
 ) -> None:
-    settings = RuleSettings(name=rule, budget=most, price=most / 5, images=500)
+    settings = RuleSettings(
+        name=rule, budget=most, least_accuracy=most / 25, price=most / 5, images=500
+    )
     picked = front[chosen(front, settings).index]
     random.shuffle(front)
     assert front[chosen(front, settings).index] == picked

@@ -1,3 +1,4 @@
+import errno
 import io
 import tempfile
 from pathlib import Path
@@ -184,3 +185,22 @@ def test_more_pictures_than_memory_holds_are_refused(
     for enough in (needed, None):
         monkeypatch.setattr(folder_module, "available_memory", lambda cgroup, there=enough: there)
         assert len(source.learning()) == 6
+
+
+def test_the_first_picture_in_colour_tells_how_much_memory_is_needed(cats_and_dogs, monkeypatch):
+    picture(cats_and_dogs / "dog" / "1.png", "RGB", colour=(1, 2, 3))
+    source, needed = FolderSource(folder=cats_and_dogs), 2 * 6 * 80 * 3
+    monkeypatch.setattr(folder_module, "available_memory", lambda cgroup: needed - 1)
+    with pytest.raises(DataError, match="the 6 pictures of"):
+        source.learning()
+    monkeypatch.setattr(folder_module, "available_memory", lambda cgroup: needed)
+    assert source.learning().images.shape == (6, 8, 10, 3)
+
+
+def test_what_the_system_does_not_let_be_read_is_not_to_be_removed(cats_and_dogs, monkeypatch):
+    def stale(file):
+        raise OSError(errno.ESTALE, "Stale file handle", str(file))
+
+    monkeypatch.setattr(Image, "open", stale)
+    with pytest.raises(DataError, match=r"cat/0\.png cannot be read: Stale file handle$"):
+        FolderSource(folder=cats_and_dogs).learning()

@@ -1,5 +1,6 @@
 import io
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,26 @@ def test_labels_in_a_column_are_no_pictures(tmp_path):
     path = tmp_path / "cifar.npz"
     np.savez(path, x=np.zeros((3, 8, 8, 3), np.uint8), y=np.zeros((3, 1), np.uint8), z=np.zeros(3))
     assert [name for name, _ in picture_arrays(path, "cifar.npz")] == ["x"]
+
+
+def test_a_row_of_labels_for_each_picture_is_no_picture(tmp_path):
+    path = tmp_path / "one-hot.npz"
+    np.savez(path, x=np.zeros((3, 8, 8), np.uint8), y=np.zeros((3, 10), np.uint8))
+    assert [name for name, _ in picture_arrays(path, "one-hot.npz")] == ["x"]
+
+
+@pytest.mark.parametrize("names", [("a.png", "b.png"), ("x", "y")])
+def test_an_archive_of_other_files_is_no_archive_of_arrays(tmp_path, names):
+    path = tmp_path / "pictures.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in names:
+            file.writestr(name, b"\x89PNG and so on")
+    said = rf"pictures\.npz is not a NumPy archive .*: {names[0]} is no array$"
+    with pytest.raises(DataError, match=said):
+        list(picture_arrays(path, "pictures.npz"))
+    if "x" in names:
+        with pytest.raises(DataError, match=said):
+            NpzSource(file=path).learning()
 
 
 def test_a_single_array_is_no_archive(tmp_path):

@@ -93,6 +93,37 @@ def test_a_server_that_was_away_for_longer_than_the_grace_takes_no_trial(config,
     assert finish(study, claim)
 
 
+def test_a_server_that_could_not_be_reached_for_longer_than_the_grace_takes_no_trial(
+    config, space, postgres
+):
+    """It was up all the time, so that its start says nothing of how long nobody could beat."""
+    database = os.environ["SWEETSPOT_STORAGE_URL"].rpartition("/")[2]
+    patient = storing(config, grace_seconds=4.0, patience_seconds=60.0)
+    study = SweepStudy(patient, space)
+    claim = study.claim("elsewhere-1")
+    assert claim is not None
+
+    def allow(how):
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS {how}')
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [database],
+            )
+
+    allow("false")
+    with ThreadPoolExecutor(1) as other:
+        looking = other.submit(study.recover, lambda worker: True, lambda bare: bare)
+        time.sleep(5.0)
+        assert not looking.done()
+        allow("true")
+        assert looking.result(60) == []
+    assert claim.beat()
+    time.sleep(5.0)  # and one that is still silent is found
+    (record,) = study.recover(lambda worker: True, lambda bare: bare)
+    assert record.number == claim.specification.number
+
+
 def test_a_wrong_password_is_told_at_once_and_not_shown(config, monkeypatch):
     url = os.environ["SWEETSPOT_STORAGE_URL"].replace("correct", "geheim")
     monkeypatch.setenv("SWEETSPOT_STORAGE_URL", url)

@@ -59,11 +59,11 @@ def _again(run):
     return " again" if run.data.tags["kind"] == "finalist" else ""
 
 
-def test_it_ends_with_the_front_and_one_plain_sentence(sweep):
+def test_it_ends_with_the_front_and_one_plain_sentence(command, sweep):
     text = " ".join(sweep.split())
     assert "The sweet spot is " in text
     assert "cnn reference" in text and "dnn reference" in text
-    assert f"make report SWEEP={NAME}" in text
+    assert f"report {NAME} mlruns={command.mlruns}" in text
     assert "\x1b" not in sweep  # plain lines where there is no terminal
 
 
@@ -219,7 +219,7 @@ def test_another_question_under_the_same_name_is_refused(command, sweep, no_work
     said = command.here(
         "sweep", *QUICK, "search.seed=5", "training.epochs=3", f"sweep_name={NAME}", status=2
     ).stderr
-    assert "search.seed, training.epochs differ" in said
+    assert "search.seed (0 there, 5 here), training.epochs (2 there, 3 here) differ" in said
     assert said.count("\n") == 1
 
 

@@ -47,6 +47,7 @@ def here(tmp_path_factory, simulate_sweep):
     simulate_sweep(mlruns, "demo", *SETTINGS)
     simulate_sweep(mlruns, "other")
     write_report(mlruns / "sweeps" / "demo")
+    (mlruns / "sweeps" / "demo" / "supervisor.json").write_text("{}")  # as of one that was killed
     (mlruns / "sweeps" / "demo" / "logs").mkdir()
     (mlruns / "sweeps" / "demo" / "logs" / "worker-001.log").write_text("a secret of this machine")
     return mlruns
@@ -69,7 +70,8 @@ def test_it_holds_the_sweep_alone_and_nothing_of_this_machines_processes(here, a
         "sweep/first.json", "sweep/report.html", "sweep/networks.csv", "sweep/events/0002.jsonl",
         "sweep/models/0000.keras", "sweep/figures/pareto-epoch_seconds.png",
     } <= names  # fmt: skip
-    assert not [name for name in names if ".lock" in name or "logs/" in name]
+    for left_out in (".lock", "logs/", "supervisor"):
+        assert not [name for name in names if left_out in name]
 
 
 def test_it_comes_back_as_it_was_and_goes_on(here, archive, tmp_path, simulate_sweep):
@@ -270,3 +272,22 @@ def test_names_and_ways_to_pack_that_no_bundle_has_are_refused_in_a_sentence(tmp
         restore_sweep(composed(tmp_path / "there"), packed, print)
     with pytest.raises(StorageError, match=r"named\.zip is no sound bundle: 'utf-8' codec"):
         restore_sweep(composed(tmp_path / "there"), named, print)
+
+
+def test_into_a_folder_it_goes_by_its_own_name(here, tmp_path):
+    path, _ = bundle_sweep(composed(here), "other", tmp_path)
+    assert path == tmp_path / "other.sweep.zip" and zipfile.is_zipfile(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_whose_names_no_bundle_has_stay_behind_and_that_is_said(here, tmp_path, capsys):
+    there = tmp_path / "mlruns"
+    shutil.copytree(here, there)
+    for name in ("notes 1.txt", "größe.txt"):
+        (there / "sweeps" / "other" / name).touch()
+    path = tmp_path / "o.zip"
+    assert cli.main(["bundle", "other", f"file={path}", f"mlruns={there}"]) == 0
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("sweetspot: not in the bundle: 'größe.txt', 'notes 1.txt'; names there")
+    with zipfile.ZipFile(path) as file:
+        assert not [name for name in file.namelist() if "notes" in name or "größe" in name]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.config import command
 from pipeline.core.errors import StorageError
 from pipeline.launching import cluster
 from pipeline.launching.cluster import SCRIPT, ClusterSweep, settled_precision
@@ -73,7 +74,11 @@ def test_from_a_login_node_what_is_set_for_slurm_reaches_the_jobs(
     on_cluster, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("SLURM_CPU_BIND", "none")
-    assert on_cluster(said=[], follow=False).run() is None
+    said: list[str] = []
+    sweep = on_cluster(said=said, follow=False)
+    assert sweep.run() is None
+    known = command(sweep.plan.config, "status", sweep.plan.config.sweep_name)
+    assert said[-1] == f"{known} shows how far it is"
     assert "SLURM_CPU_BIND=none" in (tmp_path / "submitted").read_text().splitlines()
 
 

@@ -7,7 +7,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from pipeline.launching import peers
+from pipeline.launching import local, peers
 from pipeline.launching.evaluation import evaluate
 from pipeline.launching.peers import Peer
 from pipeline.launching.results import SweepResults
@@ -76,10 +76,10 @@ def test_a_slow_mlflow_puts_promotion_off_and_is_waited_for_once(plan, replan, m
     said: list[str] = []
     monkeypatch.setattr(Peer, "_start_mirror", lambda _: SyncLoop(slow, 10.0, said.append))
     monkeypatch.setattr(peers, "write_report", lambda folder: None)
-    monkeypatch.setattr(peers, "_MIRROR_SECONDS", 0.01)
+    monkeypatch.setattr(local, "_MIRROR_SECONDS", 0.01)
     peer = Peer(plan=plan, say=said.append, show=lambda: None)
     peer._end(study, SweepResults(plan.config, plan.description), 0)
-    monkeypatch.setattr(peers, "_MIRROR_SECONDS", 60.0)  # of which nothing is spent
+    monkeypatch.setattr(local, "_MIRROR_SECONDS", 60.0)  # of which nothing is spent
     peer._hand_over()
     assert not answers.is_set()
     answers.set()

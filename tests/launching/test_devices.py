@@ -3,8 +3,15 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.core.description import DataDescription
 from pipeline.launching import devices
-from pipeline.launching.devices import lock_name, memory_share, next_gpu, shared_device
+from pipeline.launching.devices import (
+    lock_name,
+    memory_share,
+    next_gpu,
+    shared_device,
+    workers_in_memory,
+)
 from pipeline.measuring.machine import Gpu, this_machine, visible_gpus
 from pipeline.measuring.quiet import QuietLock
 
@@ -58,3 +65,28 @@ def test_who_shares_the_device_keeps_those_out_who_measure(tmp_path, monkeypatch
             fcntl.flock(other._device, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with other.measuring():
         pass
+
+
+GIB = 1024**3
+
+
+def described(images, shape):
+    return DataDescription(
+        name="folder", fingerprint="0" * 64, train=images, validation=images // 5, test=0,
+        image_shape=shape, classes=tuple("abcdefghij"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("images", "shape", "memory", "workers"),
+    [
+        (50_000, (28, 28, 1), 32 * GIB, 16),  # at 2 GiB each: the images are a small part
+        (50_000, (28, 28, 1), 3 * GIB, 1),
+        (20_000, (224, 224, 3), 32 * GIB, 2),  # 3.4 GiB of images and 1.5 GiB of a layer, twice
+        (20_000, (224, 224, 3), 8 * GIB, 1),
+        (50_000, (28, 28, 1), None, None),
+    ],
+)
+def test_memory_holds_as_many_workers_as_it_holds_their_images(images, shape, memory, workers):
+    machine = replace(this_machine(), memory_bytes=memory)
+    assert workers_in_memory(described(images, shape), 128, machine) == workers

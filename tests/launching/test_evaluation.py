@@ -7,12 +7,11 @@ import pytest
 
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.errors import DataError
-from pipeline.core.outcome import OutOfMemory
+from pipeline.core.outcome import Interrupted, OutOfMemory
 from pipeline.launching import local
 from pipeline.launching.evaluation import evaluate, is_due
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.results import SweepResults
-from pipeline.launching.sessions import Sessions
 from pipeline.measuring.machine import describe_device
 from pipeline.reporting.comparison import COMPARISON_NAME, read_comparison
 from pipeline.reporting.files import read_summary
@@ -79,20 +78,38 @@ def test_a_comparison_that_needs_more_memory_than_there_is_is_left_out(finished)
         config, finished.study, finished.results,
         Small(config=config, description=finished.description),
     )  # fmt: skip
-    assert not (config.sweep_dir / COMPARISON_NAME).exists()
-    assert len(readings(config)) == read_summary(config.sweep_dir)["test_readings"] > 0
+    summary = read_summary(config.sweep_dir)
+    assert read_comparison(config.sweep_dir, summary["sweet_spot"]["trial"]) == {}
+    assert not is_due(config.sweep_dir, summary)  # nobody is to try for ever
+    assert len(readings(config)) == summary["test_readings"] > 0
+
+
+def test_a_comparison_that_was_interrupted_is_made_up_for(finished):
+    class Told(SimulatedTrainer):
+        def step_ratio(self, architecture, recipe):
+            raise Interrupted("the worker was told to leave")
+
+    config = finished.config
+    told = Told(config=config, description=finished.description)
+    with pytest.raises(Interrupted):
+        evaluate(config, finished.study, finished.results, told)
+    summary = finished.results.refresh(finished.study)
+    read_before = len(readings(config))
+    assert read_before and is_due(config.sweep_dir, summary)
+    evaluate(config, finished.study, finished.results, finished.trainer)
+    assert not is_due(config.sweep_dir, summary) and len(readings(config)) == read_before
 
 
 def test_test_is_read_once_for_the_sweet_spot_and_the_references(finished):
     config = finished.config
-    assert is_due(read_summary(config.sweep_dir), Sessions.read(config.sweep_dir))
+    assert is_due(config.sweep_dir, read_summary(config.sweep_dir))
     for _ in range(2):
         evaluate(config, finished.study, finished.results, finished.trainer)
         summary = read_summary(config.sweep_dir)
         wanted = {0, 1, summary["sweet_spot"]["trial"]}
         assert {reading["trial"] for reading in readings(config)} == wanted
         assert len(readings(config)) == len(wanted) == summary["test_readings"]
-        assert not is_due(summary, Sessions.read(config.sweep_dir))
+        assert not is_due(config.sweep_dir, summary)
     for network in (*summary["references"].values(), summary["sweet_spot"]):
         assert network["test_accuracy"] is not None
     truth = np.load(config.sweep_dir / "test_labels.npy")

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import threading
@@ -9,6 +10,7 @@ from filelock import FileLock
 
 from pipeline.commands.cli import main
 from pipeline.core.errors import StorageError
+from pipeline.core.exports import EXPORTS_SCHEMA_VERSION
 from pipeline.launching import housekeeping
 from pipeline.launching.bundle import bundle_sweep
 from pipeline.launching.holder import SupervisorLock
@@ -23,8 +25,14 @@ from pipeline.launching.presence import (
     supervisor_lock,
 )
 from pipeline.launching.slurm import Job
+from pipeline.launching.sweep_folder import load_config, load_description
+from pipeline.reporting.exports import export_file
 from pipeline.search.study import SweepStudy
 from pipeline.tracking import sweeps
+from pipeline.tracking.event_log import EventLog, sweep_log_path
+from pipeline.tracking.events import SessionStarted, record
+from pipeline.tracking.mirror import Mirror
+from pipeline.tracking.store import open_client
 
 
 @pytest.mark.parametrize("role", ["workers", "peers"])
@@ -292,3 +300,50 @@ def test_a_sweep_whose_configuration_is_damaged_can_be_freed(plan):
     (plan.config.sweep_dir / "config.yaml").write_text("search: [")
     assert free_sweep(plan.config, plan.config.sweep_name) == 5
     assert not log.exists()
+
+
+def test_a_name_that_no_sweep_has_creates_nothing(tmp_path, capsys):
+    nowhere = tmp_path / "wrong"
+    assert main(["clean", "remove=typo", f"mlruns={nowhere}"]) == 2
+    assert "there is no sweep typo" in capsys.readouterr().err
+    assert not nowhere.exists()
+
+
+def test_what_people_read_has_the_new_name(tmp_path, simulate_sweep, capsys):
+    """MLflow's store is made here, which takes seconds."""
+    folder = tmp_path / "sweeps" / "ancient"
+    simulate_sweep(tmp_path, "ancient")
+    settings = (folder / "config.yaml").read_text()
+    assert "enabled: false" in settings
+    (folder / "config.yaml").write_text(settings.replace("enabled: false", "enabled: true", 1))
+    with EventLog(sweep_log_path(folder)) as log:
+        record(log, SessionStarted(workers=1, host="h", versions={}, git_commit=None))
+    export = export_file(folder, 3)
+    export.parent.mkdir()
+    kept = {
+        "schema_version": EXPORTS_SCHEMA_VERSION, "sweep": "ancient", "trial": 3,
+        "architecture": "d4", "device": "cpu", "threads": 2, "images": 9, "classes": ["0", "1"],
+        "keras": {
+            "precision": "float32", "accuracy": 0.9, "latency": {"median_ms": 1.0, "noisy": False},
+        },
+        "exports": {},
+    }  # fmt: skip
+    export.write_text(json.dumps(kept))
+    config = load_config(tmp_path, "ancient")
+    with Mirror(folder, config, load_description(folder)) as mirror:
+        assert mirror.sync().failure is None
+        run_id = mirror.sweep_run_id()
+    assert run_id is not None
+    (folder / "report.html").write_text("<title>ancient: is there a sweet spot?</title>")
+    assert main(["clean", "rename=ancient:modern", f"mlruns={tmp_path}"]) == 0
+    assert capsys.readouterr().out == "renamed ancient to modern\n"
+    folder = tmp_path / "sweeps" / "modern"
+    page = (folder / "report.html").read_text()
+    assert "<title>modern: is there a sweet spot?</title>" in page
+    assert "maps modern" in page and "ancient" not in page
+    assert json.loads(export_file(folder, 3).read_text()) == kept | {"sweep": "modern"}
+    assert not (folder / "supervisor.json").exists()
+    client = open_client(config)
+    assert client.get_run(run_id).data.tags["mlflow.note.content"].startswith("**modern**")
+    shown = client.download_artifacts(run_id, "report.html", str(tmp_path))
+    assert Path(shown).read_text() == page

@@ -3,11 +3,13 @@
 import itertools
 import os
 import queue
+import threading
 from contextlib import contextmanager
 
 import pytest
 
 from pipeline.core.errors import StorageError
+from pipeline.launching import live_report
 from pipeline.launching.live_report import LiveReport
 
 
@@ -55,6 +57,25 @@ def test_a_report_that_cannot_be_written_is_tried_again(tmp_path, written):
     assert written.get(timeout=120) == tmp_path
     report.close()
     assert failures == []
+
+
+def test_the_end_does_not_wait_for_ever_for_those_who_measure(tmp_path, written, monkeypatch):
+    monkeypatch.setattr(live_report, "_CLOSING_SECONDS", 0.05)
+    asked, free = threading.Event(), threading.Event()
+
+    @contextmanager
+    def quiet():
+        asked.set()
+        free.wait(60)
+        yield
+
+    change(tmp_path, "one")
+    report = LiveReport(tmp_path, written.put, quiet, interval_seconds=0.001)
+    assert asked.wait(60)
+    report.close()
+    assert written.empty()
+    free.set()
+    assert written.get(timeout=60) == tmp_path
 
 
 def test_nobody_measures_meanwhile(tmp_path, written):

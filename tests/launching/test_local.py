@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.errors import StorageError
 from pipeline.core.outcome import Ending
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.launching import local
@@ -108,6 +109,59 @@ def test_limits_that_nothing_meets_are_no_success_and_are_said(plan, replan):
     study = end_all(plan, *[Outcome.COMPLETE] * 2, *[Outcome.INFEASIBLE] * 3)
     assert supervisor_of(plan, said.append)._status(study) == 1
     assert len(said) == 1 and "parameters" in said[0]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.INFEASIBLE])
+def test_a_sweep_of_which_nothing_came_is_no_success_and_says_so(plan, outcome):
+    said: list[str] = []
+    study = end_all(plan, *[outcome] * plan.config.search.trials)
+    assert supervisor_of(plan, said.append)._status(study) == 1
+    assert said == ["no trial is complete, so nothing can be said of any network"]
+
+
+def test_a_peer_that_leaves_while_others_train_says_nothing_of_what_came(plan):
+    said: list[str] = []
+    study = SweepStudy(plan.config, plan.space)
+    assert study.claim("w") is not None
+    assert supervisor_of(plan, said.append)._status(study) == 0
+    assert said == []
+
+
+@pytest.mark.parametrize("nohup", [True, False])
+def test_a_terminal_that_is_closed_ends_a_sweep_in_good_order(plan, nohup):
+    supervisor = supervisor_of(plan)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+    try:
+        with supervisor._signals():
+            signal.raise_signal(signal.SIGHUP)
+        assert supervisor._signal == (None if nohup else signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == (signal.SIG_IGN if nohup else signal.SIG_DFL)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_table_that_cannot_be_shown_ends_no_sweep(plan, monkeypatch):
+    shown: list[int] = []
+
+    def show():
+        shown.append(1)
+        raise StorageError("a log cannot be read: stale file handle")
+
+    supervisor = LocalSupervisor(plan=plan, say=print, show=show)
+
+    def start(self, count):
+        worker: Any = SimpleNamespace(poll=lambda: 0 if len(shown) > 1 else None)
+        self._workers.append(RunningWorker(process=worker, log=plan.config.sweep_dir / "log"))
+
+    monkeypatch.setattr(local, "_DISPLAY_SECONDS", 0.0)
+    monkeypatch.setattr(LocalSupervisor, "_start_workers", start)
+    monkeypatch.setattr(LocalSupervisor, "_is_work_left", lambda *_, **__: False)
+    study, results = (
+        SweepStudy(plan.config, plan.space),
+        SweepResults(plan.config, plan.description),
+    )
+    supervisor._supervise(study, results, None)
+    assert len(shown) > 1
 
 
 @pytest.fixture

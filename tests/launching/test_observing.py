@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.core.outcome import LimitBroken
+from pipeline.core.outcome import LimitBroken, StoppedAtRung
 from pipeline.core.trial import EpochResult
 from pipeline.launching.observing import ClaimObserver
 from pipeline.launching.pace import DevicePace, SweepPace
@@ -34,7 +34,7 @@ def test_what_may_have_been_measured_elsewhere_is_no_pace_of_this_device(plan):
     assert told == [10.0, 20.0, 20.0]
 
 
-def observer_of(plan, log: EventLog) -> ClaimObserver:
+def observer_of(plan, log: EventLog, reason_to_stop=lambda *_: None) -> ClaimObserver:
     claim = SweepStudy(plan.config, plan.space).claim("w")
     assert claim is not None
     return ClaimObserver(
@@ -42,7 +42,7 @@ def observer_of(plan, log: EventLog) -> ClaimObserver:
         pace=lambda: SweepPace(plan.config.sweep_dir, DevicePace(plan.config.mlruns, {})),
         journey=lambda: (),
         reason_to_leave=lambda: None,
-        reason_to_stop=lambda *_: None,
+        reason_to_stop=reason_to_stop,
     )  # fmt: skip
 
 
@@ -88,3 +88,19 @@ def test_a_limit_on_training_holds_for_the_clock_and_for_the_pace(plan, replan):
         observer.so_far.history.pop()
         with pytest.raises(LimitBroken, match="train_seconds 12 is above its limit 10"):
             observer.trained({"train_seconds": 8.0}, {})
+
+
+def test_a_training_that_has_come_to_its_end_is_not_stopped_any_more(plan, replan):
+    rungs = plan.config.search.rungs.model_copy(update={"enabled": True, "first": 1})
+    plan = replan(plan, search={"rungs": rungs})
+    study = SweepStudy(plan.config, plan.space)
+    for _ in range(2):
+        study.claim("w")  # the references, which are never stopped
+    with EventLog(trial_log_path(plan.config.sweep_dir, 2)) as log:
+        observer = observer_of(plan, log, lambda *_: "hopeless")
+        observer.measured({"epoch_seconds": 6.0}, {}, "")
+        with pytest.raises(StoppedAtRung, match="hopeless"):
+            observer.epoch_ended(epoch(1, 0.5, 4.0), {"train_seconds": 4.0})
+        observer.epoch_ended(epoch(1, 0.5, 4.0), {"train_seconds": 4.0}, last=True)
+    (told,) = [record for record in study.records() if record.number == 2]
+    assert told.outcome is None

@@ -60,6 +60,7 @@ def test_results_that_cannot_be_reached_are_refused(tmp_path, monkeypatch):
     [
         (("objective.budget=5",), ["objective.budget does nothing by the rule auto: "]),
         (("objective.budget=5", "objective.rule=budget"), []),
+        (("objective.least_accuracy=0.9",), ["objective.least_accuracy does nothing by the ru"]),
         (("objective.price=5", "objective.rule=knee"), ["objective.price does nothing by the "]),
     ],
 )
@@ -104,7 +105,9 @@ def test_two_that_set_a_sweep_up_at_once_agree_or_are_refused(tmp_path):
     same = replace(same, first=())  # its own idea of what to begin with
     second = set_up(same)
     assert second.exists and second.first == first.first
-    with pytest.raises(ConfigurationError, match=r"asks another question; search\.seed differs"):
+    with pytest.raises(
+        ConfigurationError, match=r"another question; search\.seed \(0 there, 1 here\) differs"
+    ):
         set_up(other)
     assert load_config(tmp_path, "mine") == second.config
 
@@ -112,10 +115,10 @@ def test_two_that_set_a_sweep_up_at_once_agree_or_are_refused(tmp_path):
 def test_another_question_under_an_old_name_is_refused(tmp_path):
     create_folder(planned(tmp_path, "sweep_name=mine"))
     with pytest.raises(
-        ConfigurationError, match=r"asks another question; training\.epochs differs"
+        ConfigurationError, match=r"another question; training\.epochs \(8 there, 9 here\) differs"
     ):
         planned(tmp_path, "sweep_name=mine", "training.epochs=9")
-    with pytest.raises(ConfigurationError, match=r"data, search\.seed differ,"):
+    with pytest.raises(ConfigurationError, match=r"data, search\.seed \(0 there, 3 here\) differ,"):
         planned(tmp_path, "sweep_name=mine", "search.seed=3", "data.validation=0.3")
 
 
@@ -132,7 +135,10 @@ def test_a_sweep_whose_times_were_told_otherwise_is_refused_by_what_it_is(tmp_pa
         planned(tmp_path, *words, "search.seed=1")
     with pytest.raises(ConfigurationError, match=r"begun by another version"):
         check_times(plan.config)
-    with pytest.raises(ConfigurationError, match=r"another question; objective\.costs differs"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"another question; objective\.costs \(\[train_seconds\] there, \[macs\] here\) d",
+    ):
         planned(tmp_path, "sweep_name=mine", "objective.costs=[macs]")
 
 

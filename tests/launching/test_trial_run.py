@@ -185,8 +185,8 @@ def test_a_trained_trial_is_handed_on_where_its_worker_has_to_leave(plan):
         def run(self, specification, observer, clocks, checkpoint=None):
             ended = observer.epoch_ended
 
-            def epoch_ended(result, costs):
-                ended(result, costs)
+            def epoch_ended(result, costs, *, last):
+                ended(result, costs, last=last)
                 if result.epoch == epochs and specification.number == 2:
                     told.append("the worker was told to leave")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.core.errors import DataError
+from pipeline.core.errors import ConfigurationError, DataError
 from pipeline.core.outcome import LossNotFinite
 from pipeline.core.trial import Outcome, RunKey
 from pipeline.data.loading import load_all
@@ -72,6 +72,13 @@ def test_nobody_trains_on_other_images_than_the_sweep_was_begun_with(plan):
     path.write_text(json.dumps(changed))
     with pytest.raises(DataError, match="images of data=digits are no longer those that"):
         worked(plan)
+    assert training_log_paths(plan.config.sweep_dir) == {}
+
+
+def test_nobody_goes_on_with_a_sweep_whose_times_were_told_otherwise(plan, replan):
+    timed = replan(plan, objective={"costs": ("train_seconds",)})  # as from before it was noted how
+    with pytest.raises(ConfigurationError, match="begun by another version"):
+        worked(timed)
     assert training_log_paths(plan.config.sweep_dir) == {}
 
 
@@ -278,6 +285,30 @@ def test_a_worker_that_cannot_even_hear_is_ended_in_time(told):
         if told:
             process.send_signal(signal.SIGUSR2)
         assert process.wait(timeout=250) == (128 + signal.SIGUSR2 if told else 1)
+
+
+def test_a_worker_that_nobody_supervises_hears_ctrl_c_and_may_outlive_its_shell():
+    text = (
+        "import signal, time\n"
+        "from pipeline.launching import worker\n"
+        "with worker.Leaving(alone=True) as leaving:\n"
+        "    leaving._parent += 1\n"
+        "    assert not leaving.is_told()\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    print(leaving.reason())\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=250, check=False
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout == "the worker was told to leave (SIGINT)\n"
+
+
+def test_a_worker_that_nobody_supervises_is_not_to_be_replaced(plan, monkeypatch):
+    monkeypatch.setattr("pipeline.launching.worker.TRIALS_A_PROCESS", 2)
+    trainer = SimulatedTrainer(config=plan.config, description=plan.description)
+    assert work(plan.config, lambda data, threads: trainer, alone=True) == 0
+    assert studied(plan).is_done()
 
 
 def test_a_worker_may_be_told_twice():

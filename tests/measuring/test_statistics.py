@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.measuring.statistics import (
+    RESAMPLES,
     interval_of_turns,
     median_interval,
     neighbour_correlation,
@@ -125,3 +126,12 @@ def test_what_slows_both_for_a_while_leaves_the_ratio_alone(values, factor):
     found = summarise(turns, batch_size=1, tolerance=1.0)
     assert found.ratio == pytest.approx(3.0)
     assert found.ratio_low == pytest.approx(3.0) and found.ratio_high == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("samples", [2, 15, 40])
+def test_resamples_drawn_in_parts_are_those_drawn_at_once(samples):
+    drawn = np.random.default_rng(5).integers(samples, size=(RESAMPLES, samples))
+    values = np.arange(samples, dtype=np.float64) ** 2
+    low, high = np.quantile(np.median(values[drawn], axis=1), (0.025, 0.975))
+    interval = median_interval(values, seed=5)
+    assert (interval.low, interval.high) == (low, high)

@@ -72,6 +72,14 @@ def test_quick_steps_are_warmed_up_before_each_execution():
     assert found.step_seconds == pytest.approx(step + 0.001 / 20)
 
 
+def test_one_step_that_the_system_has_kept_waiting_decides_nothing():
+    step = EXECUTION_SECONDS / 8 - 1e-6
+    waiting = [10 * EXECUTION_SECONDS, *[step] * 1000]
+    device = Device(0.001, waiting)
+    measured(device)
+    assert device.executed[-9::2] == [9] * 5
+
+
 class Cold(Device):
     """As after another network: the first step of a call that follows the other's is slower."""
 
@@ -113,13 +121,13 @@ def test_the_step_has_the_interval_of_its_executions():
 
 def test_what_slows_both_for_a_while_leaves_the_ratio_alone():
     pace = [1.0, 1.0, 3.0, 2.0, 1.5, 1.0, 4.0]
-    # The first step of each tells how many make an execution; then they take turns.
+    # The first two steps of each tell how many make an execution; then they take turns.
     device = Device(0.0, [0.6 * p for p in pace])
     reference = Device(0.0, [0.2 * p for p in pace])
     found = measured(device, reference=reference)
     assert (found.ratio, found.ratio_low, found.ratio_high) == pytest.approx((3.0, 3.0, 3.0))
-    assert found.reference_seconds == pytest.approx(0.3)
-    assert found.step_seconds == pytest.approx(0.9)
+    assert found.reference_seconds == pytest.approx(0.4)
+    assert found.step_seconds == pytest.approx(1.2)
     assert found.high_seconds > 1.2 and not found.noisy
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.reporting.axes import (
     accuracy_floor,
     accuracy_limits,
+    below_text,
     linear_limits,
     linear_ticks,
     log_limits,
@@ -71,3 +72,16 @@ def test_limits_hold_every_point(points: list[tuple[float, float]]) -> None:
         (accuracies, accuracy_limits(points)),
     ):
         assert limits.low < min(values) and max(values) < limits.high
+
+
+@pytest.mark.parametrize(
+    ("hidden", "on_front", "said"),
+    [
+        (0, 0, ""),
+        (1, 0, "1 network is below this picture"),
+        (1, 1, "1 network of the front is below this picture"),
+        (5, 1, "5 networks are below this picture, 1 of them on the front"),
+    ],
+)
+def test_what_a_figure_does_not_show_is_said(hidden: int, on_front: int, said: str) -> None:
+    assert below_text(hidden, on_front) == said

@@ -71,7 +71,7 @@ def test_members_far_below_are_counted_instead_of_drawn(
     summary = summarise([*records, trial(7, "d1", 0.2, 0.1)])
     sweeps = [ComparedSweep(name=n, summary=summary, devices=frozenset()) for n in ("a", "b")]
     axes = comparison_figure(compare(sweeps), "epoch_seconds").axes[0]
-    assert axes.get_ylabel() == "validation accuracy (%), 2 further below"
+    assert axes.texts[0].get_text() == "↓ 2 networks are below this picture"
     assert axes.get_ylim()[0] > 80 and axes.get_xlim()[0] > 0.5
 
 

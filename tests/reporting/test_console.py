@@ -1,6 +1,7 @@
 """What the terminal shows: alive in a terminal, plain lines elsewhere."""
 
 import io
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any, TextIO
 import pytest
 from rich.console import Console
 
+from pipeline.config import command_at
 from pipeline.core.trial import Outcome, TrialRecord
 from pipeline.reporting.console import (
     LineView,
@@ -280,20 +282,37 @@ def test_a_terminal_without_unicode_gets_ascii(progress: SweepProgress) -> None:
         assert device.written().isascii()
 
 
-def test_result_says_where_to_look(records: list[TrialRecord], summarise: Summarise) -> None:
+@pytest.mark.parametrize(
+    ("enabled", "uri", "in_mlflow"),
+    [(True, None, "ui"), (True, "http://box:5000", "http://box:5000"), (False, None, None)],
+)
+def test_result_says_where_to_look(
+    records: list[TrialRecord],
+    summarise: Summarise,
+    tmp_path: Path,
+    *,
+    enabled: bool,
+    uri: str | None,
+    in_mlflow: str | None,
+) -> None:
     stream = io.StringIO()
     summary = summarise(records)
     comparison = {"cnn": {"epoch_ratio_equal_batch": 1.4}}
-    show_result(summary, Path("/somewhere/else"), comparison=comparison, stream=stream)
+    folder = tmp_path / "sweeps" / "lesson"
+    folder.mkdir(parents=True)
+    tracking = {"enabled": enabled, "uri": uri}
+    (folder / "config.yaml").write_text(json.dumps({"tracking": tracking}))
+    show_result(summary, folder, comparison=comparison, stream=stream)
     text = stream.getvalue()
     unwrapped = " ".join(text.split())
     assert "The sweet spot is trial 3, 32k3-64k3-d128: 1.9 times faster an epoch" in unwrapped
     assert "(1.4 times faster at equal batch size)" in unwrapped
     assert "Chosen by the rule knee: of the 4 members of the front" in unwrapped
-    assert text.splitlines()[-3:] == [
-        "every trial in the browser: make ui",
-        "the report, one page:       /somewhere/else/report.html",
-        "written anew at any time:   make report SWEEP=fashion_mnist-standard-a1b2c3",
+    place = command_at(tmp_path, "ui") if in_mlflow == "ui" else in_mlflow
+    assert text.splitlines()[text.splitlines().index("", -4) + 1 :] == [
+        *([f"every trial in MLflow:      {place}"] if place else []),
+        f"the report, one page:       {folder}/report.html",
+        f"written anew at any time:   {command_at(tmp_path, 'report', 'lesson')}",
     ]
     assert CONTROL.search(text) is None
 

@@ -47,7 +47,8 @@ def test_figure_names_what_matters(records: list[TrialRecord], summarise: Summar
         "50,000 training and 10,000 validation images, 10 classes"
     )
     assert axes.get_xlabel() == "epoch time (s), log scale"
-    assert axes.get_ylabel() == "validation accuracy (%), 1 further below"
+    assert axes.get_ylabel() == "validation accuracy (%)"
+    assert axes.texts[0].get_text() == "↓ 1 network is below this picture"
     assert labels(figure) == [
         "sweet spot: trial 3\n32k3-64k3-d128",
         "dnn reference: trial 0\nd128",
@@ -77,6 +78,20 @@ def test_finalists_have_error_bars_and_censored_trials_are_counted(
     assert accuracies == pytest.approx([88.8, 91.4])
     low, high = np.asarray(bars.lines[2][1].get_segments())[0][:, 1]
     assert (high - low) / 2 == pytest.approx(0.2)  # 89.0 and 88.6: s / sqrt(2)
+
+
+def test_members_of_the_front_below_the_picture_are_counted_and_labels_leave_room(
+    records: list[TrialRecord], summarise: Summarise, trial: Maker
+) -> None:
+    known = [*records, trial(7, "d1", 0.2, 0.1)]
+    figure = pareto_figure(summarise(known), known, "epoch_seconds")
+    figure.canvas.draw()
+    note, *others = figure.axes[0].texts
+    assert "5 on the front" in figure.axes[0].get_title(loc="left")
+    assert note.get_text() == "↓ 2 networks are below this picture, 1 of them on the front"
+    patches = [text.get_bbox_patch() for text in others]
+    boxes = [patch.get_window_extent() for patch in patches if patch is not None]
+    assert boxes and not any(note.get_window_extent().overlaps(box) for box in boxes)
 
 
 def test_one_cost_against_another(records: list[TrialRecord], summarise: Summarise) -> None:

@@ -12,7 +12,13 @@ import pytest
 
 from pipeline.core.errors import StorageError
 from pipeline.core.trial import TrialRecord
-from pipeline.reporting.files import read_summary, sweeps, sweeps_dir, write_atomically
+from pipeline.reporting.files import (
+    CONFIG_NAME,
+    read_summary,
+    sweeps,
+    sweeps_dir,
+    write_atomically,
+)
 from pipeline.reporting.listing import list_sweeps, size_of
 
 
@@ -108,11 +114,11 @@ def test_a_sweep_that_does_not_exist_names_those_that_do(tmp_path: Path) -> None
     with pytest.raises(StorageError, match=r"there is no sweep c: .* holds none"):
         read_summary(sweeps_dir(tmp_path) / "c")
     for name in "ab":
-        (sweeps_dir(tmp_path) / name).mkdir(parents=True)
+        write_atomically(sweeps_dir(tmp_path) / name / CONFIG_NAME, "")
     with pytest.raises(StorageError, match=r"there is no sweep c .*; there is (a or b|b or a)"):
         read_summary(sweeps_dir(tmp_path) / "c")
     for number in range(20):
-        (sweeps_dir(tmp_path) / f"n{number}").mkdir()
+        write_atomically(sweeps_dir(tmp_path) / f"n{number}" / CONFIG_NAME, "")
     with pytest.raises(StorageError, match=r"\(14 older ones not listed\)"):
         read_summary(sweeps_dir(tmp_path) / "c")
 
@@ -127,6 +133,7 @@ def test_sweeps_come_newest_first_by_their_newest_file(tmp_path: Path) -> None:
             os.utime(path, (500.0, 500.0))
         os.utime(log, (modified, modified))
     (folder / ".hidden").mkdir()
+    write_atomically(folder / "refused" / "supervisor.lock", "")  # before anything was begun
     (folder / "file").touch()
     assert sweeps(tmp_path) == [("new", 3_000.0), ("middle", 2_000.0), ("old", 1_000.0)]
 

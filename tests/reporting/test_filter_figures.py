@@ -59,6 +59,15 @@ def test_the_gallery_names_every_filter_and_overlaps_nothing():
         assert left is not None and right is not None and not left.overlaps(right)
 
 
+def test_the_gallery_shows_the_middle_of_large_pictures_and_says_so():
+    values = np.arange(425 * 638, dtype=np.float32).reshape(425, 638, 1) % 251
+    figure = gallery_figure("classic filters", [("blur", values)])
+    (shown,) = (axes.get_images()[0].get_array() for axes in figure.axes if axes.get_title())
+    assert shown is not None and shown.shape[:2] == (150, 225)
+    np.testing.assert_array_equal(shown[..., 0], values[137:287, 206:431, 0])
+    assert figure.get_suptitle() == "classic filters: 150×225 pixels in its middle"
+
+
 def test_the_terminal_explains_a_filter(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     settings = FiltersConfig(kernel="blur", stride=2)
@@ -83,4 +92,4 @@ def test_normalising_is_offered_where_it_changes_something():
     settings = FiltersConfig(matrix=((1.0, 1.0, 1.0),), factor=0.5, bias=-3)
     lines = filter_lines(settings.chosen()[0], settings, "x", (9, 9))
     assert "filters.normalise=true keeps the brightness." in lines
-    assert "Each number times the pixel below it, all added up, divided by 2, minus 3." in lines
+    assert "Each number times the pixel under it, all added up, divided by 2, minus 3." in lines

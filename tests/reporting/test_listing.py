@@ -1,6 +1,6 @@
 import io
 
-from pipeline.config import program
+from pipeline.config import command_at
 from pipeline.reporting.listing import folder_bytes, list_sweeps, show_sweeps
 
 
@@ -8,6 +8,7 @@ def sweep(mlruns, name, size):
     folder = mlruns / "sweeps" / name / "models"
     folder.mkdir(parents=True)
     (folder / "0000.keras").write_bytes(b"x" * size)
+    (folder.parent / "config.yaml").touch()
     return folder.parent
 
 
@@ -36,4 +37,4 @@ def test_names_are_shown_as_they_are(tmp_path):
 
 def test_what_can_be_done_with_them_can_be_typed_as_it_is(tmp_path):
     sweep(tmp_path, "one", 1)
-    assert f"\n{program()} clean free=NAME frees" in shown(tmp_path)
+    assert f"\n{command_at(tmp_path, 'clean', 'free=NAME')} frees" in shown(tmp_path)

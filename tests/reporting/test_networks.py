@@ -64,7 +64,8 @@ def test_the_table_stands_where_all_were_trained_several_times(
     stream = io.StringIO()
     show_result(summary, Path("mlruns"), networks=network_rows(summary, trainings), stream=stream)
     text = stream.getvalue()
-    assert max(map(len, text.splitlines())) <= 80
+    table = text.partition("The sweet spot")[0]
+    assert max(map(len, table.splitlines())) <= 80
     assert "Every network: means of n trainings" in text
     (row,) = [line for line in text.splitlines() if "91.80 ± 0.50%" in line]
     assert row.split()[0] == "32k3-64k3-d128" and "80" in row.split() and "1,600" in row.split()
@@ -85,3 +86,29 @@ def test_the_file_has_a_row_a_network(
     assert rows[1]["val_accuracy_low"] == "" and float(rows[0]["val_accuracy_low"]) < 0.88
     assert float(rows[0]["microseconds_an_image"]) == pytest.approx(20.0)
     assert float(rows[4]["latency_ms"]) == pytest.approx(1.9)
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 64, 80])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_narrow_terminal_has_fewer_columns_and_whole_numbers(
+    records: list[TrialRecord],
+    trainings: list[TrialRecord],
+    summarise: Summarise,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    width: int,
+    encoding: str,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    summary = summarise(records, test_accuracies={1: 0.91})
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    show_result(summary, Path("mlruns"), networks=network_rows(summary, trainings), stream=stream)
+    stream.flush()
+    text = stream.buffer.getvalue().decode(encoding)
+    table = text.partition("Every network")[2].partition("The sweet spot")[0]
+    assert max(map(len, table.splitlines())) <= width
+    assert "…" not in table and "..." not in table
+    assert "µs/img" in table or "us/img" in table
+    assert "91.80" in table and "0.50%" in table
+    assert ("networks.csv says more" in " ".join(table.split())) is ("flat" not in table)
+    assert ("flat" in table) is (width >= 80)

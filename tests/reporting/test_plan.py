@@ -60,3 +60,13 @@ def test_a_sweep_without_finalists_says_so():
         "none, each network is trained once"
         in plan_lines("s", True, DATA, estimate(finalists=0))[-2]
     )
+
+
+def test_a_limit_is_said_as_it_was_set():
+    for minutes, said in ((0.2, "0.2 minutes"), (1.0, "1 minute"), (95.0, "95 minutes")):
+        (line,) = [
+            line
+            for line in plan_lines("s", False, DATA, estimate(search_minutes=minutes))
+            if line.startswith("trials")
+        ]
+        assert line.endswith(f"2 at a time, and none is begun after {said}")

@@ -313,8 +313,15 @@ def test_a_sweep_whose_supervisor_was_killed_is_at_rest(folder: Any, trial: Make
     folder.now += 30
     folder.session()
     folder.now += 500
-    dead = progress_now(folder, supervised=lambda host: host != "here")
+    heard = []
+
+    def supervised(host: str, silent_seconds: float) -> bool:
+        heard.append((host, silent_seconds))
+        return False
+
+    dead = progress_now(folder, supervised=supervised)
     assert (dead.active, dead.running, dead.counts["interrupted"]) == (False, (), 1)
     assert dead.elapsed_seconds == 0  # nothing was heard of the second session
-    alive = progress_now(folder, supervised=lambda host: True)
+    assert heard == [("here", 500)]
+    alive = progress_now(folder, supervised=lambda host, silent_seconds: True)
     assert (alive.active, alive.elapsed_seconds) == (True, 500)

@@ -1,5 +1,6 @@
 import io
 
+from pipeline.config import command_at
 from pipeline.core.architecture import Architecture
 from pipeline.core.journey import shape_journey
 from pipeline.core.trial import EpochResult, Outcome, Recipe, TrialRecord, TrialSpecification
@@ -77,3 +78,14 @@ def test_small_images_are_timed_beside_the_dnn(tmp_path):
         text = shown(folder)
         assert f"Latency, taken in turn with the {name} reference" in text
         assert f"share of the {name}'s" in text
+
+
+def test_it_says_where_its_curves_are_where_there_are_any(tmp_path):
+    folder = tmp_path / "sweeps" / "one"
+    with EventLog(trial_log_path(folder, 0)) as log:
+        record(log, Started(attempt=0, specification=SPECIFICATION, worker="w", host="h", pid=1))
+    assert shown(folder).splitlines()[-1] == str(folder)
+    assert "MLflow" not in shown(folder)
+    (folder / "config.yaml").write_text("tracking: {enabled: true, uri: null}")
+    known = f"{command_at(tmp_path, 'ui')}  (its curves, summary and model, in MLflow)"
+    assert shown(folder).splitlines()[-2:] == [known, str(folder)]

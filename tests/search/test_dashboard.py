@@ -1,5 +1,7 @@
 import json
 import socket
+import threading
+from urllib.request import urlopen
 from wsgiref.util import setup_testing_defaults
 
 import optuna
@@ -23,6 +25,17 @@ def test_without_a_study_or_a_port_there_is_a_sentence(config, space):
         port = taken.getsockname()[1]
         with pytest.raises(StorageError, match=rf"port {port} .* cannot be had"):
             dashboard_server(config, HOST, port)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1"])
+def test_every_address_of_this_machine_answers(config, space, host):
+    SweepStudy(config, space)
+    with dashboard_server(config, host, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        name = f"[{host}]" if ":" in host else host
+        with urlopen(f"http://{name}:{server.server_port}/api/meta", timeout=60) as answer:
+            assert answer.status == 200
+        server.shutdown()
 
 
 def test_objectives_have_their_names_in_both_studies(config, space):

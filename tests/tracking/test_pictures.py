@@ -28,3 +28,15 @@ def test_a_server_that_is_not_there_is_one_sentence(fake_sweep: Callable[..., An
     config = fake_sweep("question", "http://127.0.0.1:9").config
     with pytest.raises(StorageError, match=r"MLflow at http://127\.0\.0\.1:9 cannot be reached"):
         log_pictures(config, "blur", {}, [])
+
+
+def test_a_run_that_cannot_be_completed_is_none_that_goes_on(
+    stored_sweep: Any, tmp_path: Path
+) -> None:
+    config = stored_sweep.config
+    with pytest.raises(StorageError, match=r"No such file .*missing"):
+        log_pictures(config, "blur", {}, [tmp_path / "missing.png"])
+    client = mlflow.MlflowClient(f"sqlite:///{config.mlruns / 'mlflow.db'}")
+    (experiment,) = client.search_experiments(filter_string=f"name = '{FILTERS_EXPERIMENT}'")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FAILED"

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.core.trial import Outcome
 from pipeline.tracking.event_log import Event, read, sweep_log_path, trial_log_path
+from pipeline.tracking.events import SessionEnded
 from pipeline.tracking.points import sweep_points, trial_points
 from pipeline.tracking.projection import RunView, run_name, sweep_view, trial_view
 from pipeline.tracking.sweep_facts import SweepFacts
@@ -158,6 +159,18 @@ def test_readings_of_the_test_split_are_counted(sweep: Sweep) -> None:
         ("test_readings", 1.0),
         ("test_readings", 2.0),
     ]
+
+
+def test_the_time_spent_is_that_of_all_sessions_killed_ones_included(sweep: Sweep) -> None:
+    sweep.begin()
+    sweep.sweep(SessionEnded(wall_seconds=18_000.0, exit_status=0))
+    sweep.begin()
+    sweep.read_test(1, 0.5)  # a second later it was killed
+    sweep.begin()
+    sweep.sweep(SessionEnded(wall_seconds=2.0, exit_status=0))
+    points = sweep_points(read(sweep_log_path(sweep.dir)))
+    spent = [point.value for point in points if point.name == "wall_seconds"]
+    assert spent == [18_000.0, 18_003.0]
 
 
 def test_a_device_without_a_name_is_still_told(sweep: Sweep) -> None:

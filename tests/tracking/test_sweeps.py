@@ -141,6 +141,10 @@ def test_a_renamed_sweep_is_found_by_its_new_name(stored_sweep: Sweep, keras_fil
     mirrored(stored_sweep, keras_file)
     assert rename_sweep(stored_sweep.config, "question", "answer") == 3
     stored_sweep.dir = stored_sweep.dir.rename(stored_sweep.dir.with_name("answer"))
+    client = open_client(stored_sweep.config)
+    (experiment,) = client.search_experiments(filter_string="name = 'sweetspot-digits'")
+    (model,) = client.search_logged_models([experiment.experiment_id])
+    assert (model.tags["sweep"], model.tags["trial"]) == ("answer", "1")
     assert names(stored_sweep) == ["answer/000 d128", "answer/001 64k3-64k3-d128", "answer/answer"]
     with Mirror(stored_sweep.dir, stored_sweep.config, stored_sweep.data) as mirror:
         assert mirror.sync().failure is None

@@ -43,7 +43,7 @@ def test_a_sweep_is_mirrored_to_its_end(stored_sweep: Sweep) -> None:
     stored_sweep.begin()
     stored_sweep.references()
     stored_sweep.end()
-    report = loop.close(timeout=250)
+    report = loop.close(lambda: 250)
     assert report.failure is None and report.runs == 3
     assert said == []
     client = open_client(stored_sweep.config)
@@ -59,7 +59,7 @@ def test_a_failure_is_said_once_until_it_is_over(fake_sweep: Callable[..., Sweep
     said: list[str] = []
     loop = SyncLoop(mirror, 0.001, said.append)
     assert mirror.used_up.wait(120)
-    assert loop.close(timeout=120).failure is None
+    assert loop.close(lambda: 120).failure is None
     assert said == ["down", "again"]
     assert mirror.closed and mirror.threads == {"mlflow-mirror"}
 
@@ -71,7 +71,7 @@ def test_a_refusal_that_lasts_does_not_hide_a_failure(fake_sweep: Callable[..., 
     said: list[str] = []
     loop = SyncLoop(mirror, 0.001, said.append)
     assert mirror.used_up.wait(120)
-    loop.close(timeout=120)
+    loop.close(lambda: 120)
     assert said == ["413", "down", "down", "403"]
 
 
@@ -86,11 +86,14 @@ def test_closing_waits_no_longer_than_it_may(fake_sweep: Callable[..., Sweep]) -
     said: list[str] = []
     sweep = fake_sweep()
     loop = SyncLoop(Hanging(sweep, []), 10, said.append)
-    report = loop.close(timeout=0.01)
+    report = loop.close(lambda: 0.01)
     assert report.failure is not None and f"sync question mlruns={sweep.mlruns}`" in report.failure
     assert said == [report.failure]  # whoever waited hears that it is not done
+    patience = [250.0, 250.0, 0.5]
+    loop.close(lambda: patience.pop(0) if len(patience) > 1 else patience[0])
+    assert patience == [0.5]  # who is told to hurry waits no longer
     release.set()
-    assert loop.close(timeout=120).failure is None
+    assert loop.close(lambda: 120).failure is None
 
 
 def test_importing_the_room_loads_no_heavy_library(fresh_python: Callable[[str], str]) -> None:

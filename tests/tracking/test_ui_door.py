@@ -1,11 +1,14 @@
 """The door to the sweeps in MLflow's server; what it leads to is looked at in a browser."""
 
+import json
+import re
 from collections.abc import MutableMapping
 from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
 
+from pipeline.tracking.pictures import log_pictures
 from pipeline.tracking.shared_view import SWEEPS_VIEW
 from pipeline.tracking.ui_door import Door
 
@@ -62,3 +65,15 @@ def test_everything_else_is_mlflows(scope: Message) -> None:
 def test_mlflow_finds_the_door() -> None:
     (point,) = [p for p in entry_points(group="mlflow.app") if p.name == "sweetspot"]
     assert point.value == "pipeline.tracking.ui_door:create_app"
+
+
+def test_the_door_leads_past_the_pictures_of_filters(stored_sweep: Any) -> None:
+    (_, body), _ = asked({"type": "http", "method": "GET", "path": "/sweeps"})
+    (asks,) = re.findall(r'filter: ("name LIKE .*") \}', body["body"].decode())
+    log_pictures(stored_sweep.config, "blur", {}, [])
+    client = stored_sweep.client()
+    assert client.search_experiments(filter_string=json.loads(asks)) == []
+    stored_sweep.begin()
+    stored_sweep.sync()
+    (experiment,) = client.search_experiments(filter_string=json.loads(asks))
+    assert experiment.name == "sweetspot-digits"

@@ -37,6 +37,7 @@ class Observer:
         self.epochs = []
         self.training_costs = []
         self.executions = 0
+        self.was_last = False
         self._at_execution = at_execution or (lambda observer: None)
         self._at_epoch = at_epoch or (lambda observer: None)
         self.asked = 0
@@ -49,7 +50,9 @@ class Observer:
         self.costs, self.measurements, self.summary = costs, measurements, summary
         self.measured_again = again
 
-    def epoch_ended(self, result, costs):
+    def epoch_ended(self, result, costs, *, last=False):
+        assert not self.was_last
+        self.was_last = last
         self.epochs.append(result)
         self.training_costs.append(costs)
         self._at_epoch(self)

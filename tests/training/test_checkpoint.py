@@ -10,6 +10,7 @@ from pipeline.training.checkpoint import (
     Checkpoint,
     KeptWeights,
     read_checkpoint,
+    set_aside,
     write_checkpoint,
 )
 
@@ -81,18 +82,38 @@ def test_writing_replaces_and_leaves_nothing_else(path):
     assert [other.name for other in path.parent.iterdir()] == [path.name]
 
 
-def test_another_trials_checkpoint_is_refused(path):
+def test_another_trials_checkpoint_is_set_aside(path, capsys):
     write_checkpoint(path, checkpoint())
-    with pytest.raises(StorageError, match="belongs to another trial"):
-        read_checkpoint(path, TRIAL | {"seed": 6})
+    assert read_checkpoint(path, TRIAL | {"seed": 6}) is None
+    assert "0001.npz is of no use, it belongs to another trial; the tr" in capsys.readouterr().err
+    assert [other.name for other in path.parent.iterdir()] == [set_aside(path).name]
+    assert read_checkpoint(path, TRIAL) is None
+    set_aside(path).replace(path)
+    assert read_checkpoint(path, TRIAL) is not None
 
 
-@pytest.mark.parametrize("keep", [0, 100, -30])
-def test_a_damaged_checkpoint_is_named(path, keep):
+@pytest.mark.parametrize("keep", [0, 1, 100, -30, -2000])
+def test_a_damaged_checkpoint_starts_its_trial_again(path, capsys, keep):
     write_checkpoint(path, checkpoint())
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(StorageError, match=r"0001.npz cannot be read, remove it"):
+    assert read_checkpoint(path, TRIAL) is None
+    assert "0001.npz is of no use, " in capsys.readouterr().err
+    assert [other.name for other in path.parent.iterdir()] == [set_aside(path).name]
+
+
+def test_a_checkpoint_without_what_it_must_have_starts_its_trial_again(path):
+    write_checkpoint(path, checkpoint())
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files if name != "labels"}
+    np.savez(path, **arrays)
+    assert read_checkpoint(path, TRIAL) is None
+
+
+def test_a_disk_that_fails_is_no_damaged_checkpoint(path):
+    path.mkdir(parents=True)
+    with pytest.raises(StorageError, match=r"0001.npz cannot be read: .*Is a directory"):
         read_checkpoint(path, TRIAL)
+    assert path.is_dir()
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(path, monkeypatch):
@@ -125,11 +146,9 @@ def test_a_checkpoint_from_before_a_setting_is_one_of_its_default(path, written,
 @pytest.mark.parametrize("other", [{"augmentation": "shift"}, {"averaging": "ema"}])
 def test_a_checkpoint_from_before_a_setting_is_of_no_other_trial(path, other):
     write_checkpoint(path, checkpoint())
-    with pytest.raises(StorageError, match="belongs to another trial"):
-        read_checkpoint(path, TRIAL | USUAL | other)
+    assert read_checkpoint(path, TRIAL | USUAL | other) is None
     write_checkpoint(path, replace(checkpoint(), trial=TRIAL | USUAL | other))
-    with pytest.raises(StorageError, match="belongs to another trial"):
-        read_checkpoint(path, TRIAL | USUAL)
+    assert read_checkpoint(path, TRIAL | USUAL) is None
 
 
 def test_a_trial_goes_on_from_a_checkpoint_of_before(session, trial, observing, clocks, tmp_path):

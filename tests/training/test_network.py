@@ -29,13 +29,14 @@ def build(session, data):
         averaged_epochs=None,
         augmentation="none",
         images=on_device,
+        learning_rate=0.01,
     ):
         return CompiledNetwork(
             Architecture.parse(notation),
             Recipe(
                 batch_size=16,
                 optimizer=optimizer,
-                learning_rate=0.01,
+                learning_rate=learning_rate,
                 schedule="constant",
                 augmentation=augmentation,
             ),
@@ -253,6 +254,31 @@ def test_moving_statistics_remember_a_quarter_of_an_epoch(build, images, momentu
     weights_after(network, (0, 1))
     # The images, scaled to at most 1, give hardly anything beside it.
     np.testing.assert_allclose(layer.moving_mean, np.full(4, 100.0 * momentum), atol=1.0)
+
+
+@pytest.mark.parametrize(("images", "kernel"), [(16, "4k3b-d8"), (48, "4k3b-4k3b-d8")])
+def test_after_the_first_epoch_moving_statistics_know_nothing_of_their_start(build, images, kernel):
+    """They are means over the batches, with the weights that the momentum gives them."""
+    split = pictures(images, (12, 12, 1))
+    network = build(kernel, images=DeviceData.place(split, 3), learning_rate=1e-12)
+    order = network.order(1)
+    seen = keras.Model(network.model.input, network.model.get_layer("convolution_1").output)
+    rows = np.asarray(order)[:, :, 0]
+    outputs = [np.asarray(seen(split.images[row])) for row in rows]
+    momentum = network.model.get_layer("normalisation_1").momentum
+    weights = np.array([momentum ** (len(rows) - 1 - step) for step in range(len(rows))])
+    means, variances = (
+        np.average([how(o, axis=(0, 1, 2)) for o in outputs], axis=0, weights=weights)
+        for how in (np.mean, np.var)
+    )
+    network.train(order, 0, network.steps)
+    network.end_epoch(1)
+    layer = network.model.get_layer("normalisation_1")
+    np.testing.assert_allclose(layer.moving_mean, means, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, variances, rtol=1e-3, atol=1e-5)
+    before = np.asarray(layer.moving_variance).copy()
+    network.end_epoch(2)
+    np.testing.assert_array_equal(layer.moving_variance, before)
 
 
 def test_threads_share_what_their_caches_hold(build):

@@ -4,10 +4,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from pipeline.core.errors import ConfigurationError
 from pipeline.core.outcome import Interrupted, LossNotFinite, OutOfMemory, StoppedAtRung
 from pipeline.core.pace import measured_pace
 from pipeline.core.trial import Recipe
 from pipeline.measuring.clocks import Clocks
+from pipeline.training.reference import Reference
 from pipeline.training.session import predicted_probabilities, save_model
 
 
@@ -171,6 +173,7 @@ def test_training_stops_at_its_training_accuracy(session_with, trial, observer, 
     assert len(trained.epochs) < 40
     assert trained.epochs[-1].train_accuracy >= 0.6
     assert all(result.train_accuracy < 0.6 for result in trained.epochs[:-1])
+    assert observer.was_last
 
 
 def test_patience_ends_the_training_and_keeps_the_best_epoch(
@@ -182,7 +185,7 @@ def test_patience_ends_the_training_and_keeps_the_best_epoch(
     losses = [result.val_loss for result in trained.epochs]
     best = losses.index(min(losses))
     assert len(losses) == min(best + 1 + 2, 60)
-    assert len(losses) < 60
+    assert len(losses) < 60 and observer.was_last
     found = np.asarray(trained.model(data.validation.images)).argmax(axis=1)
     assert np.mean(found == data.validation.labels) == trained.epochs[best].val_accuracy
 
@@ -292,6 +295,15 @@ def test_the_devices_memory_errors_end_the_trial(session, trial, observing, cloc
 
     with pytest.raises(OutOfMemory, match="the cpu ran out of memory"):
         session.run(trial("d8"), observing(at_execution=fail), clocks)
+
+
+def test_a_device_too_small_for_the_reference_is_refused_in_a_sentence(session_with, monkeypatch):
+    def fail(reference, steps):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    monkeypatch.setattr(Reference, "execute", fail)
+    with pytest.raises(ConfigurationError, match=r"^the cpu ran out of memory with the [\d,]+ tr"):
+        session_with()
 
 
 def test_a_batch_may_be_larger_than_the_data(session, trial, observer, clocks):

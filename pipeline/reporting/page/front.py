@@ -54,7 +54,7 @@ class FrontRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinalistRow:
-    """A member of the front that was trained again: means and standard errors in words."""
+    """A network that was trained again: means and standard errors in words."""
 
     trial: int
     architecture: str

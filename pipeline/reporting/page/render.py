@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.core.summary import ended_trials, open_trials
+from pipeline.reporting.leading_on import sweep_command
 from pipeline.reporting.page.course import course_view
 from pipeline.reporting.page.curves import curve_panels
 from pipeline.reporting.page.exports import export_tables
@@ -49,6 +50,7 @@ def render_page(sources: ReportSources) -> bytes:
         networks=networks_view(sources),
         exports=export_tables(sources),
         maps=maps_view(sources),
+        maps_command=sweep_command(sources.sweep_dir, "maps", sources.summary["sweep"]),
         mattered=mattered_view(sources),
         course=course_view(sources),
         panels=curve_panels(sources),

@@ -70,6 +70,8 @@ class ReportSources:
 
     Parameters
     ----------
+    sweep_dir
+        The sweep's folder, for commands that are shown.
     summary
         The content of ``summary.json``.
     stories
@@ -95,6 +97,7 @@ class ReportSources:
         When, in seconds since the epoch.
     """
 
+    sweep_dir: Path
     summary: Mapping[str, Any]
     stories: Sequence[TrialStory]
     attempts: Sequence[Attempt]
@@ -157,6 +160,7 @@ class ReportSources:
         maps = {n: KeptMaps.read(sweep_dir / kept_maps_name(n)) for n in tested}
         right = read_right_answers(sweep_dir, map(RunKey, tested), summary["data"]["validation"])
         return cls(
+            sweep_dir=sweep_dir,
             summary=summary,
             stories=stories,
             attempts=[attempt for events in (*logs, *again) for attempt in attempts_of(events)],

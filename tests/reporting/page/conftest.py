@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,7 @@ def make_sources(
         for index, story in enumerate(stories)
     ]  # fmt: skip
     values: dict[str, Any] = {
+        "sweep_dir": Path("/runs/sweeps/lesson"),
         "summary": summary,
         "stories": stories,
         "attempts": attempts,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.config import command_at
 from pipeline.core.architecture import Architecture
 from pipeline.core.feature_maps import FeatureMaps, LayerFilters, LayerMaps
 from pipeline.reporting.kept_maps import KeptMaps
@@ -81,3 +82,11 @@ def test_before_test_is_read_and_without_a_convolution(sources: ReportSources) -
     view = maps_view(flat)
     assert view is not None and view.blind == ("sweet spot",)
     assert "The sweet spot has no convolution" in re.sub(r"\s+", " ", render_page(flat).decode())
+
+
+def test_the_command_that_draws_others_finds_the_sweep(sources: ReportSources) -> None:
+    known = command_at(sources.sweep_dir.parent.parent, "maps", sources.summary["sweep"])
+    for maps in ({}, {3: kept(1)}):
+        page = render_page(replace(sources, maps=maps)).decode()
+        assert f"<code>{known}</code>" in page
+    assert f"mlruns={sources.sweep_dir.parent.parent}" in known
