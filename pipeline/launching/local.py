@@ -122,11 +122,12 @@ class LocalSupervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        before = {number: signal.getsignal(number) for number in self._told_by}
-        # Whoever started it with nohup wants it to outlive the terminal.
-        before = {number: how for number, how in before.items() if how != signal.SIG_IGN}
-        for number in before:
-            signal.signal(number, self._told)
+        before = {
+            number: signal.signal(number, self._told)
+            for number in self._told_by
+            # Whoever started it with nohup wants it to outlive the terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+        }
         try:
             yield
         finally:
