@@ -1,5 +1,7 @@
 """Which sweep a command is about."""
 
+import os
+
 from pipeline.commands.arguments import CommandLine
 from pipeline.config import Config, anchored, checked_name
 from pipeline.core.errors import ConfigurationError, StorageError, one_of
@@ -32,6 +34,8 @@ def chosen_sweep(line: CommandLine, config: Config) -> str:
         raise ConfigurationError(f"sweep_name: {error}") from error
     if asked not in known:
         folder = config.mlruns / "sweeps" / asked
+        if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):
+            raise StorageError(f"the sweep {asked} has not begun: {folder} holds nothing of it yet")
         if folder.is_dir():
             raise StorageError(f"the sweep {asked} is another user's: {folder} may not be entered")
         there = f"there is {one_of(known[:_MOST_NAMES])}" if known else "there is none yet"

@@ -1,5 +1,7 @@
 """Which sweeps a command is about, and where they are tracked."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.commands import sweep as sweeping
@@ -47,8 +49,20 @@ def test_several_sweeps_have_names_of_their_own():
 def test_a_sweep_whose_folder_may_not_be_entered_is_named(tmp_path, monkeypatch):
     (tmp_path / "sweeps" / "theirs").mkdir(parents=True)
     monkeypatch.setattr("pipeline.commands.sweeps.sweeps", lambda mlruns: [])
+    monkeypatch.setattr("os.access", lambda path, how: path != tmp_path / "sweeps" / "theirs")
     line = CommandLine(
         command="status", names=("theirs",), overrides=(f"mlruns={tmp_path}", "data=digits")
     )
     with pytest.raises(StorageError, match=r"theirs is another user's: .*theirs may not be enter"):
         chosen_sweep(line, compose(line))
+
+
+def test_a_sweep_that_was_refused_before_it_began_is_none(tmp_path):
+    (tmp_path / "sweeps" / "refused").mkdir(parents=True)
+    line = CommandLine(
+        command="status", names=("refused",), overrides=(f"mlruns={tmp_path}", "data=digits")
+    )
+    with pytest.raises(StorageError, match=r"the sweep refused has not begun: .*refused holds no"):
+        chosen_sweep(line, compose(line))
+    with pytest.raises(StorageError, match=r"there is no sweep under .* yet: make sweep makes one"):
+        chosen_sweep(replace(line, names=()), compose(line))

@@ -45,7 +45,7 @@ def test_this_machine_is_calibrated_and_status_says_how(command, monkeypatch):
     assert calibration.answer.workers == calibration.answer.threads == 1
     assert {tried.jit_compile for tried in calibration.tried} == {False, True}
     assert all(tried.images_per_second > 0 for tried in calibration.tried)
-    (command.mlruns / "sweeps" / "empty").mkdir(parents=True)
+    (command.mlruns / "sweeps" / "empty" / "events").mkdir(parents=True)
     by_rule_yet = command.here("status", "sweep_name=empty").stdout
     assert f"On this machine, {by_rule().sentence()} (by rule;" in by_rule_yet
     keep_calibration(command.mlruns, calibration)
