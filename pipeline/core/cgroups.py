@@ -65,8 +65,11 @@ def _memory_left(folder: Path) -> int | None:
     used = _number(text_of(folder / "memory.current") or text_of(folder / "memory.usage_in_bytes"))
     # Version 1 counts those below under the name with "total_", version 2 always does.
     counts = dict(line.split() for line in text_of(folder / "memory.stat").splitlines())
-    files = _number(counts.get("total_inactive_file", counts.get("inactive_file", "")))
-    return max(0, limit - max(0, (used or 0) - (files or 0)))
+    files = sum(
+        _number(counts.get(f"total_{kind}", counts.get(kind, ""))) or 0
+        for kind in ("active_file", "inactive_file")
+    )
+    return max(0, limit - max(0, (used or 0) - files))
 
 
 def _number(text: str) -> int | None:

@@ -100,8 +100,9 @@ def choose_finalists(
 
     They are the member that the rule picks and those nearest to it in the logarithm of the
     leading cost. For ``auto`` and ``one_standard_error``, which compare the finalists, that is
-    the knee. Members that could not be picked are left out: for ``budget`` those above it, for all
-    others but ``least_accuracy`` those less accurate than the ``dnn`` reference.
+    the knee, and for ``least_accuracy`` those that are dearer come first. Members that could not be
+    picked are left out: for ``budget`` those above it, for all others but ``least_accuracy`` those
+    less accurate than the ``dnn`` reference.
 
     Parameters
     ----------
@@ -137,8 +138,11 @@ def choose_finalists(
             return True  # the mean of several trainings may be on either side
         return settings.floor is None or (record.val_accuracy or 0.0) >= settings.floor
 
-    def distance(record: TrialRecord) -> float:
-        return abs(math.log(record.costs[costs[0]] / picked.costs[costs[0]]))
+    def distance(record: TrialRecord) -> tuple[bool, float]:
+        further = math.log(record.costs[costs[0]] / picked.costs[costs[0]])
+        # All that are cheaper than the cheapest that is accurate enough are not, as far as is
+        # known; those that are dearer would take its place if it was only lucky.
+        return settings.name == "least_accuracy" and further < 0, abs(further)
 
     others = [member for member in members if member is not picked and could_win(member)]
     chosen = [picked, *sorted(others, key=distance)[: limit - 1]]

@@ -56,8 +56,8 @@ class NpzSource:
 def picture_arrays(file: Path, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
     """Yield the arrays of an archive that may hold pictures, by name: all but labels.
 
-    Labels are a row, a column, or a row for each picture; pictures have three dimensions at least,
-    or two where nothing else is there. Parameters: the archive, and what to call it in an error.
+    Labels are a row, a column, or a row for each picture of another array. Parameters: the archive,
+    and what to call it in an error.
 
     Raises
     ------
@@ -65,8 +65,11 @@ def picture_arrays(file: Path, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
         It is no archive, is damaged, or holds no pictures.
     """
     arrays = _arrays(file, None, name)
-    pictures = {key: array for key, array in arrays.items() if array.ndim > 2} or {
-        key: array for key, array in arrays.items() if array.ndim > 1 and array.shape[1:] != (1,)
+    many = {len(array) for array in arrays.values() if array.ndim > 2}
+    pictures = {
+        key: array
+        for key, array in arrays.items()
+        if array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1 and len(array) not in many)
     }
     if not pictures:
         raise DataError(f"{name} holds no pictures")

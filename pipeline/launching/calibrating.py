@@ -30,11 +30,11 @@ from pipeline.measuring.automatic import (
 )
 from pipeline.measuring.backends import compiles_with_xla_alone
 from pipeline.measuring.machine import (
-    MEMORY_A_WORKER,
     Machine,
     Precision,
     resolve_precision,
     this_machine,
+    workers_held,
 )
 from pipeline.measuring.quiet import QuietLock
 
@@ -189,7 +189,7 @@ def layouts_of(machine: Machine) -> list[tuple[int, int]]:
     and so the same processes serve in every layout.
     """
     cores, rule = machine.cores, by_rule(machine)
-    most = cores if machine.memory_bytes is None else machine.memory_bytes // MEMORY_A_WORKER
+    most = cores if machine.memory_bytes is None else workers_held(machine.memory_bytes)
     if machine.gpus:
         gpus = len(machine.gpus)
         # 0 is a GPU that shares the memory of the host, or a part of one, of which nobody says how

@@ -5,11 +5,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import PROJECT_ROOT, URL_VARIABLE, Config, SlurmLaunch, command
-from pipeline.core.errors import SIGNAL_STATUS
+from pipeline.core.errors import SIGNAL_STATUS, SweetspotError
 from pipeline.launching.holder import SweepBusy
 from pipeline.launching.peers import Peer
 from pipeline.launching.planning import SweepPlan, set_up
@@ -244,7 +245,8 @@ class ClusterSweep:
                     if (news := summarise(jobs)) != said:
                         said = news
                         self.say(f"{self.plan.config.sweep_name}: {news}")
-            self.show()
+            with suppress(SweetspotError):  # to see how it goes is no reason to end it
+                self.show()
             time.sleep(_DISPLAY_SECONDS)
 
 

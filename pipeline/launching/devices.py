@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Literal
 
+from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES
 from pipeline.core.description import DataDescription
 from pipeline.core.journey import shape_journey, timed_beside
-from pipeline.measuring.machine import MEMORY_A_WORKER, Gpu, Machine, this_machine
+from pipeline.measuring.automatic import automatic
+from pipeline.measuring.machine import MEMORY_A_WORKER, Gpu, Machine, this_machine, workers_held
 from pipeline.measuring.quiet import QuietLock
 
 #: Of a GPU's memory, what workers that share it may take together.
@@ -82,8 +84,18 @@ def workers_in_memory(data: DataDescription, batch_size: int, machine: Machine) 
     images = (data.train + data.validation) * math.prod(shape)
     journey = shape_journey(REFERENCES[timed_beside(shape, classes)], shape, classes)
     values = batch_size * max(math.prod(stage.shape) for stage in journey)
-    needed = max(MEMORY_A_WORKER, _BARE_WORKER + 2 * images + 2 * _VALUE_BYTES * values)
-    return max(1, machine.memory_bytes // needed)
+    outputs = 0 if machine.gpus else 2 * _VALUE_BYTES * values  # those are in the GPU's memory
+    needed = max(MEMORY_A_WORKER, _BARE_WORKER + 2 * images + outputs)
+    return workers_held(machine.memory_bytes, needed)
+
+
+def shared_out(config: Config, data: DataDescription) -> tuple[int, int]:
+    """Return the workers of ``auto`` and their threads, as many as memory holds with the images."""
+    auto, machine = automatic(config), this_machine()
+    most = workers_in_memory(data, config.training.recipe.batch_size, machine)
+    if most is None or auto.workers <= most:
+        return auto.workers, auto.threads
+    return most, max(1, machine.cores // most)
 
 
 def next_gpu(gpus: Sequence[Gpu], taken: Sequence[str | None]) -> str | None:

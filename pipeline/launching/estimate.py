@@ -7,10 +7,11 @@ import numpy as np
 
 from pipeline.config import Config
 from pipeline.core.architecture import REFERENCES, Architecture
+from pipeline.core.description import DataDescription
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.journey import counted_costs, macs
 from pipeline.core.trial import derived_seed
-from pipeline.launching.devices import workers_with
+from pipeline.launching.devices import shared_out, workers_with
 from pipeline.launching.planning import SweepPlan
 from pipeline.launching.training_rate import (
     OPERATIONS_A_MAC,
@@ -18,7 +19,6 @@ from pipeline.launching.training_rate import (
     calibrated_rate,
     rate_by_matrix_product,
 )
-from pipeline.measuring.automatic import automatic
 from pipeline.measuring.machine import this_machine
 from pipeline.reporting.plan import Estimate
 from pipeline.search.dice import Dice
@@ -49,7 +49,7 @@ def estimate(plan: SweepPlan, measured: Callable[[], TrainingRate] | None = None
     cheapest, dearest = space.extremes()
     dice = Dice(derived_seed("estimate", plan.config.search.seed))
     drawn, share = _trainable(plan, [space.draw(dice)[0] for _ in range(_DRAWS)])
-    trials, workers = plan.config.search.trials, _workers(plan.config)
+    trials, workers = plan.config.search.trials, _workers(plan.config, plan.description)
     full, stopped = _trained_in_full(plan)
     known = [_reference_macs(name, plan) for name in REFERENCES] if plan.config.references else []
     first = plan.first[: trials - len(known)]  # what there is room for
@@ -135,9 +135,9 @@ def _reference_macs(name: str, plan: SweepPlan) -> int:
         return 0
 
 
-def _workers(config: Config) -> int:
+def _workers(config: Config, data: DataDescription) -> int:
     workers, threads = config.launch.workers, config.launch.threads
     if workers != "auto":
         return workers
-    known = automatic(config).workers
-    return known if threads == "auto" else workers_with(threads, known, this_machine())
+    known, _ = shared_out(config, data)
+    return known if threads == "auto" else min(known, workers_with(threads, known, this_machine()))

@@ -12,7 +12,7 @@ from typing import ClassVar
 from pipeline.config import Config
 from pipeline.core.errors import SweetspotError
 from pipeline.core.trial import Outcome
-from pipeline.launching.devices import lock_name, memory_share, workers_in_memory, workers_with
+from pipeline.launching.devices import lock_name, memory_share, shared_out, workers_with
 from pipeline.launching.evaluation import is_due
 from pipeline.launching.forking import Assignment, WorkerProcess, prepare
 from pipeline.launching.holder import SupervisorLock, SweepBusy
@@ -135,7 +135,8 @@ class LocalSupervisor:
                 signal.signal(number, handler)
 
     def _told(self, number: int, _frame: FrameType | None) -> None:
-        if self._signal is not None:  # told twice: no more patience
+        # Told twice: no more patience. But of a closed terminal both the shell and the system tell.
+        if self._signal is not None and number != signal.SIGHUP:
             self._signal_workers(signal.SIGKILL)
         self._signal = number
 
@@ -225,7 +226,7 @@ class LocalSupervisor:
             if no_beats and time.monotonic() - looked > _LOOK_SECONDS:
                 self._recover(study, results)
                 looked = time.monotonic()
-            if time.monotonic() - shown > _DISPLAY_SECONDS:
+            if self._signal is None and time.monotonic() - shown > _DISPLAY_SECONDS:
                 with suppress(SweetspotError):  # to see how it goes is no reason to end it
                     self.show()
                 shown = time.monotonic()
@@ -304,30 +305,25 @@ class LocalSupervisor:
         workers = self.config.launch.workers
         if workers != "auto":
             return workers
-        known, _ = self._automatic_layout()
+        known, _ = self._automatic()
         if self.config.launch.threads == "auto" and self._first_threads is None:
             return known
-        return workers_with(self._threads(), known, this_machine())
-
-    def _automatic_layout(self) -> tuple[int, int]:
-        """Return workers and threads a worker, no more workers than hold these images in memory."""
-        auto, machine = automatic(self.config), this_machine()
-        batch_size = self.config.training.recipe.batch_size
-        most = workers_in_memory(self.plan.description, batch_size, machine)
-        if most is None or auto.workers <= most:
-            return auto.workers, auto.threads
-        return most, max(1, machine.cores // most)
+        return min(known, workers_with(self._threads(), known, this_machine()))
 
     def _say_few_workers(self) -> None:
         """Say why there are fewer workers than the machine would have with smaller images."""
         if self.config.launch.workers != "auto":
             return
-        usual, (workers, threads) = automatic(self.config).workers, self._automatic_layout()
-        if workers < usual:
+        held, usual = self._automatic()[0], automatic(self.config).workers
+        if held < usual:
             self.say(
-                f"{counted(workers, 'worker')} with {counted(threads, 'thread')} each, and not "
-                f"{usual} workers: memory holds no more with these images."
+                f"{counted(self._wanted_workers(), 'worker')} with "
+                f"{counted(self._threads(), 'thread')} each, and not {usual} workers: memory "
+                "holds no more with these images."
             )
+
+    def _automatic(self) -> tuple[int, int]:
+        return shared_out(self.config, self.plan.description)
 
     def _say_other_threads(self) -> None:
         """Say where what will be measured does not compare with what was."""
@@ -345,7 +341,7 @@ class LocalSupervisor:
         if self._first_threads is not None:
             return min(self._first_threads, this_machine().cores)
         if self.config.launch.workers == "auto":
-            return self._automatic_layout()[1]
+            return self._automatic()[1]
         return max(1, this_machine().cores // self._wanted_workers())
 
     def _gpu_memory(self) -> float | None:

@@ -80,9 +80,7 @@ class TrialRun:
         architecture = specification.architecture
         started = time.time()
         run = specification.run
-        # Who waits for a server that is away has its own patience.
-        seconds = STALLED_SECONDS + self.config.storage.patience_seconds
-        watchdog = Watchdog(f"trial {run.stem}", seconds=seconds)
+        watchdog = self._watchdog(f"trial {run.stem}")
         clocks = Clocks(switched=watchdog.switched)
         checkpoint = self.config.sweep_dir / "checkpoints" / f"{run.stem}.npz"
         trained: Trained | None = None
@@ -168,6 +166,15 @@ class TrialRun:
             checkpoint.unlink(missing_ok=True)
             set_aside(checkpoint).unlink(missing_ok=True)
         return result
+
+    def _watchdog(self, trial: str) -> Watchdog:
+        """Return what ends this process if its trial does not get on.
+
+        Who waits for a server that is away has a patience of its own.
+        """
+        storage = self.config.storage
+        patience = storage.patience_seconds if storage.kind == "postgres" else 0.0
+        return Watchdog(trial, seconds=STALLED_SECONDS + patience)
 
     def _sampled_system(self, log: EventLog, attempt: int) -> AbstractContextManager[object]:
         if not self.config.tracking.system_metrics:

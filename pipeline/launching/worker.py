@@ -47,7 +47,7 @@ _WAIT_SECONDS = 0.5
 #: trial goes on from the last epoch's checkpoint all the same.
 LEAVING_SECONDS = 8.0
 _LOOK_SECONDS = 1.0
-_TOLD_BY = (signal.SIGTERM, signal.SIGUSR2)
+_TOLD_BY: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGUSR2)
 
 
 class Leaving:
@@ -68,7 +68,12 @@ class Leaving:
     def __init__(self, note: Callable[[], None] = lambda: None, *, alone: bool = False) -> None:
         self._note = note
         self._alone = alone
-        self._told_by = (*_TOLD_BY, signal.SIGINT) if alone else _TOLD_BY
+        self._told_by = _TOLD_BY
+        if alone:
+            self._told_by += (signal.SIGINT,)
+            # Whoever started it with nohup wants it to outlive the terminal.
+            if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+                self._told_by += (signal.SIGHUP,)
         self._reason: str | None = None
         self._parent = os.getppid()
         self._left = threading.Event()

@@ -19,7 +19,6 @@ from pipeline.core.errors import StorageError
 from pipeline.data.durable import replace_durably
 from pipeline.measuring.backends import backend_name, backend_version, compiles_with_xla_alone
 from pipeline.measuring.machine import (
-    MEMORY_A_WORKER,
     Machine,
     Precision,
     default_threads,
@@ -27,6 +26,7 @@ from pipeline.measuring.machine import (
     describe_device,
     resolve_precision,
     this_machine,
+    workers_held,
 )
 
 #: Training steps in a call of the compiled function, where nothing was measured.
@@ -160,8 +160,12 @@ def automatic(config: Config) -> Automatic:
     machine = this_machine()
     if machine.gpus or machine.memory_bytes is None:
         return known.answer
-    most = max(1, machine.memory_bytes // MEMORY_A_WORKER)
-    return replace(known.answer, workers=min(known.answer.workers, most))
+    most = workers_held(machine.memory_bytes)
+    if known.answer.workers <= most:
+        return known.answer
+    return replace(
+        known.answer, workers=most, threads=max(known.answer.threads, machine.cores // most)
+    )
 
 
 def settled_training(training: TrainingConfig, auto: Automatic) -> TrainingConfig:

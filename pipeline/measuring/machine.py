@@ -29,6 +29,8 @@ BFLOAT16_CAPABILITY = (8, 0)
 FLOAT16_CAPABILITY = (7, 0)
 
 MEMORY_A_WORKER = 2 * 1024**3
+#: The part of a worker that may be missing.
+_SLACK = 0.25
 MOST_WORKERS = 8
 _NVIDIA_SECONDS = 20.0
 _PART = "MIG-"
@@ -141,8 +143,16 @@ def default_workers(machine: Machine | None = None) -> int:
         return len(machine.gpus)
     workers = min(machine.cores, MOST_WORKERS)
     if machine.memory_bytes is not None:
-        workers = min(workers, machine.memory_bytes // MEMORY_A_WORKER)
-    return max(1, workers)
+        workers = min(workers, workers_held(machine.memory_bytes))
+    return workers
+
+
+def workers_held(memory_bytes: int, each: int = MEMORY_A_WORKER) -> int:
+    """Return how many workers memory holds, at least 1.
+
+    What one needs is an estimate, and of a round number of gigabytes something is taken already.
+    """
+    return max(1, int(memory_bytes / each + _SLACK))
 
 
 def default_threads(machine: Machine | None = None) -> int:

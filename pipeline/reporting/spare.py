@@ -21,7 +21,7 @@ def spare_files(sweep_dir: Path) -> list[Path]:
 
 def _old_checkpoints(sweep_dir: Path) -> Iterator[Path]:
     """Yield the checkpoints that no attempt will go on from; an interrupted trial's stays."""
-    for path in (sweep_dir / "checkpoints").glob("[0-9]*.npz"):
+    for path in (sweep_dir / "checkpoints").glob("[0-9]*"):  # those of no use as well
         known = trial_record(read(events_dir(sweep_dir) / f"{path.stem}.jsonl"))
         if known is not None and known.outcome not in (None, Outcome.INTERRUPTED):
             yield path

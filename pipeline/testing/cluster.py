@@ -16,7 +16,7 @@ from pipeline.launching.planning import SweepPlan
 from pipeline.launching.recovery import recover_lost
 from pipeline.launching.results import SweepResults
 from pipeline.launching.trial_run import TrialRun
-from pipeline.launching.worker import train_all
+from pipeline.launching.worker import TRIALS_A_PROCESS, train_all
 from pipeline.search.storage import StudyStorage
 from pipeline.search.study import SweepStudy
 from pipeline.testing.faults import SimulatedClock
@@ -106,7 +106,7 @@ class SimulatedCluster:
         leaving: list[str] = []
         try:
             run = self._trial_run(number, leaving)
-            train_all(run, lambda seconds: self._pause(number, seconds))
+            train_all(run, lambda seconds: self._pause(number, seconds), TRIALS_A_PROCESS)
         except StorageError:
             pass  # killed, or its storage was away for too long
         except BaseException as error:

@@ -139,17 +139,28 @@ def read_checkpoint(path: Path, trial: dict[str, Any]) -> Checkpoint | None:
     except OSError as error:
         raise StorageError(f"the checkpoint {path} cannot be read: {error}") from error
     except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        aside = set_aside(path)
-        try:
-            path.replace(aside)
-        except OSError as refused:
-            raise StorageError(f"{path} cannot become {aside}: {refused}") from refused
-        print(
-            f"sweetspot: the checkpoint {path} is of no use, {error}; the trial starts again, and "
-            f"the file is kept as {aside.name}",
-            file=sys.stderr,
-        )
+        leave_aside(path, str(error))
         return None
+
+
+def leave_aside(path: Path, why: str) -> None:
+    """Keep a checkpoint that is of no use under another name, and say so on standard error.
+
+    Raises
+    ------
+    StorageError
+        The disk does not let it be renamed.
+    """
+    aside = set_aside(path)
+    try:
+        path.replace(aside)
+    except OSError as error:
+        raise StorageError(f"{path} cannot become {aside}: {error}") from error
+    print(
+        f"sweetspot: the checkpoint {path} is of no use, {why}; the trial starts again, and the "
+        f"file is kept as {aside.name}",
+        file=sys.stderr,
+    )
 
 
 def set_aside(path: Path) -> Path:

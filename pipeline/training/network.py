@@ -211,11 +211,19 @@ class CompiledNetwork:
         return [np.asarray(variable).copy() for variable in self._variables]
 
     def restore(self, state: list[NDArray[Any]]) -> None:
-        """Set what ``state`` has returned."""
+        """Set what ``state`` has returned.
+
+        Raises
+        ------
+        ValueError
+            It is of another network, or of another version of Keras; nothing is set.
+        """
         variables = self._variables
         if len(state) == len(variables) + 1:  # before 29 November 2026 it held the row twice
             row = next(i for i, variable in enumerate(variables) if variable.name == "row")
             state = [*state[:row], *state[row + 1 :]]
+        if [value.shape for value in state] != [tuple(one.shape) for one in variables]:
+            raise ValueError("its variables are not those of the network")
         for variable, value in zip(variables, state, strict=True):
             variable.assign(value)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import MeasuringConfig, ObjectiveConfig, TrainingConfig
 from pipeline.core.architecture import Architecture
-from pipeline.core.errors import ConfigurationError
+from pipeline.core.errors import SweetspotError
 from pipeline.core.observer import TrialObserver
 from pipeline.core.outcome import OutOfMemory
 from pipeline.core.trial import ADAM_BETA_2, EpochResult, Recipe, TrialSpecification
@@ -26,7 +26,12 @@ from pipeline.training.backend import (
     ran_out_of_memory,
     set_up_for_training,
 )
-from pipeline.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from pipeline.training.checkpoint import (
+    Checkpoint,
+    leave_aside,
+    read_checkpoint,
+    write_checkpoint,
+)
 from pipeline.training.costs import CostMeter, MeasuredCosts
 from pipeline.training.fit import EpochLoop, Progress
 from pipeline.training.network import CompiledNetwork, DeviceData
@@ -76,6 +81,12 @@ class TrainedTrial:
     epochs: tuple[EpochResult, ...]
 
 
+class DeviceTooSmall(SweetspotError):
+    """Nothing can be trained, as others have the memory, for a moment or for good."""
+
+    status = 1  # so that another worker may try
+
+
 class TrainingSession:
     """Trains trials one after the other in this process; one a worker.
 
@@ -96,7 +107,7 @@ class TrainingSession:
     ------
     RuntimeError
         The backend already runs in this process with other threads.
-    ConfigurationError
+    DeviceTooSmall
         The device has not even memory for the images and a step of the reference.
     """
 
@@ -132,8 +143,7 @@ class TrainingSession:
                 architecture = reference_architecture(self._on_device.image_shape, self._classes)
                 reference = Reference(self._network(architecture, training.recipe, seed=0))
         except OutOfMemory as error:
-            # Every other worker would come as far as this one.
-            raise ConfigurationError(
+            raise DeviceTooSmall(
                 f"{error} with the {len(data.train):,} training images and a step of the reference "
                 "that all networks are timed beside; make the images smaller (data.image_size), or "
                 "have fewer workers share the device (launch.workers)"
@@ -185,8 +195,10 @@ class TrainingSession:
         with self._memory_errors():
             with clocks.on("tracking"):
                 found = self._read(checkpoint, specification)
-            memory = None if found is None else found.memory_mib
             network = self._built(specification, clocks)
+            if found is not None and not self._restored(network, found, checkpoint, clocks):
+                found = None
+            memory = None if found is None else found.memory_mib
             training = self._training_of(specification.recipe)
             with clocks.on("build_and_trace"):
                 summary = network.summary()
@@ -356,6 +368,23 @@ class TrainingSession:
         if checkpoint is None:
             return None
         return read_checkpoint(checkpoint, self._identity(specification))
+
+    def _restored(
+        self,
+        network: CompiledNetwork,
+        found: Checkpoint,
+        checkpoint: Path | None,
+        clocks: Clocks,
+    ) -> bool:
+        """Set the network's state; where it does not fit, leave the checkpoint aside."""
+        try:
+            with clocks.on("build_and_trace"):
+                network.restore(found.state)
+        except ValueError as error:
+            assert checkpoint is not None
+            leave_aside(checkpoint, str(error))
+            return False
+        return True
 
     def _write(
         self,

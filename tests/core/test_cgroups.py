@@ -78,7 +78,7 @@ def test_what_a_cgroup_has_already_is_not_free(tmp_path):
         "job/memory.current": "3000\n",
         "job/memory.stat": "anon 1500\ninactive_file 1000\nactive_file 500\n",
     }
-    assert available_memory(cgroup(tmp_path, files), tmp_path / "meminfo") == 4096 - (3000 - 1000)
+    assert available_memory(cgroup(tmp_path, files), tmp_path / "meminfo") == 4096 - (3000 - 1500)
     over = files | {"job/memory.current": "9000\n"}
     assert available_memory(cgroup(tmp_path, over), tmp_path / "meminfo") == 0
 
@@ -89,7 +89,7 @@ def test_the_first_version_counts_the_files_of_those_below(tmp_path):
     for name, text in {
         "memory.limit_in_bytes": "4096\n",
         "memory.usage_in_bytes": "3000\n",
-        "memory.stat": "inactive_file 1\ntotal_inactive_file 1000\n",
+        "memory.stat": "inactive_file 1\ntotal_inactive_file 600\ntotal_active_file 400\n",
     }.items():
         (tmp_path / "memory" / "job" / name).write_text(text)
     folders = own_cgroup(tmp_path / "membership", tmp_path)

@@ -85,11 +85,12 @@ def test_other_rules_have_theirs_around_their_own_pick() -> None:
     assert numbers(RuleSettings(name="price", price=0.01), 2) == [4, 5]
 
 
-def test_those_around_a_least_accuracy_may_be_on_either_side_of_it() -> None:
+def test_those_beside_a_least_accuracy_are_first_of_all_the_dearer_ones() -> None:
     accuracies = {record.number: record.val_accuracy for record in FRONT}
     rule = RuleSettings(name="least_accuracy", least_accuracy=accuracies[3])
     assert numbers(rule, 1) == [3]
-    assert numbers(rule, 3) == [2, 3, 4]
+    assert numbers(rule, 3) == [3, 4, 5]
+    assert numbers(rule, 4) == [2, 3, 4, 5]
 
 
 def test_what_is_worse_than_the_dnn_is_no_finalist() -> None:

@@ -82,7 +82,7 @@ def described(images, shape):
     [
         (50_000, (28, 28, 1), 32 * GIB, 16),  # at 2 GiB each: the images are a small part
         (50_000, (28, 28, 1), 3 * GIB, 1),
-        (20_000, (224, 224, 3), 32 * GIB, 2),  # 3.4 GiB of images and 1.5 GiB of a layer, twice
+        (20_000, (224, 224, 3), 32 * GIB, 3),  # 3.4 GiB of images and 1.5 GiB of a layer, twice
         (20_000, (224, 224, 3), 8 * GIB, 1),
         (50_000, (28, 28, 1), None, None),
     ],

@@ -117,10 +117,11 @@ def test_what_is_above_a_limit_is_not_trained(plan, replan, tmp_path):
 
 
 def test_a_plan_has_as_many_workers_as_will_run(plan, monkeypatch):
-    machine = replace(this_machine(), cores=8, gpus=())
-    monkeypatch.setattr("pipeline.launching.estimate.this_machine", lambda: machine)
+    machine = replace(this_machine(), cores=8, gpus=(), memory_bytes=None)
+    for module in ("estimate", "devices"):
+        monkeypatch.setattr(f"pipeline.launching.{module}.this_machine", lambda: machine)
     monkeypatch.setattr(
-        "pipeline.launching.estimate.automatic", lambda _: replace(by_rule(machine), workers=8)
+        "pipeline.launching.devices.automatic", lambda _: replace(by_rule(machine), workers=8)
     )
     found = []
     for threads in ("auto", 4):

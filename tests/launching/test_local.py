@@ -122,7 +122,10 @@ def test_a_sweep_of_which_nothing_came_is_no_success_and_says_so(plan, outcome):
 def test_a_peer_that_leaves_while_others_train_says_nothing_of_what_came(plan):
     said: list[str] = []
     study = SweepStudy(plan.config, plan.space)
-    assert study.claim("w") is not None
+    first = study.claim("w")
+    assert first is not None and study.claim("w") is not None
+    diverged = TrialRecord(specification=first.specification, outcome=Outcome.DIVERGED)
+    study.end(first, Ending(outcome=Outcome.DIVERGED), diverged)
     assert supervisor_of(plan, said.append)._status(study) == 0
     assert said == []
 
@@ -132,8 +135,13 @@ def test_a_terminal_that_is_closed_ends_a_sweep_in_good_order(plan, nohup):
     supervisor = supervisor_of(plan)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
     try:
+        ended: list[int] = []
+        worker: Any = SimpleNamespace(pid=1, poll=lambda: None, send_signal=ended.append)
+        supervisor._workers.append(RunningWorker(process=worker, log=plan.config.sweep_dir / "log"))
         with supervisor._signals():
-            signal.raise_signal(signal.SIGHUP)
+            for _ in range(2):  # by the shell, and by the system
+                signal.raise_signal(signal.SIGHUP)
+        assert ended == []
         assert supervisor._signal == (None if nohup else signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) == (signal.SIG_IGN if nohup else signal.SIG_DFL)
     finally:

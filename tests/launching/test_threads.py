@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.commands.arguments import CommandLine
 from pipeline.commands.compose import compose
-from pipeline.launching import local
+from pipeline.launching import devices, local
 from pipeline.launching.local import LocalSupervisor
 from pipeline.launching.planning import plan_sweep
 from pipeline.launching.promotion import measuring_protocol
@@ -59,15 +59,36 @@ def test_there_are_no_more_workers_than_cores_for_their_threads(again):
 
 
 def test_threads_that_are_asked_for_have_a_core_each_in_the_first_run_too(plan, monkeypatch):
-    machine = replace(this_machine(), cores=8, gpus=())
-    monkeypatch.setattr(local, "this_machine", lambda: machine)
-    monkeypatch.setattr(local, "automatic", lambda _: replace(by_rule(machine), workers=8))
+    machine = replace(this_machine(), cores=8, gpus=(), memory_bytes=None)
+    for module in (local, devices):
+        monkeypatch.setattr(module, "this_machine", lambda: machine)
+    monkeypatch.setattr(devices, "automatic", lambda _: replace(by_rule(machine), workers=8))
     wanted = []
     for threads in (4, "auto"):
         launch = plan.config.launch.model_copy(update={"workers": "auto", "threads": threads})
         own = replace(plan, config=plan.config.model_copy(update={"launch": launch}))
         wanted.append(LocalSupervisor(plan=own, say=print, show=lambda: None)._wanted_workers())
     assert wanted == [2, 8]
+
+
+@pytest.mark.parametrize("threads", ["auto", 1])
+def test_memory_that_holds_fewer_workers_is_said_and_no_core_is_left_idle(
+    plan, monkeypatch, threads
+):
+    machine = replace(this_machine(), cores=8, gpus=(), memory_bytes=5 * 1024**3)
+    for module in (local, devices):
+        monkeypatch.setattr(module, "this_machine", lambda: machine)
+        monkeypatch.setattr(module, "automatic", lambda _: replace(by_rule(machine), workers=8))
+    launch = plan.config.launch.model_copy(update={"workers": "auto", "threads": threads})
+    own = replace(plan, config=plan.config.model_copy(update={"launch": launch}))
+    said: list[str] = []
+    supervisor = LocalSupervisor(plan=own, say=said.append, show=lambda: None)
+    expected = (2, 4) if threads == "auto" else (2, 1)
+    assert (supervisor._wanted_workers(), supervisor._threads()) == expected
+    supervisor._say_few_workers()
+    (sentence,) = said
+    assert sentence.startswith(f"2 workers with {expected[1]} thread")
+    assert sentence.endswith(" each, and not 8 workers: memory holds no more with these images.")
 
 
 def test_others_are_said(again):

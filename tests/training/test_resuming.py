@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.core.outcome import Interrupted
 from pipeline.measuring.clocks import Clocks
+from pipeline.training.checkpoint import read_checkpoint, write_checkpoint
 from pipeline.training.network import CompiledNetwork
 
 
@@ -107,6 +108,23 @@ def test_adam_remembers_as_the_sweep_says_and_no_checkpoint_of_another_memory_is
     again = short.run(trial("d8"), anew, clocks, checkpoint)
     assert [result.epoch for result in anew.epochs] == [1, 2]
     assert timeless(again.epochs) == timeless(other.epochs)
+
+
+def test_a_checkpoint_of_another_version_of_keras_starts_its_trial_again(
+    session, trial, observing, tmp_path, capsys
+):
+    checkpoint, clocks = tmp_path / "trial.npz", Clocks()
+    expected = session.run(trial("d8"), observing(), clocks, checkpoint)
+    found = read_checkpoint(checkpoint, session._identity(trial("d8")))
+    assert found is not None
+    write_checkpoint(checkpoint, replace(found, state=found.state[:-1]))
+    anew = observing()
+    trained = session.run(trial("d8"), anew, clocks, checkpoint)
+    assert [result.epoch for result in anew.epochs] == [1, 2]
+    assert timeless(trained.epochs) == timeless(expected.epochs)
+    assert (
+        "trial.npz is of no use, its variables are not those of the ne" in capsys.readouterr().err
+    )
 
 
 def test_the_same_seed_gives_the_same_trial(session, trial, observing, clocks):

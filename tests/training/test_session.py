@@ -4,13 +4,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pipeline.core.errors import ConfigurationError
 from pipeline.core.outcome import Interrupted, LossNotFinite, OutOfMemory, StoppedAtRung
 from pipeline.core.pace import measured_pace
 from pipeline.core.trial import Recipe
 from pipeline.measuring.clocks import Clocks
 from pipeline.training.reference import Reference
-from pipeline.training.session import predicted_probabilities, save_model
+from pipeline.training.session import DeviceTooSmall, predicted_probabilities, save_model
 
 
 def test_costs_that_decide_are_told_before_the_first_epoch(undisturbed):
@@ -302,7 +301,7 @@ def test_a_device_too_small_for_the_reference_is_refused_in_a_sentence(session_w
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 
     monkeypatch.setattr(Reference, "execute", fail)
-    with pytest.raises(ConfigurationError, match=r"^the cpu ran out of memory with the [\d,]+ tr"):
+    with pytest.raises(DeviceTooSmall, match=r"^the cpu ran out of memory with the [\d,]+ tr"):
         session_with()
 
 
